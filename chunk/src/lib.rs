@@ -1,0 +1,62 @@
+//! Chunk codecs: samples to bytes, bytes to columns. Pure: bytes in, bytes out; knows neither files nor series.
+#![deny(unsafe_code)]
+
+mod columns;
+mod decode;
+mod merge;
+
+pub use columns::SampleColumns;
+pub use decode::decode;
+pub use merge::{delete, merge, trim};
+
+/// How the bytes of a chunk are encoded. The numbers are those on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Encoding {
+    /// Our own, never on disk: pairs of timestamp (i64) and value (f64 bits), little-endian, 16 bytes a sample.
+    Raw = 0,
+    /// Gorilla: delta of delta timestamps, xor of values.
+    Xor = 1,
+    /// Native histograms with integer counts.
+    Histogram = 2,
+    /// Native histograms with float counts.
+    FloatHistogram = 3,
+}
+
+impl Encoding {
+    /// The encoding with this number on disk, if it is one that is read here.
+    #[must_use]
+    pub fn from_disk(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Xor),
+            2 => Some(Self::Histogram),
+            3 => Some(Self::FloatHistogram),
+            _ => None,
+        }
+    }
+}
+
+/// What is known of a chunk without decoding it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkMeta {
+    /// Timestamp of the first sample.
+    pub min_ms: i64,
+    /// Timestamp of the last sample.
+    pub max_ms: i64,
+    /// How many samples to read; an open chunk of the head may hold more that are not visible yet.
+    pub num_samples: u32,
+    /// How the bytes are encoded.
+    pub encoding: Encoding,
+}
+
+/// Bytes that are not a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The bytes end before the announced number of samples.
+    #[error("chunk ends before its last sample")]
+    Truncated,
+    /// An encoding that is not read here.
+    #[error("samples of encoding {0} are not readable yet")]
+    Unsupported(u8),
+}

@@ -1,0 +1,50 @@
+//! Columns against columns: merge two runs that overlap, cut to a range, drop a deleted range.
+
+use crate::SampleColumns;
+use model::TimeRange;
+
+/// Merges `later` into `into`, both in time order; of two samples at one time that of `later` stays.
+pub fn merge(into: &mut SampleColumns, later: &SampleColumns) {
+    let first = std::mem::take(into);
+    let (mut a, mut b) = (0, 0);
+    while a < first.len() || b < later.len() {
+        let time_a = first.timestamps_ms.get(a).copied();
+        let time_b = later.timestamps_ms.get(b).copied();
+        match (time_a, time_b) {
+            (Some(x), Some(y)) if x < y => {
+                into.push(x, first.values[a]);
+                a += 1;
+            }
+            (Some(x), None) => {
+                into.push(x, first.values[a]);
+                a += 1;
+            }
+            (x, Some(y)) => {
+                into.push(y, later.values[b]);
+                b += 1;
+                a += usize::from(x == Some(y));
+            }
+            (None, None) => break,
+        }
+    }
+}
+
+/// Keeps the samples inside `range`.
+pub fn trim(columns: &mut SampleColumns, range: TimeRange) {
+    let end = columns.timestamps_ms.partition_point(|&t| t <= range.max_ms);
+    columns.timestamps_ms.truncate(end);
+    columns.values.truncate(end);
+    let begin = columns.timestamps_ms.partition_point(|&t| t < range.min_ms);
+    columns.timestamps_ms.drain(..begin);
+    columns.values.drain(..begin);
+}
+
+/// Drops the samples inside `range`.
+pub fn delete(columns: &mut SampleColumns, range: TimeRange) {
+    let begin = columns.timestamps_ms.partition_point(|&t| t < range.min_ms);
+    let end = columns.timestamps_ms.partition_point(|&t| t <= range.max_ms);
+    if begin < end {
+        columns.timestamps_ms.drain(begin..end);
+        columns.values.drain(begin..end);
+    }
+}

@@ -1,0 +1,46 @@
+//! The only crate that touches the file system: a real, a simulated and a faulty disk behind one contract.
+#![deny(unsafe_code)]
+
+use bytes::Bytes;
+use std::{fmt, io, path::Path};
+
+/// The file operations the database relies on, and nothing more.
+///
+/// Data is durable after [`DiskFile::sync`]; a name is durable after [`Disk::sync_dir`] on its parent.
+/// Whatever was not synced may be gone, cut or torn after a crash; the simulated disk does all three.
+pub trait Disk: Send + Sync + fmt::Debug {
+    /// Creates a directory and its parents; fine if it exists.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Creates a new file for appending; fails if the name is taken.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Opens a file for appending, after cutting it to `len` bytes.
+    fn open_append(&self, path: &Path, len: u64) -> io::Result<Box<dyn DiskFile>>;
+    /// The content of a file that will not shrink any more; mapped memory on a real disk.
+    fn view(&self, path: &Path) -> io::Result<Bytes>;
+    /// A copy of `len` bytes at `offset` of a file that may still grow; shorter at its end.
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>>;
+    /// Length of a file in bytes.
+    fn len(&self, path: &Path) -> io::Result<u64>;
+    /// Renames a file or directory, atomically, over what is there.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a second name.
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file or a directory tree.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// The names in a directory, sorted; `NotFound` if there is no such directory.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Whether there is a file or directory of this name.
+    fn exists(&self, path: &Path) -> bool;
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// A file that only grows.
+pub trait DiskFile: Send + fmt::Debug {
+    /// Appends all of `data`. After an error the length is unknown: reopen with [`Disk::open_append`].
+    fn append(&mut self, data: &[u8]) -> io::Result<()>;
+    /// Overwrites bytes that were appended earlier: headers and offsets known only at the end.
+    fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()>;
+    /// Makes everything appended so far durable. After an error the file must not be used again.
+    fn sync(&mut self) -> io::Result<()>;
+}

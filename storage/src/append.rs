@@ -1,0 +1,135 @@
+//! The write seam: transactions over columns. Labels are resolved to references once, samples then travel as columns.
+
+use crate::Result;
+use model::SeriesRef;
+
+/// Something samples can be written to.
+pub trait Appendable: Send + Sync {
+    /// Starts a transaction. `now_ms` is the wall clock, for storages that bound how far ahead a sample may be.
+    fn appender(&self, now_ms: i64) -> Box<dyn Appender>;
+}
+
+/// One write transaction; dropped without `commit`, it never happened (series it created may stay).
+///
+/// Rows of one series come in time order. Slices belong to the caller again when a call returns.
+/// A row the storage refuses is appended to `rejected` and does not stop the rows after it.
+pub trait Appender: Send {
+    /// Appends to `refs`, for each label set, its series, created if new; `None` if refused.
+    /// A reference stays good until the series is dropped from memory; it may be kept across transactions.
+    fn resolve(
+        &mut self,
+        labels: LabelBatch<'_>,
+        refs: &mut Vec<Option<SeriesRef>>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<()>;
+    /// Adds float samples. [`RejectReason::UnknownRef`] tells the caller to resolve that row again.
+    fn append_floats(&mut self, batch: FloatBatch<'_>, rejected: &mut Vec<Rejected>) -> Result<()>;
+    /// Logs the transaction, then shows it to queriers opened from now on, all at once.
+    fn commit(self: Box<Self>) -> Result<()>;
+}
+
+/// Label sets as borrowed pairs, back to back: set `i` is the pairs before `ends[i]` and after the previous end.
+/// Pairs of a set are sorted by name; names do not repeat; values are not empty.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelBatch<'a> {
+    pairs: &'a [(&'a str, &'a str)],
+    ends: &'a [u32],
+}
+
+impl<'a> LabelBatch<'a> {
+    /// Groups the two columns. Panics if the last end is not the number of pairs: that is a bug of the caller.
+    #[must_use]
+    pub fn new(pairs: &'a [(&'a str, &'a str)], ends: &'a [u32]) -> Self {
+        assert_eq!(ends.last().map_or(0, |&end| end as usize), pairs.len());
+        Self { pairs, ends }
+    }
+
+    /// Number of label sets.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are no sets.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The pairs of set `index`.
+    #[inline]
+    #[must_use]
+    pub fn get(self, index: usize) -> &'a [(&'a str, &'a str)] {
+        let begin = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        &self.pairs[begin..self.ends[index] as usize]
+    }
+}
+
+/// Float samples as columns of equal length.
+#[derive(Clone, Copy, Debug)]
+pub struct FloatBatch<'a> {
+    refs: &'a [SeriesRef],
+    timestamps_ms: &'a [i64],
+    values: &'a [f64],
+}
+
+impl<'a> FloatBatch<'a> {
+    /// Groups three columns. Panics if their lengths differ: that is a bug of the caller.
+    #[must_use]
+    pub fn new(refs: &'a [SeriesRef], timestamps_ms: &'a [i64], values: &'a [f64]) -> Self {
+        assert_eq!(refs.len(), timestamps_ms.len());
+        assert_eq!(refs.len(), values.len());
+        Self { refs, timestamps_ms, values }
+    }
+
+    /// The columns: references, timestamps in milliseconds, values.
+    #[must_use]
+    pub fn columns(self) -> (&'a [SeriesRef], &'a [i64], &'a [f64]) {
+        (self.refs, self.timestamps_ms, self.values)
+    }
+}
+
+/// A row that was not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Row of the batch.
+    pub row: u32,
+    /// Why.
+    pub reason: RejectReason,
+}
+
+/// Why a row was not stored; each has its counter and its place in a remote-write answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// The reference dangles: resolve again and retry.
+    UnknownRef,
+    /// Older than the newest sample of the series, and out-of-order samples are not accepted.
+    OutOfOrder,
+    /// Before the time the head accepts.
+    OutOfBounds,
+    /// Before the out-of-order window.
+    TooOld,
+    /// Same timestamp as the newest sample, other value.
+    DuplicateTimestamp,
+    /// The label set is empty.
+    EmptyLabels,
+    /// A label name occurs twice or the names are not sorted.
+    DuplicateLabel,
+}
+
+impl RejectReason {
+    /// The words Prometheus uses for this refusal.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownRef => "unknown series reference",
+            Self::OutOfOrder => "out of order sample",
+            Self::OutOfBounds => "out of bounds",
+            Self::TooOld => "too old sample",
+            Self::DuplicateTimestamp => "duplicate sample for timestamp",
+            Self::EmptyLabels => "empty labelset: invalid sample",
+            Self::DuplicateLabel => "label name is not unique: invalid sample",
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Series on their way from a storage to a reader: labels as ids, samples still encoded.
+//! A batch pins each mapping once and copies small open chunks into its own arena; nothing here decodes but `read`.
+
+use crate::Result;
+use bytes::Bytes;
+use chunk::{ChunkMeta, SampleColumns};
+use model::{LabelPair, LabelsColumn, TimeRange};
+
+/// A mapping that a batch keeps alive; good until the batch is cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pin(u32);
+
+/// The pin of chunks that were copied into the arena of the batch.
+const ARENA: Pin = Pin(u32::MAX);
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    meta: ChunkMeta,
+    pin: Pin,
+    offset: u32,
+    len: u32,
+}
+
+/// One chunk of a batch: what is known of it and its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct ChunkRef<'a> {
+    /// Time span, number of samples, encoding.
+    pub meta: ChunkMeta,
+    /// The encoded samples, without any framing of the file they lie in.
+    pub data: &'a [u8],
+}
+
+/// Some hundred series with their chunks in time order. The ids are those of the query's [`model::Symbols`].
+#[derive(Debug, Default)]
+pub struct SeriesBatch {
+    labels: LabelsColumn,
+    chunk_ends: Vec<u32>,
+    slots: Vec<Slot>,
+    pins: Vec<Bytes>,
+    arena: Vec<u8>,
+    deleted: Vec<(u32, TimeRange)>,
+}
+
+impl SeriesBatch {
+    /// How many series a storage should put into one batch.
+    pub const TARGET_SERIES: usize = 256;
+
+    /// Forgets the series and keeps the memory.
+    pub fn clear(&mut self) {
+        self.labels.clear();
+        self.chunk_ends.clear();
+        self.slots.clear();
+        self.pins.clear();
+        self.arena.clear();
+        self.deleted.clear();
+    }
+
+    /// Number of series.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.chunk_ends.len()
+    }
+
+    /// Whether there are no series.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.chunk_ends.is_empty()
+    }
+
+    /// Keeps `bytes` alive as long as this content of the batch; call it once per mapping and batch.
+    pub fn pin(&mut self, bytes: &Bytes) -> Pin {
+        let recent = self.pins.iter().rposition(|p| p.as_ptr() == bytes.as_ptr());
+        let index = recent.unwrap_or_else(|| {
+            self.pins.push(bytes.clone());
+            self.pins.len() - 1
+        });
+        Pin(u32::try_from(index).expect("a batch pins few mappings"))
+    }
+
+    /// Adds a chunk to the series at hand whose bytes lie in a pinned mapping.
+    pub fn push_pinned(&mut self, meta: ChunkMeta, pin: Pin, offset: usize, len: usize) {
+        let offset = u32::try_from(offset).expect("mapped files are below 4 GiB");
+        let len = u32::try_from(len).expect("chunks are below 4 GiB");
+        self.slots.push(Slot { meta, pin, offset, len });
+    }
+
+    /// Adds a chunk to the series at hand by copying its bytes: open chunks of the head, raw samples.
+    pub fn push_copied(&mut self, meta: ChunkMeta, data: &[u8]) {
+        let offset = u32::try_from(self.arena.len()).expect("a batch copies less than 4 GiB");
+        self.arena.extend_from_slice(data);
+        self.slots.push(Slot { meta, pin: ARENA, offset, len: data.len() as u32 });
+    }
+
+    /// Marks a range of the series at hand as deleted; [`Self::read`] leaves its samples out.
+    pub fn push_deleted(&mut self, range: TimeRange) {
+        self.deleted.push((self.chunk_ends.len() as u32, range));
+    }
+
+    /// Whether chunks were pushed since the last [`Self::finish_series`].
+    #[must_use]
+    pub fn has_pending_chunks(&self) -> bool {
+        self.slots.len() > self.chunk_ends.last().map_or(0, |&end| end as usize)
+    }
+
+    /// Ends the series at hand: the chunks pushed since the last call are its chunks, in time order.
+    pub fn finish_series(&mut self, labels: &[LabelPair]) {
+        self.labels.push(labels.iter().copied());
+        self.chunk_ends.push(u32::try_from(self.slots.len()).expect("below 2^32 chunks a batch"));
+    }
+
+    /// The labels of every series.
+    #[must_use]
+    pub fn labels(&self) -> &LabelsColumn {
+        &self.labels
+    }
+
+    fn slots(&self, series: usize) -> &[Slot] {
+        let begin = if series == 0 { 0 } else { self.chunk_ends[series - 1] as usize };
+        &self.slots[begin..self.chunk_ends[series] as usize]
+    }
+
+    /// The chunks of one series as stored: remote read and compaction stop here.
+    pub fn chunks(&self, series: usize) -> impl ExactSizeIterator<Item = ChunkRef<'_>> {
+        self.slots(series).iter().map(|slot| {
+            let source =
+                if slot.pin == ARENA { &self.arena[..] } else { &self.pins[slot.pin.0 as usize] };
+            let begin = slot.offset as usize;
+            ChunkRef { meta: slot.meta, data: &source[begin..begin + slot.len as usize] }
+        })
+    }
+
+    /// The deleted ranges of one series.
+    pub fn deleted(&self, series: usize) -> impl Iterator<Item = TimeRange> + Clone {
+        let series = series as u32;
+        self.deleted.iter().filter(move |(of, _)| *of == series).map(|(_, range)| *range)
+    }
+
+    /// Moves series `series` of `other` into the series at hand, chunks only: merging two sources.
+    pub fn push_chunks_of(&mut self, other: &Self, series: usize) {
+        for slot in other.slots(series) {
+            if slot.pin == ARENA {
+                let begin = slot.offset as usize;
+                self.push_copied(slot.meta, &other.arena[begin..begin + slot.len as usize]);
+            } else {
+                let pin = self.pin(&other.pins[slot.pin.0 as usize]);
+                self.slots.push(Slot { pin, ..*slot });
+            }
+        }
+        for range in other.deleted(series) {
+            self.push_deleted(range);
+        }
+    }
+
+    /// Replaces `out` with the samples of one series inside `range`, in time order, deleted ones left out.
+    /// Overlapping chunks are merged; of two samples at one time the later chunk's wins.
+    /// Takes `&self`, so that series decode in parallel.
+    pub fn read(&self, series: usize, range: TimeRange, out: &mut SampleColumns) -> Result<()> {
+        crate::read::read(self, series, range, out)
+    }
+}

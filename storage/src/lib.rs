@@ -1,0 +1,16 @@
+//! The seam between who has samples and who wants them: traits, batches, errors, merging, the in-memory twin.
+//! Reading order: `append` (writing), `query` and `batch` (reading). No opinion on disk formats.
+#![forbid(unsafe_code)]
+
+mod append;
+mod batch;
+mod cancel;
+mod error;
+mod query;
+mod read;
+
+pub use append::{Appendable, Appender, FloatBatch, LabelBatch, RejectReason, Rejected};
+pub use batch::{ChunkRef, Pin, SeriesBatch};
+pub use cancel::Cancel;
+pub use error::{Error, Result};
+pub use query::{Annotations, Querier, Queryable, SelectHints, SeriesSet};
