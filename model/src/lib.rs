@@ -9,7 +9,7 @@ pub mod metadata;
 mod symbols;
 mod time;
 
-pub use labels::{Labels, LabelsBuilder};
+pub use labels::{Labels, LabelsBuilder, LabelsIter, stable_hash};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use symbols::{LabelPair, LabelsColumn, Sym, Symbols};
 pub use time::{StepGrid, TimeRange};

@@ -4,7 +4,7 @@ use crate::{Error, Result, SeriesBatch};
 use chunk::{ChunkMeta, SampleColumns};
 use model::TimeRange;
 
-fn corrupt(meta: &ChunkMeta, error: &chunk::DecodeError) -> Error {
+fn corrupt(meta: &ChunkMeta, error: chunk::DecodeError) -> Error {
     Error::Corrupt {
         place: format!("chunk {}..={} ms", meta.min_ms, meta.max_ms).into(),
         what: error.to_string().into(),
@@ -29,11 +29,11 @@ pub(crate) fn read(
         if last_ms.is_some_and(|last| span.min_ms <= last) {
             later.clear();
             chunk::decode(chunk.meta, chunk.data, &mut later)
-                .map_err(|error| corrupt(&chunk.meta, &error))?;
+                .map_err(|error| corrupt(&chunk.meta, error))?;
             chunk::merge(out, &later);
         } else {
             chunk::decode(chunk.meta, chunk.data, out)
-                .map_err(|error| corrupt(&chunk.meta, &error))?;
+                .map_err(|error| corrupt(&chunk.meta, error))?;
         }
         last_ms = last_ms.max(Some(span.max_ms));
     }

@@ -10,6 +10,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the checkout")
 }
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 /// The folder of shared material that is never committed here; `None` (said aloud) where it is absent.
 #[must_use]
 pub fn shared() -> Option<PathBuf> {
