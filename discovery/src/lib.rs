@@ -1,1 +1,2 @@
 //! discovery.
+#![forbid(unsafe_code)]

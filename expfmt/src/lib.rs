@@ -1,1 +1,2 @@
 //! expfmt.
+#![forbid(unsafe_code)]

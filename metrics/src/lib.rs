@@ -1,1 +1,2 @@
 //! metrics.
+#![forbid(unsafe_code)]

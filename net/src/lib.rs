@@ -1,1 +1,2 @@
 //! net.
+#![forbid(unsafe_code)]

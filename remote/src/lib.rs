@@ -1,1 +1,2 @@
 //! remote.
+#![forbid(unsafe_code)]

@@ -1,1 +1,2 @@
 //! scrape.
+#![forbid(unsafe_code)]

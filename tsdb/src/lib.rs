@@ -1,1 +1,2 @@
 //! tsdb.
+#![forbid(unsafe_code)]

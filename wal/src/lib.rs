@@ -1,1 +1,2 @@
 //! wal.
+#![forbid(unsafe_code)]

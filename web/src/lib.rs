@@ -1,1 +1,2 @@
 //! web.
+#![forbid(unsafe_code)]
