@@ -21,8 +21,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "model", "metrics", "net", "expfmt", "storage", "promql", "discovery", "scrape",
-            "remote", "rules",
+            "model",
+            "metrics",
+            "net",
+            "expfmt",
+            "storage",
+            "promql",
+            "discovery",
+            "scrape",
+            "remote",
+            "rules",
         ],
     ),
 ];

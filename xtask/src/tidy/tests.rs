@@ -44,7 +44,8 @@ fn a_long_file_and_a_missing_header_are_found() {
 #[test]
 fn a_file_that_no_module_names_is_found() {
     let mut out = Vec::new();
-    let sources = [source("wal/src/lib.rs", "//! x\nmod page;\n"), source("wal/src/old.rs", "//! y")];
+    let sources =
+        [source("wal/src/lib.rs", "//! x\nmod page;\n"), source("wal/src/old.rs", "//! y")];
     rooms::check_files(&sources, &mut out);
     assert_eq!(out.len(), 1, "{out:?}");
 }
