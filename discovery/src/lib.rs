@@ -1,2 +1,4 @@
-//! discovery.
+//! Where targets come from: configuration, providers, and the manager that merges them per job.
 #![forbid(unsafe_code)]
+
+pub mod config;

@@ -6,6 +6,7 @@ pub mod hash;
 mod labels;
 mod matcher;
 pub mod metadata;
+pub mod relabel;
 mod symbols;
 mod time;
 

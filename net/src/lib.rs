@@ -1,2 +1,4 @@
-//! net.
+//! HTTP between us and others: the client and its configuration.
 #![forbid(unsafe_code)]
+
+pub mod config;

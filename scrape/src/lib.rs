@@ -1,2 +1,4 @@
-//! scrape.
+//! Targets in, samples out: configuration, target construction, the scrape loops.
 #![forbid(unsafe_code)]
+
+pub mod config;

@@ -1,0 +1,34 @@
+//! Where targets come from, as configured: the kinds that are built as typed values, the others by name.
+//! Reading them from YAML is in the children; the providers live beside this file.
+
+use model::Labels;
+use std::time::Duration;
+
+/// Everything one job says about where its targets come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DiscoveryConfigs {
+    /// Targets written into the configuration.
+    pub static_configs: Vec<StaticGroup>,
+    /// Targets read from files.
+    pub file_sd_configs: Vec<FileSdConfig>,
+    /// The other kinds that are configured (`consul_sd_configs`, ...): checked, shown and not served.
+    pub inactive: Vec<&'static str>,
+}
+
+/// Targets with the labels they share: an entry of `static_configs` or of a discovery file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticGroup {
+    /// Addresses, `host:port`.
+    pub targets: Vec<String>,
+    /// Labels of all of them.
+    pub labels: Labels,
+}
+
+/// An entry of `file_sd_configs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSdConfig {
+    /// Patterns of paths, resolved against the directory of the configuration.
+    pub files: Vec<String>,
+    /// How often the files are read again when no change is noticed.
+    pub refresh_interval: Duration,
+}
