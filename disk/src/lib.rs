@@ -1,5 +1,19 @@
 //! The only crate that touches the file system: a real, a simulated and a faulty disk behind one contract.
+//! What files mean is known above: here are bytes, names and durability.
 #![deny(unsafe_code)]
+
+mod atomic;
+mod fault;
+mod lock;
+mod map;
+mod real;
+mod sim;
+
+pub use atomic::{dir_size, write_atomic};
+pub use fault::{Fault, FaultDisk};
+pub use lock::Lock;
+pub use real::RealDisk;
+pub use sim::SimDisk;
 
 use bytes::Bytes;
 use std::{fmt, io, path::Path};
@@ -8,6 +22,7 @@ use std::{fmt, io, path::Path};
 ///
 /// Data is durable after [`DiskFile::sync`]; a name is durable after [`Disk::sync_dir`] on its parent.
 /// Whatever was not synced may be gone, cut or torn after a crash; the simulated disk does all three.
+/// Errors name the operation and the path and keep the kind of the cause.
 pub trait Disk: Send + Sync + fmt::Debug {
     /// Creates a directory and its parents; fine if it exists.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
@@ -31,8 +46,12 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Whether there is a file or directory of this name.
     fn exists(&self, path: &Path) -> bool;
+    /// Whether there is a directory of this name.
+    fn is_dir(&self, path: &Path) -> bool;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Takes the lock file `path`, created if absent; `WouldBlock` if another holder is alive.
+    fn lock(&self, path: &Path) -> io::Result<Lock>;
 }
 
 /// A file that only grows.
@@ -44,3 +63,11 @@ pub trait DiskFile: Send + fmt::Debug {
     /// Makes everything appended so far durable. After an error the file must not be used again.
     fn sync(&mut self) -> io::Result<()>;
 }
+
+/// An error of the same kind that says what was attempted on which path.
+fn named(op: &'static str, path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{op} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests;
