@@ -6,7 +6,8 @@ use crate::{ChunkMeta, DecodeError, Encoding, SampleColumns};
 pub fn decode(meta: ChunkMeta, data: &[u8], out: &mut SampleColumns) -> Result<(), DecodeError> {
     match meta.encoding {
         Encoding::Raw => decode_raw(meta.num_samples as usize, data, out),
-        Encoding::Xor | Encoding::Histogram | Encoding::FloatHistogram => {
+        Encoding::Xor => crate::xor::decode(meta.num_samples as usize, data, out),
+        Encoding::Histogram | Encoding::FloatHistogram => {
             Err(DecodeError::Unsupported(meta.encoding as u8))
         }
     }

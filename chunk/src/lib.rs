@@ -1,9 +1,11 @@
 //! Chunk codecs: samples to bytes, bytes to columns. Pure: bytes in, bytes out; knows neither files nor series.
 #![deny(unsafe_code)]
 
+pub mod append;
 mod columns;
 mod decode;
 mod merge;
+pub mod xor;
 
 pub use columns::SampleColumns;
 pub use decode::decode;
@@ -59,4 +61,7 @@ pub enum DecodeError {
     /// An encoding that is not read here.
     #[error("samples of encoding {0} are not readable yet")]
     Unsupported(u8),
+    /// Bits that no encoder writes.
+    #[error("chunk is malformed: {0}")]
+    Malformed(&'static str),
 }

@@ -1,1 +1,3 @@
 //! Integration tests: everything seen from outside.
+
+mod chunk;

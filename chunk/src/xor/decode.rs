@@ -1,0 +1,244 @@
+//! Gorilla floats, bytes to columns: foreign bytes, whole chunks at a time. Bits come from 64-bit loads; runs of
+//! samples that repeat both the interval and the value, two zero bits each, are filled without looking at them singly.
+
+use super::{HEADER_BYTES, NO_WINDOW, XorAppender};
+use crate::{DecodeError, SampleColumns};
+
+/// Bits of a byte slice by position; beyond the end there are zeros, so that the end is checked once per sample.
+#[derive(Clone, Copy)]
+struct Bits<'a> {
+    data: &'a [u8],
+}
+
+impl Bits<'_> {
+    #[inline]
+    fn word(self, byte: usize) -> u64 {
+        match self.data.get(byte..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => u64::from_be_bytes(*bytes),
+            None => self.last_word(byte),
+        }
+    }
+
+    #[cold]
+    fn last_word(self, byte: usize) -> u64 {
+        let rest = self.data.get(byte..).unwrap_or_default();
+        let mut bytes = [0; 8];
+        bytes[..rest.len()].copy_from_slice(rest);
+        u64::from_be_bytes(bytes)
+    }
+
+    /// The bits from `at` on, first one on top; at least 57 of them count.
+    #[inline]
+    fn peek(self, at: usize) -> u64 {
+        self.word(at / 8) << (at % 8)
+    }
+
+    /// The `width` bits at `at`, right-aligned; `width` is 1 to 64.
+    #[inline]
+    fn take(self, at: usize, width: u32) -> u64 {
+        let shift = (at % 8) as u32;
+        let mut bits = self.word(at / 8) << shift;
+        if width + shift > 64 {
+            let next = self.data.get(at / 8 + 8).copied().unwrap_or(0);
+            bits |= u64::from(next) >> (8 - shift);
+        }
+        bits >> (64 - width)
+    }
+
+    /// A varint at `at` and its length in bits.
+    fn varint(self, at: usize) -> Result<(u64, usize), DecodeError> {
+        let mut value = 0;
+        for index in 0..10 {
+            let byte = self.take(at + index * 8, 8);
+            if index == 9 && byte > 1 {
+                break;
+            }
+            value |= (byte & 0x7F) << (7 * index);
+            if byte < 0x80 {
+                return Ok((value, (index + 1) * 8));
+            }
+        }
+        Err(DecodeError::Malformed("a varint is longer than 64 bits"))
+    }
+}
+
+/// The state of a reader between two samples.
+struct Cursor<'a> {
+    bits: Bits<'a>,
+    at: usize,
+    time: i64,
+    delta: u64,
+    value: u64,
+    leading: u32,
+    trailing: u32,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(data: &'a [u8]) -> Self {
+        let bits = Bits { data };
+        Self { bits, at: HEADER_BYTES * 8, time: 0, delta: 0, value: 0, leading: 0, trailing: 0 }
+    }
+
+    fn check_end(&self) -> Result<(), DecodeError> {
+        if self.at > self.bits.data.len() * 8 { Err(DecodeError::Truncated) } else { Ok(()) }
+    }
+
+    fn first(&mut self) -> Result<(), DecodeError> {
+        let (raw, length) = self.bits.varint(self.at)?;
+        self.time = (raw >> 1) as i64 ^ -((raw & 1) as i64);
+        self.value = self.bits.take(self.at + length, 64);
+        self.at += length + 64;
+        self.check_end()
+    }
+
+    fn second(&mut self) -> Result<(), DecodeError> {
+        let (delta, length) = self.bits.varint(self.at)?;
+        self.at += length;
+        self.delta = delta;
+        self.time = self.time.wrapping_add(delta as i64);
+        self.value_after(self.bits.peek(self.at))?;
+        self.check_end()
+    }
+
+    #[inline]
+    fn next(&mut self) -> Result<(), DecodeError> {
+        let word = self.bits.peek(self.at);
+        // The longest short field takes 24 bits, so 33 bits stay good for the control bits of the value.
+        let (dod, length) = match word.leading_ones() {
+            0 => (0, 1),
+            1 => (signed(word << 2, 14), 16),
+            2 => (signed(word << 3, 17), 20),
+            3 => (signed(word << 4, 20), 24),
+            _ => (self.bits.take(self.at + 4, 64), 68),
+        };
+        self.at += length;
+        self.delta = self.delta.wrapping_add(dod);
+        self.time = self.time.wrapping_add(self.delta as i64);
+        self.value_after(if length < 64 { word << length } else { self.bits.peek(self.at) })?;
+        self.check_end()
+    }
+
+    /// Reads the value at `self.at`, whose first bits are on top of `word`.
+    #[inline]
+    fn value_after(&mut self, word: u64) -> Result<(), DecodeError> {
+        if word >> 63 == 0 {
+            self.at += 1;
+            return Ok(());
+        }
+        if word >> 62 == 0b11 {
+            self.leading = (word >> 57) as u32 & 31;
+            let width = match (word >> 51) as u32 & 63 {
+                0 => 64,
+                width => width,
+            };
+            if self.leading + width > 64 {
+                return Err(DecodeError::Malformed("a value window is wider than 64 bits"));
+            }
+            self.trailing = 64 - self.leading - width;
+            self.at += 13;
+        } else {
+            self.at += 2;
+        }
+        let width = 64 - self.leading - self.trailing;
+        self.value ^= self.bits.take(self.at, width) << self.trailing;
+        self.at += width as usize;
+        Ok(())
+    }
+}
+
+/// The field of `width` bits on top of `word`: `10…0` means plus.
+#[inline]
+fn signed(word: u64, width: u32) -> u64 {
+    let raw = word >> (64 - width);
+    if raw > 1 << (width - 1) { raw.wrapping_sub(1 << width) } else { raw }
+}
+
+/// Appends the first `num_samples` samples of an XOR chunk (count included) to `out`.
+/// On error `out` keeps the samples before the place that could not be read.
+pub fn decode(num_samples: usize, data: &[u8], out: &mut SampleColumns) -> Result<(), DecodeError> {
+    // A sample takes two bits at least: a foreign count does not size our memory.
+    let count = num_samples.min(data.len() * 4);
+    let begin = out.timestamps_ms.len();
+    out.timestamps_ms.resize(begin + count, 0);
+    out.values.resize(begin + count, 0.0);
+    let times = &mut out.timestamps_ms[begin..];
+    let values = &mut out.values[begin..];
+    let (read, result) = decode_into(&mut Cursor::new(data), times, values);
+    if read < count {
+        out.timestamps_ms.truncate(begin + read);
+        out.values.truncate(begin + read);
+    }
+    result?;
+    if count < num_samples { Err(DecodeError::Truncated) } else { Ok(()) }
+}
+
+/// Fills both columns; returns how many samples were read and what ended it early.
+fn decode_into(
+    cursor: &mut Cursor<'_>,
+    times: &mut [i64],
+    values: &mut [f64],
+) -> (usize, Result<(), DecodeError>) {
+    let count = times.len().min(values.len());
+    let (times, values) = (&mut times[..count], &mut values[..count]);
+    let mut index = 0;
+    while index < count {
+        let step = match index {
+            0 => cursor.first(),
+            1 => cursor.second(),
+            _ => {
+                let run = cursor.bits.peek(cursor.at).leading_zeros().min(57) as usize / 2;
+                if run > 1 {
+                    let left = (cursor.bits.data.len() * 8).saturating_sub(cursor.at) / 2;
+                    let run = run.min(count - index).min(left);
+                    fill(cursor, &mut times[index..index + run], &mut values[index..index + run]);
+                    index += run;
+                    if run > 0 {
+                        continue;
+                    }
+                }
+                cursor.next()
+            }
+        };
+        if let Err(error) = step {
+            return (index, Err(error));
+        }
+        times[index] = cursor.time;
+        values[index] = f64::from_bits(cursor.value);
+        index += 1;
+    }
+    (index, Ok(()))
+}
+
+/// Samples that repeat the interval and the value.
+#[inline]
+fn fill(cursor: &mut Cursor<'_>, times: &mut [i64], values: &mut [f64]) {
+    cursor.at += times.len() * 2;
+    values.fill(f64::from_bits(cursor.value));
+    for time in times {
+        cursor.time = cursor.time.wrapping_add(cursor.delta as i64);
+        *time = cursor.time;
+    }
+}
+
+/// See [`XorAppender::resume`].
+pub(super) fn resume(data: &[u8]) -> Result<XorAppender, DecodeError> {
+    let count = data.first_chunk().ok_or(DecodeError::Truncated)?;
+    let num_samples = u16::from_be_bytes(*count);
+    let mut cursor = Cursor::new(data);
+    for index in 0..num_samples {
+        match index {
+            0 => cursor.first()?,
+            1 => cursor.second()?,
+            _ => cursor.next()?,
+        }
+    }
+    Ok(XorAppender {
+        last_ms: cursor.time,
+        last_bits: cursor.value,
+        delta: cursor.delta,
+        bit_len: u32::try_from(cursor.at).map_err(|_| DecodeError::Malformed("512 MiB long"))?,
+        num_samples,
+        leading: if num_samples == 0 { NO_WINDOW } else { cursor.leading as u8 },
+        trailing: cursor.trailing as u8,
+    })
+}
