@@ -24,6 +24,11 @@ pub trait Appender: Send {
     ) -> Result<()>;
     /// Adds float samples. [`RejectReason::UnknownRef`] tells the caller to resolve that row again.
     fn append_floats(&mut self, batch: FloatBatch<'_>, rejected: &mut Vec<Rejected>) -> Result<()>;
+    /// The newest sample of a series as this transaction finds it; explains a refused duplicate to its sender.
+    /// `None` if the storage does not know or does not tell.
+    fn newest(&self, _series: SeriesRef) -> Option<(i64, f64)> {
+        None
+    }
     /// Logs the transaction, then shows it to queriers opened from now on, all at once.
     fn commit(self: Box<Self>) -> Result<()>;
 }

@@ -1,0 +1,120 @@
+//! Tests of the transaction: what a dangling reference, a refusal and a lying length do.
+
+use super::*;
+use model::SeriesRef;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A storage that hands out a new generation of references whenever `drop_all` was called.
+#[derive(Debug, Default)]
+struct Fickle {
+    generation: AtomicU64,
+    committed: Mutex<Vec<(u64, i64)>>,
+}
+
+struct FickleAppender {
+    storage: Arc<Fickle>,
+    staged: Vec<(u64, i64)>,
+}
+
+struct Handle(Arc<Fickle>);
+
+impl Appendable for Handle {
+    fn appender(&self, _now_ms: i64) -> Box<dyn Appender> {
+        Box::new(FickleAppender { storage: Arc::clone(&self.0), staged: Vec::new() })
+    }
+}
+
+impl Appender for FickleAppender {
+    fn resolve(
+        &mut self,
+        labels: LabelBatch<'_>,
+        refs: &mut Vec<Option<SeriesRef>>,
+        _rejected: &mut Vec<Rejected>,
+    ) -> storage::Result<()> {
+        let base = self.storage.generation.load(Ordering::Relaxed) * 1000 + 1;
+        refs.extend((0..labels.len() as u64).map(|index| SeriesRef::new(base + index)));
+        Ok(())
+    }
+
+    fn append_floats(
+        &mut self,
+        batch: FloatBatch<'_>,
+        rejected: &mut Vec<Rejected>,
+    ) -> storage::Result<()> {
+        let generation = self.storage.generation.load(Ordering::Relaxed);
+        let (refs, timestamps_ms, values) = batch.columns();
+        for (row, series) in refs.iter().enumerate() {
+            let reason = if series.get() / 1000 != generation {
+                RejectReason::UnknownRef
+            } else if values[row] < 0.0 {
+                RejectReason::OutOfOrder
+            } else {
+                self.staged.push((series.get(), timestamps_ms[row]));
+                continue;
+            };
+            rejected.push(Rejected { row: row as u32, reason });
+        }
+        Ok(())
+    }
+
+    fn commit(self: Box<Self>) -> storage::Result<()> {
+        self.storage.committed.lock().extend(self.staged);
+        Ok(())
+    }
+}
+
+fn body(samples: &[(&str, i64, f64)]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, timestamp_ms, value) in samples {
+        let mut label = vec![0x0A, 8];
+        label.extend(b"__name__");
+        label.extend([0x12, name.len() as u8]);
+        label.extend(name.as_bytes());
+        let mut series = vec![0x0A, label.len() as u8];
+        series.extend(label);
+        series.extend([0x12, 11, 0x09]);
+        series.extend(value.to_le_bytes());
+        series.extend([0x10, u8::try_from(*timestamp_ms).expect("small")]);
+        body.extend([0x0A, series.len() as u8]);
+        body.extend(series);
+    }
+    snap::raw::Encoder::new().compress_vec(&body).expect("small")
+}
+
+fn receiver() -> (Receiver, Arc<Fickle>) {
+    let storage = Arc::new(Fickle::default());
+    (Receiver::new(Arc::new(Handle(Arc::clone(&storage))), &Registry::new()), storage)
+}
+
+#[test]
+fn dangling_references_are_resolved_again() {
+    let (receiver, storage) = receiver();
+    receiver.write_v1(&body(&[("a", 1, 1.0), ("b", 1, 1.0)]), 0).expect("stored");
+    storage.generation.store(7, Ordering::Relaxed);
+    receiver.write_v1(&body(&[("b", 2, 1.0)]), 0).expect("stored");
+    receiver.write_v1(&body(&[("b", 3, 1.0)]), 0).expect("stored");
+    assert_eq!(*storage.committed.lock(), [(1, 1), (2, 1), (7001, 2), (7001, 3)]);
+}
+
+#[test]
+fn one_bad_sample_refuses_all() {
+    let (receiver, storage) = receiver();
+    let error = receiver.write_v1(&body(&[("a", 1, 1.0), ("b", 1, -1.0)]), 0).expect_err("refused");
+    assert_eq!(error.to_string(), "out of order sample");
+    let ahead = receiver.write_v1(&body(&[("a", 100, 1.0)]), 99 - MAX_AHEAD_MS);
+    let text = ahead.expect_err("refused").to_string();
+    assert_eq!(text, "out of bounds: timestamp is too far in the future");
+    receiver.write_v1(&body(&[("a", 100, 1.0)]), 100 - MAX_AHEAD_MS).expect("just in time");
+    assert_eq!(storage.committed.lock().len(), 1);
+}
+
+#[test]
+fn lengths_are_checked_before_memory_is_spent() {
+    let (receiver, _) = receiver();
+    let text = |packed: &[u8]| receiver.write_v1(packed, 0).expect_err("refused").to_string();
+    assert_eq!(text(&[0x80, 0x80, 0x80, 0x10, 0]), "s2: corrupt input");
+    assert_eq!(text(&[0x81, 0x80, 0x80, 0x10, 0]), "decoded size exceeds the 33554432 bytes limit");
+    assert_eq!(text(&[]), "s2: corrupt input");
+    let long = receiver.write_v1(&vec![0; MAX_BODY_BYTES + 1], 0).expect_err("refused");
+    assert!(matches!(long, Error::TooLarge));
+}
