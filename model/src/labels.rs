@@ -1,6 +1,8 @@
 //! Label sets that own their text: sorted, packed into one allocation, cheap to clone. For targets, rules, errors.
 //! Not for the hot paths: samples are read with ids (`symbols`) and written with borrowed pairs.
 
+use crate::quote::Quoted;
+use crate::validate::is_legacy_label_name;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -94,6 +96,22 @@ impl Ord for Labels {
 impl fmt::Debug for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Display for Labels {
+    /// `{a="b", "c d"="e"}`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (index, (name, value)) in self.iter().enumerate() {
+            let separator = if index > 0 { ", " } else { "" };
+            if is_legacy_label_name(name) {
+                write!(f, "{separator}{name}={}", Quoted(value))?;
+            } else {
+                write!(f, "{separator}{}={}", Quoted(name), Quoted(value))?;
+            }
+        }
+        f.write_str("}")
     }
 }
 

@@ -2,13 +2,19 @@
 //! Reading order: `labels` and `symbols` (the two forms of a label set), `matcher`, `time`, then the texts.
 #![forbid(unsafe_code)]
 
+pub mod duration;
+pub mod float;
 pub mod hash;
 mod labels;
 mod matcher;
 pub mod metadata;
+pub mod quote;
 pub mod relabel;
+pub mod size;
 mod symbols;
 mod time;
+pub mod timestamp;
+pub mod validate;
 
 pub use labels::{Labels, LabelsBuilder, LabelsIter, stable_hash};
 pub use matcher::{MatchOp, Matcher, MatcherError};

@@ -1,5 +1,7 @@
 //! Label matchers, the leaves of every selector. The regular expression engine itself lives in `regex`.
 
+use crate::quote::Quoted;
+use crate::validate::is_legacy_label_name;
 use std::fmt;
 
 /// How a matcher compares.
@@ -66,8 +68,19 @@ impl Matcher {
     }
 }
 
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_legacy_label_name(&self.name) {
+            f.write_str(&self.name)?;
+        } else {
+            write!(f, "{}", Quoted(&self.name))?;
+        }
+        write!(f, "{}{}", self.op.as_str(), Quoted(&self.value))
+    }
+}
+
 impl fmt::Debug for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{:?}", self.name, self.op.as_str(), self.value)
+        write!(f, "{self}")
     }
 }
