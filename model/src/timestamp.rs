@@ -95,9 +95,8 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
         if len == 0 {
             return None;
         }
-        nanos = (0..9).fold(0, |n, at| {
-            n * 10 + if at < len { i64::from(fraction[at] - b'0') } else { 0 }
-        });
+        nanos = (0..9)
+            .fold(0, |n, at| n * 10 + if at < len { i64::from(fraction[at] - b'0') } else { 0 });
         zone = &fraction[len..];
     }
     let offset_s = zone_offset(zone)?;
@@ -106,7 +105,9 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0, |n, byte| byte.is_ascii_digit().then(|| n * 10 + i64::from(byte - b'0')))
+    digits
+        .iter()
+        .try_fold(0, |n, byte| byte.is_ascii_digit().then(|| n * 10 + i64::from(byte - b'0')))
 }
 
 fn zone_offset(zone: &[u8]) -> Option<i64> {

@@ -4,7 +4,9 @@ use super::*;
 
 #[test]
 fn shapes() {
-    for (value, expected) in [(0.0, "0"), (-0.0, "-0"), (100.0, "100"), (0.001, "0.001"), (1.5e-7, "0.00000015")] {
+    for (value, expected) in
+        [(0.0, "0"), (-0.0, "-0"), (100.0, "100"), (0.001, "0.001"), (1.5e-7, "0.00000015")]
+    {
         assert_eq!(fixed(value), expected);
     }
     assert_eq!(api(1e21), "1e+21");
