@@ -1,2 +1,115 @@
-//! The load driver: the same work on us and on peers, side by side.
-fn main() {}
+//! The load driver's command line. The works themselves live in `benches::load`.
+#![forbid(unsafe_code)]
+
+use benches::load::peer::Peer;
+use benches::load::report::Report;
+use benches::load::work::{self, Scale};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query] \
+[--divisor N] [--dir DIR] [--out DIR]
+  --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
+           or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
+  --work   which works, by default all
+  --divisor  makes every work smaller by this factor
+  --dir    where data directories go, by default a fresh one in the temporary directory
+  --out    keeps raw.csv and summary.md there";
+
+type Work = fn(&Peer, &Path, Scale, &mut Report) -> std::io::Result<()>;
+
+const WORKS: &[(&str, Work)] = &[
+    ("steady", work::steady),
+    ("first", work::first_contact),
+    ("churn", work::churn),
+    ("scrape", work::scrape),
+    ("query", work::query),
+];
+
+#[derive(Debug)]
+struct Args {
+    peers: Vec<Peer>,
+    works: Vec<String>,
+    divisor: usize,
+    dir: PathBuf,
+    out: Option<PathBuf>,
+}
+
+fn parse(mut args: impl Iterator<Item = String>) -> Result<Args, String> {
+    let mut parsed = Args {
+        peers: Vec::new(),
+        works: WORKS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        divisor: 1,
+        dir: std::env::temp_dir().join(format!("firesteel-load-{}", std::process::id())),
+        out: None,
+    };
+    while let Some(arg) = args.next() {
+        let value = args.next().ok_or_else(|| format!("{arg} wants a value"))?;
+        match arg.as_str() {
+            "--peer" => parsed.peers.push(Peer::parse(&value)?),
+            "--work" => parsed.works = value.split(',').map(str::to_owned).collect(),
+            "--divisor" => {
+                parsed.divisor = value.parse().map_err(|_| "--divisor wants a number")?
+            }
+            "--dir" => parsed.dir = value.into(),
+            "--out" => parsed.out = Some(value.into()),
+            _ => return Err(format!("unknown argument {arg}")),
+        }
+    }
+    if parsed.peers.is_empty() {
+        return Err("no --peer".to_owned());
+    }
+    if let Some(unknown) = parsed.works.iter().find(|w| !WORKS.iter().any(|(name, _)| name == w)) {
+        return Err(format!("unknown work {unknown}"));
+    }
+    Ok(parsed)
+}
+
+#[expect(clippy::print_stderr, reason = "progress of a long run")]
+fn run(args: &Args) -> std::io::Result<Report> {
+    let mut report = Report::default();
+    for (name, work) in WORKS.iter().filter(|(name, _)| args.works.iter().any(|w| w == name)) {
+        for peer in &args.peers {
+            eprintln!("{name}: {}", peer.name);
+            let dir = args.dir.join(format!("{name}-{}", peer.name));
+            if let Err(error) = work(peer, &dir, Scale { divisor: args.divisor }, &mut report) {
+                eprintln!("{name}: {}: {error}", peer.name);
+                report.note(format!("{name} failed on {}: {error}", peer.name));
+            }
+            drop(std::fs::remove_dir_all(&dir));
+        }
+    }
+    Ok(report)
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
+fn main() -> ExitCode {
+    let args = match parse(std::env::args().skip(1)) {
+        Ok(args) => args,
+        Err(error) => {
+            eprintln!("{error}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let finished = run(&args).and_then(|report| {
+        let table = report.table();
+        println!("{table}");
+        if let Some(out) = &args.out {
+            std::fs::create_dir_all(out)?;
+            std::fs::write(out.join("raw.csv"), report.csv())?;
+            let command: Vec<String> = std::env::args().skip(1).collect();
+            std::fs::write(
+                out.join("summary.md"),
+                format!("# Load driver\n\n`load {}`\n\n{table}", command.join(" ")),
+            )?;
+        }
+        Ok(())
+    });
+    match finished {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

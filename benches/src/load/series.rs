@@ -1,0 +1,169 @@
+//! What is written: series like those of node exporters and of container runtimes, their values, and remote-write
+//! bodies made of them. Deterministic: the same call makes the same bytes.
+
+/// A series: its labels, already encoded as protobuf fields, and how its values move.
+#[derive(Clone, Debug)]
+pub struct Series {
+    labels: Vec<u8>,
+    seed: u64,
+    counter: bool,
+}
+
+fn varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn field(number: u8, bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(number << 3 | 2);
+    varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// A well-mixed number from a counter.
+#[must_use]
+pub fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+impl Series {
+    /// A series with these labels, sorted by name here.
+    #[must_use]
+    pub fn new(labels: &[(&str, &str)], counter: bool) -> Self {
+        let mut sorted = labels.to_vec();
+        sorted.sort_unstable();
+        let mut bytes = Vec::new();
+        let mut pair = Vec::new();
+        let mut seed = 1_469_598_103_934_665_603_u64;
+        for (name, value) in sorted {
+            pair.clear();
+            field(1, name.as_bytes(), &mut pair);
+            field(2, value.as_bytes(), &mut pair);
+            field(1, &pair, &mut bytes);
+            for byte in pair.iter() {
+                seed = (seed ^ u64::from(*byte)).wrapping_mul(1_099_511_628_211);
+            }
+        }
+        Self { labels: bytes, seed, counter }
+    }
+
+    /// Its value at step `step`: counters grow by small random amounts, gauges wander with two decimals.
+    #[must_use]
+    pub fn value(&self, step: u64) -> f64 {
+        let noise = mix(self.seed ^ step);
+        if self.counter {
+            let base = self.seed % 1_000_000;
+            let pace = 1 + self.seed % 37;
+            ((base + step * pace * 10) + noise % (pace * 10)) as f64
+        } else {
+            (self.seed % 1000) as f64 + (noise % 1000) as f64 / 100.0
+        }
+    }
+}
+
+/// One remote-write 1.0 body: one sample of each series, compressed. `scratch` is reused between calls.
+pub fn body(series: &[Series], step: u64, timestamp_ms: i64, scratch: &mut Scratch) -> Vec<u8> {
+    scratch.plain.clear();
+    for one in series {
+        scratch.sample.clear();
+        scratch.sample.push(1 << 3 | 1);
+        scratch.sample.extend_from_slice(&one.value(step).to_le_bytes());
+        scratch.sample.push(2 << 3);
+        varint(timestamp_ms as u64, &mut scratch.sample);
+        let length = one.labels.len() + scratch.sample.len() + 2;
+        scratch.plain.push(1 << 3 | 2);
+        varint(length as u64, &mut scratch.plain);
+        scratch.plain.extend_from_slice(&one.labels);
+        field(2, &scratch.sample, &mut scratch.plain);
+    }
+    scratch.encoder.compress_vec(&scratch.plain).expect("bodies are far below 4 GiB")
+}
+
+/// Buffers of [`body`].
+pub struct Scratch {
+    plain: Vec<u8>,
+    sample: Vec<u8>,
+    encoder: snap::raw::Encoder,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { plain: Vec::new(), sample: Vec::new(), encoder: snap::raw::Encoder::new() }
+    }
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scratch").field("plain", &self.plain.len()).finish_non_exhaustive()
+    }
+}
+
+/// `count` series like those of node exporters: about five short labels.
+#[must_use]
+pub fn node(count: usize) -> Vec<Series> {
+    let mut out = Vec::with_capacity(count);
+    for index in 0.. {
+        if out.len() == count {
+            break;
+        }
+        let (host, metric) = (index / 1000, index % 1000);
+        let instance = format!("node-{host:04}.example.com:9100");
+        let name = format!("node_metric_{:03}_total", metric / 8);
+        let device = format!("dev{}", metric % 8);
+        let labels = [
+            ("__name__", name.as_str()),
+            ("instance", &instance),
+            ("job", "node"),
+            ("device", &device),
+            ("region", ["eu-west", "us-east", "ap-south"][host % 3]),
+        ];
+        out.push(Series::new(&labels, metric % 2 == 0));
+    }
+    out
+}
+
+/// Series like those of a container runtime: `nodes` x `pods` x `metrics`, about ten long labels.
+/// Pods are named after `generation`, so that a new one renames them all.
+#[must_use]
+pub fn containers(nodes: usize, pods: usize, metrics: usize, generation: u64) -> Vec<Series> {
+    let mut out = Vec::with_capacity(nodes * pods * metrics);
+    for node in 0..nodes {
+        let instance = format!("10.{}.{}.7:10250", node / 250, node % 250);
+        let node_name =
+            format!("ip-10-{}-{}-7.eu-central-1.compute.internal", node / 250, node % 250);
+        for pod in 0..pods {
+            let identity = mix((node * pods + pod) as u64 ^ generation << 40);
+            let namespace = format!("team-{:02}-production", pod % 40);
+            let pod_name =
+                format!("service-{:03}-{:08x}-{:05x}", pod, identity >> 32, identity & 0xfffff);
+            let id = format!("/kubepods.slice/kubepods-burstable.slice/pod{identity:016x}");
+            let image = format!(
+                "registry.example.com/team-{:02}/service-{pod:03}:1.{}",
+                pod % 40,
+                pod % 17
+            );
+            for metric in 0..metrics {
+                let name = format!("container_metric_{metric:02}_total");
+                let labels = [
+                    ("__name__", name.as_str()),
+                    ("container", "main"),
+                    ("id", &id),
+                    ("image", &image),
+                    ("instance", &instance),
+                    ("job", "kubelet"),
+                    ("metrics_path", "/metrics/cadvisor"),
+                    ("namespace", &namespace),
+                    ("node", &node_name),
+                    ("pod", &pod_name),
+                ];
+                out.push(Series::new(&labels, metric % 2 == 0));
+            }
+        }
+    }
+    out
+}

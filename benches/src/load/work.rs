@@ -1,0 +1,250 @@
+//! The rows of the table: each work starts a server on a fresh directory, does the same to it, reads what it cost.
+//! The clock is the wall clock: servers refuse samples far from now.
+
+use crate::load::http::encode;
+use crate::load::peer::{Peer, Running, Usage, disk_bytes};
+use crate::load::queries::{self, QUERIES};
+use crate::load::report::Report;
+use crate::load::series::{self, Scratch, Series};
+use crate::load::target::Targets;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How large the works are.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    /// Divides the number of series (and of seconds, for scraping).
+    pub divisor: usize,
+}
+
+const NO_TARGETS: &str = "global:\n  scrape_interval: 15s\nscrape_configs: []\n";
+const HEADERS: &str = "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n\
+    X-Prometheus-Remote-Write-Version: 0.1.0\r\n";
+const REQUEST_SERIES: usize = 2000;
+const STEP_MS: i64 = 15_000;
+
+#[expect(clippy::disallowed_methods, reason = "the driver is outside the core and reads the clock")]
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the driver measures wall time")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+/// Writes one sample of each series; adds the milliseconds of each request to `latencies`.
+fn write_step(
+    running: &Running,
+    peer: &Peer,
+    all: &[Series],
+    (step, at_ms): (u64, i64),
+    latencies: &mut Vec<f64>,
+) -> io::Result<()> {
+    let mut client = running.client();
+    let mut scratch = Scratch::default();
+    for part in all.chunks(REQUEST_SERIES) {
+        let body = series::body(part, step, at_ms, &mut scratch);
+        let begin = clock();
+        let response = client.post(peer.write_path, HEADERS, &body)?;
+        latencies.push(begin.elapsed().as_secs_f64() * 1e3);
+        if !(200..300).contains(&response.status) {
+            let text = String::from_utf8_lossy(&response.body).into_owned();
+            return Err(io::Error::other(format!("write answered {}: {text}", response.status)));
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the server has come to rest: background work belongs to its bill.
+fn settle(running: &Running) -> Usage {
+    let mut last = running.usage();
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(500));
+        let next = running.usage();
+        if next.cpu_s - last.cpu_s < 0.02 {
+            return next;
+        }
+        last = next;
+    }
+    last
+}
+
+fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(((values.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// Steady remote write of known series, then a kill and a restart.
+pub fn steady(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::Result<()> {
+    let all = series::node(100_000 / scale.divisor);
+    let steps = 240_u64;
+    let (running, _) = peer.start(dir, NO_TARGETS)?;
+    let begin_ms = now_ms() - steps as i64 * STEP_MS;
+    let before = running.usage();
+    let mut latencies = Vec::new();
+    for step in 0..steps {
+        write_step(&running, peer, &all, (step, begin_ms + step as i64 * STEP_MS), &mut latencies)?;
+    }
+    let after = settle(&running);
+    let samples = (all.len() as u64 * steps) as f64;
+    let row = format!("steady, {} series x {steps}", all.len());
+    report.add(
+        &format!("{row}: CPU us/sample"),
+        &peer.name,
+        (after.cpu_s - before.cpu_s) / samples * 1e6,
+    );
+    report.add(&format!("{row}: RSS after, MB"), &peer.name, after.rss_bytes / 1e6);
+    report.add(&format!("{row}: p99 of a write, ms"), &peer.name, percentile(&mut latencies, 0.99));
+    report.add(
+        &format!("{row}: disk, bytes/sample"),
+        &peer.name,
+        disk_bytes(&running.dir) as f64 / samples,
+    );
+    let dir = running.kill()?;
+    let (running, seconds) = peer.start(&dir, NO_TARGETS)?;
+    report.add(&format!("{row}: start after kill -9, s"), &peer.name, seconds);
+    report.add(
+        &format!("{row}: RSS after restart, MB"),
+        &peer.name,
+        settle(&running).rss_bytes / 1e6,
+    );
+    Ok(())
+}
+
+/// A million series never seen before, eight samples each.
+pub fn first_contact(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::Result<()> {
+    let all = series::containers(1000 / scale.divisor.min(1000), 50, 20, 0);
+    let (running, _) = peer.start(dir, NO_TARGETS)?;
+    let before = running.usage();
+    let begin_ms = now_ms() - 8 * STEP_MS;
+    let mut latencies = Vec::new();
+    for step in 0..8 {
+        write_step(&running, peer, &all, (step, begin_ms + step as i64 * STEP_MS), &mut latencies)?;
+    }
+    let after = settle(&running);
+    let row = format!("first contact, {} series x 8", all.len());
+    let samples = all.len() as f64 * 8.0;
+    report.add(
+        &format!("{row}: CPU us/sample"),
+        &peer.name,
+        (after.cpu_s - before.cpu_s) / samples * 1e6,
+    );
+    let per_series = (after.rss_bytes - before.rss_bytes) / all.len() as f64;
+    report.add(&format!("{row}: RSS bytes/series"), &peer.name, per_series);
+    Ok(())
+}
+
+/// Containers whose pods are all renamed every ten minutes, over half an hour of samples.
+pub fn churn(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::Result<()> {
+    let (running, _) = peer.start(dir, NO_TARGETS)?;
+    let before = running.usage();
+    let steps = 120_u64;
+    let begin_ms = now_ms() - steps as i64 * STEP_MS;
+    let mut latencies = Vec::new();
+    let mut samples = 0.0;
+    for generation in 0..3 {
+        let all = series::containers(200 / scale.divisor.min(200), 50, 20, generation);
+        for step in generation * 40..(generation + 1) * 40 {
+            write_step(
+                &running,
+                peer,
+                &all,
+                (step, begin_ms + step as i64 * STEP_MS),
+                &mut latencies,
+            )?;
+            samples += all.len() as f64;
+        }
+    }
+    let after = settle(&running);
+    let row = "churn, pods renamed each 10 min, 30 min";
+    report.add(
+        &format!("{row}: CPU us/sample"),
+        &peer.name,
+        (after.cpu_s - before.cpu_s) / samples * 1e6,
+    );
+    report.add(&format!("{row}: RSS after, MB"), &peer.name, after.rss_bytes / 1e6);
+    report.add(&format!("{row}: peak RSS, MB"), &peer.name, after.rss_max_bytes / 1e6);
+    Ok(())
+}
+
+/// Scraping a hundred targets every two seconds.
+pub fn scrape(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::Result<()> {
+    let num_targets = (100 / scale.divisor).max(2);
+    let lines = 1000;
+    let targets = Targets::start(lines)?;
+    let mut config = String::from(
+        "global:\n  scrape_interval: 2s\n  scrape_timeout: 2s\nscrape_configs:\n- job_name: load\n  static_configs:\n",
+    );
+    for index in 0..num_targets {
+        config.push_str(&format!(
+            "  - targets: ['127.0.0.1:{}']\n    labels: {{target: 't{index}', __metrics_path__: '/m{index}'}}\n",
+            targets.port
+        ));
+    }
+    let (running, _) = peer.start(dir, &config)?;
+    std::thread::sleep(Duration::from_secs(6));
+    let (before, pages) = (running.usage(), targets.served());
+    std::thread::sleep(Duration::from_secs((40 / scale.divisor as u64).max(8)));
+    let (after, served) = (running.usage(), targets.served());
+    let samples = (served - pages) as f64 * lines as f64;
+    let row = format!("scrape, {num_targets} x {lines} every 2 s");
+    report.add(
+        &format!("{row}: CPU us/sample"),
+        &peer.name,
+        (after.cpu_s - before.cpu_s) / samples * 1e6,
+    );
+    report.add(&format!("{row}: RSS, MB"), &peer.name, after.rss_bytes / 1e6);
+    Ok(())
+}
+
+/// The fixed query set over an hour of data.
+pub fn query(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::Result<()> {
+    let all = queries::data((100 / scale.divisor).max(2));
+    let (running, _) = peer.start(dir, NO_TARGETS)?;
+    let steps = 250_u64;
+    let begin_ms = (now_ms() / STEP_MS - steps as i64) * STEP_MS;
+    let mut latencies = Vec::new();
+    for step in 0..steps {
+        write_step(&running, peer, &all, (step, begin_ms + step as i64 * STEP_MS), &mut latencies)?;
+    }
+    let end_s = (begin_ms + (steps as i64 - 1) * STEP_MS) / 1000;
+    settle(&running);
+    let mut client = running.client();
+    for query in QUERIES {
+        let path = if query.step_s == 0 {
+            format!("/api/v1/query?query={}&time={end_s}", encode(query.expr))
+        } else {
+            let begin = end_s - 3600;
+            format!(
+                "/api/v1/query_range?query={}&start={begin}&end={end_s}&step={}",
+                encode(query.expr),
+                query.step_s
+            )
+        };
+        let mut times = Vec::new();
+        let mut answer = String::new();
+        for _ in 0..7 {
+            let begin = clock();
+            let response = client.get(&path)?;
+            times.push(begin.elapsed().as_secs_f64() * 1e3);
+            answer = queries::digest(&response.body).unwrap_or_else(|| {
+                format!(
+                    "{} {}",
+                    response.status,
+                    String::from_utf8_lossy(&response.body).into_owned()
+                )
+            });
+        }
+        report.add(
+            &format!("query {}: median ms", query.name),
+            &peer.name,
+            percentile(&mut times, 0.5),
+        );
+        report.note(format!("{} | {}: {answer}", query.name, peer.name));
+    }
+    let usage = running.usage();
+    report.add("query set: peak RSS, MB", &peer.name, usage.rss_max_bytes / 1e6);
+    Ok(())
+}
