@@ -49,7 +49,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Args, String> {
             "--peer" => parsed.peers.push(Peer::parse(&value)?),
             "--work" => parsed.works = value.split(',').map(str::to_owned).collect(),
             "--divisor" => {
-                parsed.divisor = value.parse().map_err(|_| "--divisor wants a number")?
+                parsed.divisor = value.parse().map_err(|_| "--divisor wants a number")?;
             }
             "--dir" => parsed.dir = value.into(),
             "--out" => parsed.out = Some(value.into()),

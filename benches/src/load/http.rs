@@ -74,9 +74,10 @@ impl Client {
         }
         let connection = self.connection.as_mut().ok_or_else(|| bad("no connection"))?;
         let length = body.len();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}");
-        head.push_str(&format!("Content-Length: {length}\r\n\r\n"));
-        let mut request = head.into_bytes();
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n"
+        )
+        .into_bytes();
         request.extend_from_slice(body);
         connection.get_mut().write_all(&request)?;
         let (response, close) = read_response(connection)?;
@@ -138,12 +139,13 @@ fn read_chunks(connection: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> io:
 /// Percent-encodes a query parameter.
 #[must_use]
 pub fn encode(text: &str) -> String {
+    use std::fmt::Write;
     let mut out = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            write!(out, "%{byte:02X}").expect("text in memory");
         }
     }
     out

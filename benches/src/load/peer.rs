@@ -2,10 +2,11 @@
 //! other server is given as a command with `{port}`, `{dir}` and `{config}` in it.
 
 use crate::load::http::Client;
+use metrics::Stopwatch;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How to start a server.
 #[derive(Clone, Debug)]
@@ -81,7 +82,7 @@ impl Peer {
         };
         let log = std::fs::File::create(dir.with_extension("log"))?;
         let program = self.command.first().map(fill).unwrap_or_default();
-        let begin = Instant::now();
+        let begin = Stopwatch::start();
         let child = Command::new(program)
             .args(self.command.iter().skip(1).map(fill))
             .stdin(Stdio::null())
@@ -100,7 +101,7 @@ fn free_port() -> io::Result<u16> {
 
 impl Running {
     fn wait_ready(&mut self, path: &str) -> io::Result<()> {
-        let begin = Instant::now();
+        let begin = Stopwatch::start();
         while begin.elapsed() < Duration::from_secs(300) {
             if let Some(status) = self.child.try_wait()? {
                 return Err(io::Error::other(format!(

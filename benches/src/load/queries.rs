@@ -53,7 +53,7 @@ pub const QUERIES: &[Query] = &[
     instant("instant count by name", "count by (__name__) ({__name__!=\"\"})"),
     range(
         "one series",
-        "rate(node_cpu_seconds_total{instance=\"host-003:9100\",cpu=\"1\",mode=\"user\"}[5m])",
+        "rate(node_cpu_seconds_total{instance=\"host-001:9100\",cpu=\"1\",mode=\"user\"}[5m])",
         15,
     ),
     range("all of a metric", "node_network_receive_bytes_total", 15),

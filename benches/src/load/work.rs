@@ -1,15 +1,17 @@
 //! The rows of the table: each work starts a server on a fresh directory, does the same to it, reads what it cost.
 //! The clock is the wall clock: servers refuse samples far from now.
 
-use crate::load::http::encode;
+use crate::load::http::{Client, encode};
 use crate::load::peer::{Peer, Running, Usage, disk_bytes};
 use crate::load::queries::{self, QUERIES};
 use crate::load::report::Report;
 use crate::load::series::{self, Scratch, Series};
 use crate::load::target::Targets;
+use metrics::Stopwatch;
+use std::fmt::Write;
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How large the works are.
 #[derive(Clone, Copy, Debug)]
@@ -29,11 +31,6 @@ fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the driver measures wall time")]
-fn clock() -> Instant {
-    Instant::now()
-}
-
 /// Writes one sample of each series; adds the milliseconds of each request to `latencies`.
 fn write_step(
     running: &Running,
@@ -46,7 +43,7 @@ fn write_step(
     let mut scratch = Scratch::default();
     for part in all.chunks(REQUEST_SERIES) {
         let body = series::body(part, step, at_ms, &mut scratch);
-        let begin = clock();
+        let begin = Stopwatch::start();
         let response = client.post(peer.write_path, HEADERS, &body)?;
         latencies.push(begin.elapsed().as_secs_f64() * 1e3);
         if !(200..300).contains(&response.status) {
@@ -178,10 +175,8 @@ pub fn scrape(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io:
         "global:\n  scrape_interval: 2s\n  scrape_timeout: 2s\nscrape_configs:\n- job_name: load\n  static_configs:\n",
     );
     for index in 0..num_targets {
-        config.push_str(&format!(
-            "  - targets: ['127.0.0.1:{}']\n    labels: {{target: 't{index}', __metrics_path__: '/m{index}'}}\n",
-            targets.port
-        ));
+        writeln!(config,             "  - targets: ['127.0.0.1:{}']\n    labels: {{target: 't{index}', __metrics_path__: '/m{index}'}}",
+            targets.port).expect("text in memory");
     }
     let (running, _) = peer.start(dir, &config)?;
     std::thread::sleep(Duration::from_secs(6));
@@ -199,6 +194,22 @@ pub fn scrape(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io:
     Ok(())
 }
 
+/// Waits until the server answers with every series at the end of the data: some show samples seconds later.
+fn wait_visible(client: &mut Client, series: usize, end_s: i64) -> io::Result<()> {
+    let expr = encode("count({__name__!=\"\"})");
+    let wanted = format!("\"{series}\"");
+    let mut last = String::new();
+    for _ in 0..240 {
+        let response = client.get(&format!("/api/v1/query?query={expr}&time={end_s}"))?;
+        last = String::from_utf8_lossy(&response.body).into_owned();
+        if last.contains(&wanted) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    Err(io::Error::other(format!("expected {series} series after a minute, got {last}")))
+}
+
 /// The fixed query set over an hour of data.
 pub fn query(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::Result<()> {
     let all = queries::data((100 / scale.divisor).max(2));
@@ -212,6 +223,7 @@ pub fn query(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::
     let end_s = (begin_ms + (steps as i64 - 1) * STEP_MS) / 1000;
     settle(&running);
     let mut client = running.client();
+    wait_visible(&mut client, all.len(), end_s)?;
     for query in QUERIES {
         let path = if query.step_s == 0 {
             format!("/api/v1/query?query={}&time={end_s}", encode(query.expr))
@@ -226,7 +238,7 @@ pub fn query(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::
         let mut times = Vec::new();
         let mut answer = String::new();
         for _ in 0..7 {
-            let begin = clock();
+            let begin = Stopwatch::start();
             let response = client.get(&path)?;
             times.push(begin.elapsed().as_secs_f64() * 1e3);
             answer = queries::digest(&response.body).unwrap_or_else(|| {
