@@ -1,4 +1,6 @@
-//! Measuring: the parts of the load driver. Micro-benchmarks live in `benches/benches`, results in `benches/runs`.
+//! Measuring and comparing: the load driver's parts and the check against real peers.
+//! Micro-benchmarks live in `benches/benches`, results in `benches/runs`.
 #![forbid(unsafe_code)]
 
 pub mod load;
+pub mod peers;

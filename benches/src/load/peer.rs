@@ -146,6 +146,20 @@ impl Running {
         }
     }
 
+    /// Asks the server to end (SIGTERM); answers after how many seconds it did, and whether with code 0.
+    pub fn terminate(mut self) -> io::Result<(f64, bool)> {
+        let begin = Stopwatch::start();
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status()?;
+        while begin.elapsed() < Duration::from_secs(60) {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok((begin.elapsed_seconds(), status.success()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "did not end within 60 s of SIGTERM"))
+    }
+
     /// Ends the server without warning, as a power cut of the process would.
     pub fn kill(mut self) -> io::Result<PathBuf> {
         self.child.kill()?;

@@ -26,8 +26,9 @@ const HEADERS: &str = "Content-Type: application/x-protobuf\r\nContent-Encoding:
 const REQUEST_SERIES: usize = 2000;
 const STEP_MS: i64 = 15_000;
 
+/// The wall clock, in milliseconds.
 #[expect(clippy::disallowed_methods, reason = "the driver is outside the core and reads the clock")]
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
 }
 

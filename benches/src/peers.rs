@@ -1,0 +1,6 @@
+//! The check against real peers: a node exporter scraped by us and by Prometheus, then each of the two data
+//! directories opened by both servers and a hundred dashboard queries compared value by value.
+
+pub mod compare;
+pub mod queries;
+pub mod run;
