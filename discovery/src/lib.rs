@@ -2,3 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod group;
+
+pub use group::TargetGroup;

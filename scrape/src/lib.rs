@@ -2,3 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod status;
+
+pub use status::{ActiveTarget, DroppedTarget, Health, PoolStatus, TargetMetadata};
