@@ -1,2 +1,12 @@
-//! expfmt.
+//! Exposition formats: what targets answer, as entries. No I/O, no knowledge of scraping.
+//! Reading order: `text` (the parser), `labels` (a series text as label pairs), `negotiate` (which parser).
 #![forbid(unsafe_code)]
+
+mod float;
+pub mod labels;
+mod negotiate;
+pub mod text;
+
+pub use float::{format_openmetrics, parse_float};
+pub use negotiate::{Format, Negotiated, NegotiationError, negotiate};
+pub use text::{Entry, ParseError, Sample, TextParser};

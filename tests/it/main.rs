@@ -1,3 +1,4 @@
 //! Integration tests: everything seen from outside.
 
 mod chunk;
+mod exposition;

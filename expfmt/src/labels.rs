@@ -1,0 +1,180 @@
+//! The label pairs of a series text that the parser accepted. Called on cache misses only: the parser checks the
+//! grammar, this splits and unescapes.
+
+use crate::{format_openmetrics, parse_float};
+use model::{METRIC_NAME, metadata::MetricType};
+use std::ops::Range;
+
+/// Label pairs in the order of the text, the metric name first, repeated names kept; reusable.
+///
+/// Bytes, because a quoted name need not be UTF-8; values are.
+#[derive(Clone, Debug, Default)]
+pub struct LabelBuffer {
+    bytes: Vec<u8>,
+    ends: Vec<[usize; 2]>,
+}
+
+impl LabelBuffer {
+    /// Forgets the pairs and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Number of pairs.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are no pairs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The pairs: name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        (0..self.ends.len()).map(|index| {
+            let begin = if index == 0 { 0 } else { self.ends[index - 1][1] };
+            let [name_end, value_end] = self.ends[index];
+            (&self.bytes[begin..name_end], &self.bytes[name_end..value_end])
+        })
+    }
+
+    fn push_unescaped(&mut self, text: &[u8]) -> usize {
+        unescape(text, &mut self.bytes);
+        self.bytes.len()
+    }
+}
+
+/// Replaces `\\`, `\"` and `\n`; any other backslash stays.
+fn unescape(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        let replaced = match rest.get(at + 1) {
+            Some(b'\\') => b'\\',
+            Some(b'"') => b'"',
+            Some(b'n') => b'\n',
+            _ => {
+                out.push(b'\\');
+                rest = &rest[at + 1..];
+                continue;
+            }
+        };
+        out.push(replaced);
+        rest = &rest[at + 2..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Which label of a series is written in the form of OpenMetrics, by the last `# TYPE` before it.
+fn normalised_label(metric_type: MetricType) -> &'static [u8] {
+    match metric_type {
+        MetricType::Histogram => b"le",
+        MetricType::Summary => b"quantile",
+        MetricType::Unknown
+        | MetricType::Counter
+        | MetricType::Gauge
+        | MetricType::GaugeHistogram
+        | MetricType::Info
+        | MetricType::StateSet => b"",
+    }
+}
+
+/// Splits `series`, a text that [`crate::TextParser`] gave out, into `out`. `metric_type` is the type in force.
+pub fn split_series(series: &[u8], metric_type: MetricType, out: &mut LabelBuffer) {
+    out.clear();
+    let braces = memchr::memchr2(b'{', b'"', series);
+    let name_end = name_end(series);
+    let mut labels = Splitter { series, at: braces.map_or(series.len(), |at| at + 1) };
+    let name = if name_end > 0 { 0..name_end } else { labels.find_name() };
+    out.bytes.extend_from_slice(METRIC_NAME.as_bytes());
+    let key_end = out.bytes.len();
+    let value_end = out.push_unescaped(&series[name]);
+    out.ends.push([key_end, value_end]);
+    let normalised = normalised_label(metric_type);
+    while let Some((name, value)) = labels.next() {
+        let Some(value) = value else { continue };
+        let begin = out.bytes.len();
+        let name_end = out.push_unescaped(&series[name]);
+        let value_end = out.push_unescaped(&series[value]);
+        if !normalised.is_empty() && &out.bytes[begin..name_end] == normalised {
+            normalise(&mut out.bytes, name_end);
+        }
+        let value_end = if normalised.is_empty() { value_end } else { out.bytes.len() };
+        out.ends.push([name_end, value_end]);
+    }
+}
+
+/// Rewrites the number after `begin`; a value that is no number stays.
+fn normalise(bytes: &mut Vec<u8>, begin: usize) {
+    if let Ok(number) = parse_float(&bytes[begin..]) {
+        bytes.truncate(begin);
+        bytes.extend_from_slice(format_openmetrics(number).as_bytes());
+    }
+}
+
+/// Where an unquoted metric name ends; zero if the text begins with a brace. Blanks before a name belong to it.
+fn name_end(series: &[u8]) -> usize {
+    let blanks = series.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let name = series[blanks..].iter().take_while(|&&b| crate::text::is_name_byte(b)).count();
+    if name == 0 { 0 } else { blanks + name }
+}
+
+/// Walks the labels between braces.
+struct Splitter<'a> {
+    series: &'a [u8],
+    at: usize,
+}
+
+impl Splitter<'_> {
+    fn find_name(&self) -> Range<usize> {
+        let mut walk = Splitter { series: self.series, at: self.at };
+        while let Some((name, value)) = walk.next() {
+            if value.is_none() {
+                return name;
+            }
+        }
+        0..0
+    }
+
+    /// The next name and value; without a value it is the metric name.
+    fn next(&mut self) -> Option<(Range<usize>, Option<Range<usize>>)> {
+        self.skip(|b| matches!(b, b' ' | b'\t' | b','));
+        let name = match *self.series.get(self.at)? {
+            b'}' => return None,
+            b'"' => self.quoted(),
+            _ => {
+                let begin = self.at;
+                self.skip(crate::text::is_name_byte);
+                begin..self.at
+            }
+        };
+        self.skip(|b| matches!(b, b' ' | b'\t'));
+        if self.series.get(self.at) != Some(&b'=') {
+            return Some((name, None));
+        }
+        self.at += 1;
+        self.skip(|b| matches!(b, b' ' | b'\t'));
+        Some((name, Some(self.quoted())))
+    }
+
+    fn skip(&mut self, skipped: impl Fn(u8) -> bool) {
+        while self.series.get(self.at).is_some_and(|&b| skipped(b)) {
+            self.at += 1;
+        }
+    }
+
+    /// The inside of the quotes that begin here.
+    fn quoted(&mut self) -> Range<usize> {
+        let begin = self.at + 1;
+        let end = crate::text::closing_quote(self.series, begin).unwrap_or(self.series.len());
+        self.at = end + 1;
+        begin.min(end)..end
+    }
+}
+
+#[cfg(test)]
+mod tests;

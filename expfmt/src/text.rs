@@ -1,0 +1,432 @@
+//! The Prometheus text format (0.0.4 and 1.0.0): entries out of a body that stays where it is. Accepts and refuses
+//! exactly what Prometheus does, its oddities included; never panics on foreign bytes. Labels are only checked here:
+//! `labels` splits them, on demand.
+#![deny(clippy::indexing_slicing)]
+
+use crate::float::{FloatError, parse_float};
+use model::metadata::MetricType;
+use std::borrow::Cow;
+
+mod scan;
+
+pub(crate) use scan::{closing_quote, is_name_byte};
+use scan::{is_blank, is_label_start, is_name_start};
+
+/// One thing that a body says. All text borrows from the body.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Entry<'a> {
+    /// A sample.
+    Sample(Sample<'a>),
+    /// A `# TYPE` line; in force for all samples up to the next one.
+    Type {
+        /// The metric family, escapes as written.
+        metric: &'a [u8],
+        /// Its type.
+        metric_type: MetricType,
+    },
+    /// A `# HELP` line.
+    Help {
+        /// The metric family, escapes as written.
+        metric: &'a [u8],
+        /// The text, escapes as written: see [`unescape_help`].
+        help: &'a str,
+    },
+    /// Any other line that begins with `#`, as written.
+    Comment(&'a [u8]),
+}
+
+/// One sample line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample<'a> {
+    /// The exact text of metric name and labels: the key of caches.
+    pub series: &'a [u8],
+    /// The value.
+    pub value: f64,
+    /// The exposed timestamp in ms.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// Why a body is refused from some line on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct ParseError {
+    /// The line, counted from one.
+    pub line: usize,
+    /// What was expected and what was found.
+    pub reason: Box<str>,
+}
+
+/// Replaces `\\` and `\n` of a help text.
+#[must_use]
+pub fn unescape_help(help: &str) -> Cow<'_, str> {
+    if !help.contains('\\') {
+        return Cow::Borrowed(help);
+    }
+    let mut out = String::with_capacity(help.len());
+    let mut chars = help.chars();
+    while let Some(c) = chars.next() {
+        let replaced = match (c, chars.as_str().chars().next()) {
+            ('\\', Some('\\')) => '\\',
+            ('\\', Some('n')) => '\n',
+            _ => {
+                out.push(c);
+                continue;
+            }
+        };
+        out.push(replaced);
+        chars.next();
+    }
+    Cow::Owned(out)
+}
+
+/// Reads a body entry by entry.
+#[derive(Clone, Debug)]
+pub struct TextParser<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl<'a> TextParser<'a> {
+    /// Starts at the beginning of `body`. A missing final newline is fine.
+    #[must_use]
+    pub fn new(body: &'a [u8]) -> Self {
+        Self { body, at: 0 }
+    }
+
+    /// Where the next entry begins, in bytes.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The next entry; `None` at the end of the body. After an error the parser is of no more use.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "fallible; an iterator would go on after errors"
+    )]
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<Entry<'a>>, ParseError> {
+        loop {
+            let start = self.at;
+            self.skip_blanks();
+            match self.peek() {
+                None | Some(0) => return Ok(None),
+                Some(b'\n') => self.at += 1,
+                Some(b'#') => return self.comment(start),
+                Some(b'{') => {
+                    let named = self.labels(false)?;
+                    if !named {
+                        return Err(self.error(start, "no metric name".into()));
+                    }
+                    return self.sample(start).map(|sample| Some(Entry::Sample(sample)));
+                }
+                Some(byte) if is_name_start(byte) => {
+                    self.skip_while(is_name_byte);
+                    let name_end = self.at;
+                    self.skip_blanks();
+                    if self.peek() == Some(b'{') {
+                        self.labels(true)?;
+                    } else {
+                        self.at = name_end;
+                    }
+                    return self.sample(start).map(|sample| Some(Entry::Sample(sample)));
+                }
+                Some(_) => return Err(self.unexpected("a metric name, '{' or '#'", self.at)),
+            }
+        }
+    }
+
+    /// The value and timestamp of the next line if its series text is `series`; `None`, and nothing is consumed, if
+    /// the line says something else. This is how a line is recognised without reading its labels again: `series` must
+    /// come from an earlier [`Sample`].
+    #[inline]
+    pub fn next_of(&mut self, series: &[u8]) -> Result<Option<(f64, Option<i64>)>, ParseError> {
+        let Some(rest) = self.rest().strip_prefix(series) else { return Ok(None) };
+        if series.last() != Some(&b'}') {
+            // A bare name: the line's name may be longer, or labels may follow after blanks.
+            let blanks = rest.iter().take_while(|&&b| is_blank(b)).count();
+            if blanks == 0 || rest.get(blanks) == Some(&b'{') {
+                return Ok(None);
+            }
+        }
+        self.at += series.len();
+        self.value_and_timestamp().map(Some)
+    }
+
+    /// Whether the next bytes are `line`, which are then skipped: for lines known from an earlier body.
+    #[inline]
+    pub fn skip_line(&mut self, line: &[u8]) -> bool {
+        let found = self.rest().starts_with(line);
+        if found {
+            self.at += line.len();
+        }
+        found
+    }
+
+    #[inline]
+    fn rest(&self) -> &'a [u8] {
+        self.body.get(self.at..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.body.get(self.at).copied()
+    }
+
+    fn slice(&self, begin: usize, end: usize) -> &'a [u8] {
+        self.body.get(begin..end).unwrap_or_default()
+    }
+
+    #[inline]
+    fn skip_while(&mut self, skipped: impl Fn(u8) -> bool) {
+        while self.peek().is_some_and(&skipped) {
+            self.at += 1;
+        }
+    }
+
+    #[inline]
+    fn skip_blanks(&mut self) {
+        self.skip_while(is_blank);
+    }
+
+    #[inline]
+    fn sample(&mut self, start: usize) -> Result<Sample<'a>, ParseError> {
+        let series = self.slice(start, self.at);
+        let (value, timestamp_ms) = self.value_and_timestamp()?;
+        Ok(Sample { series, value, timestamp_ms })
+    }
+
+    #[inline]
+    fn value_and_timestamp(&mut self) -> Result<(f64, Option<i64>), ParseError> {
+        self.skip_blanks();
+        let begin = self.at;
+        self.skip_while(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'{' | 0));
+        let text = self.slice(begin, self.at);
+        if text.is_empty() {
+            return Err(self.unexpected("a value after the metric", self.at));
+        }
+        let value = match parse_float(text) {
+            Ok(value) => value,
+            Err(reason) => return Err(self.bad_value(begin, text, reason)),
+        };
+        self.skip_blanks();
+        match self.peek() {
+            None => Ok((value, None)),
+            Some(b'\n') => {
+                self.at += 1;
+                Ok((value, None))
+            }
+            Some(b'0'..=b'9') => self.timestamp().map(|timestamp_ms| (value, Some(timestamp_ms))),
+            Some(_) => Err(self.unexpected("a timestamp in ms or the end of the line", self.at)),
+        }
+    }
+
+    fn timestamp(&mut self) -> Result<i64, ParseError> {
+        let begin = self.at;
+        let mut timestamp_ms = Some(0_i64);
+        while let Some(byte @ b'0'..=b'9') = self.peek() {
+            timestamp_ms =
+                timestamp_ms.and_then(|t| t.checked_mul(10)?.checked_add(i64::from(byte - b'0')));
+            self.at += 1;
+        }
+        let Some(timestamp_ms) = timestamp_ms else {
+            let text = String::from_utf8_lossy(self.slice(begin, self.at)).into_owned();
+            return Err(self.error(begin, format!("timestamp {text} is beyond 64 bits")));
+        };
+        self.skip_blanks();
+        match self.peek() {
+            None => {}
+            Some(b'\n') => self.at += 1,
+            Some(_) => {
+                return Err(self.unexpected("the end of the line after a timestamp", self.at));
+            }
+        }
+        Ok(timestamp_ms)
+    }
+
+    /// Checks the labels that begin with the brace here. Returns whether a metric name was set, in or before them.
+    fn labels(&mut self, mut named: bool) -> Result<bool, ParseError> {
+        self.at += 1;
+        self.skip_blanks();
+        loop {
+            let begin = self.at;
+            let quoted = match self.peek() {
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(named);
+                }
+                Some(b'"') => {
+                    self.quoted("a label name", false)?;
+                    true
+                }
+                Some(byte) if is_label_start(byte) => {
+                    self.skip_while(|b| is_name_byte(b) && b != b':');
+                    false
+                }
+                _ => return Err(self.unexpected("a label name", begin)),
+            };
+            self.skip_blanks();
+            if quoted && matches!(self.peek(), Some(b',' | b'}')) {
+                if named {
+                    return Err(self.error(begin, "the metric name is given twice".into()));
+                }
+                named = true;
+                if self.peek() == Some(b',') {
+                    self.at += 1;
+                    self.skip_blanks();
+                }
+                continue;
+            }
+            self.label_value()?;
+            self.skip_blanks();
+            if self.peek() == Some(b',') {
+                self.at += 1;
+                self.skip_blanks();
+            }
+        }
+    }
+
+    fn label_value(&mut self) -> Result<(), ParseError> {
+        if self.peek() != Some(b'=') {
+            return Err(self.unexpected("'=' after a label name", self.at));
+        }
+        self.at += 1;
+        self.skip_blanks();
+        let begin = self.at;
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a quoted label value", begin));
+        }
+        self.quoted("a quoted label value", true)?;
+        let value = self.slice(begin, self.at);
+        if std::str::from_utf8(value).is_err() {
+            let reason = format!("label value {} is not UTF-8", shown(value));
+            return Err(self.error(begin, reason));
+        }
+        Ok(())
+    }
+
+    /// Passes the quoted text that begins here. Only label values may hold NUL.
+    fn quoted(&mut self, expected: &str, nul_allowed: bool) -> Result<(), ParseError> {
+        let begin = self.at;
+        let Some(end) = closing_quote(self.body, begin + 1) else {
+            return Err(self.unexpected(&format!("{expected} with a closing quote"), begin));
+        };
+        if !nul_allowed && memchr::memchr(0, self.slice(begin, end)).is_some() {
+            return Err(self.unexpected(&format!("{expected} without NUL"), begin));
+        }
+        self.at = end + 1;
+        Ok(())
+    }
+
+    fn comment(&mut self, start: usize) -> Result<Option<Entry<'a>>, ParseError> {
+        let hash = self.at;
+        self.at += 1;
+        self.skip_blanks();
+        let has_blank = self.at > hash + 1;
+        let keyword = self.slice(self.at, self.at + 4);
+        let blank_after = self.body.get(self.at + 4).is_some_and(|&b| is_blank(b));
+        if has_blank && blank_after && (keyword == b"HELP" || keyword == b"TYPE") {
+            self.at += 4;
+            return self.meta(start, keyword == b"HELP").map(Some);
+        }
+        let rest = self.rest();
+        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest.get(..length).unwrap_or_default();
+        // A NUL right behind hash and blanks, or anywhere in a comment without them, ends the body.
+        let nul_ends =
+            if has_blank { line.first() == Some(&0) } else { memchr::memchr(0, line).is_some() };
+        if nul_ends {
+            return Ok(None);
+        }
+        let text = self.slice(hash, self.at + length);
+        self.at += length + 1;
+        Ok(Some(Entry::Comment(text)))
+    }
+
+    fn meta(&mut self, start: usize, is_help: bool) -> Result<Entry<'a>, ParseError> {
+        self.skip_blanks();
+        let begin = self.at;
+        let expected =
+            if is_help { "a metric name after HELP" } else { "a metric name after TYPE" };
+        let metric = match self.peek() {
+            Some(b'"') => {
+                self.quoted(expected, false)?;
+                self.slice(begin + 1, self.at - 1)
+            }
+            Some(byte) if is_name_start(byte) => {
+                self.skip_while(is_name_byte);
+                self.slice(begin, self.at)
+            }
+            _ => return Err(self.unexpected(expected, begin)),
+        };
+        let rest = self.rest();
+        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest.get(..length).unwrap_or_default();
+        self.at += length + 1;
+        // The one byte after the name separates, whatever it is; blanks alone are no text.
+        let text =
+            if line.iter().all(|&b| is_blank(b)) { &[] } else { line.get(1..).unwrap_or_default() };
+        if is_help {
+            let Ok(help) = std::str::from_utf8(text) else {
+                return Err(self.error(start, format!("help text {} is not UTF-8", shown(text))));
+            };
+            return Ok(Entry::Help { metric, help });
+        }
+        let metric_type = match text {
+            b"counter" => MetricType::Counter,
+            b"gauge" => MetricType::Gauge,
+            b"histogram" => MetricType::Histogram,
+            b"summary" => MetricType::Summary,
+            b"untyped" => MetricType::Unknown,
+            _ => {
+                let reason = format!(
+                    "invalid metric type {}, expected counter, gauge, histogram, summary or untyped",
+                    shown(text)
+                );
+                return Err(self.error(start, reason));
+            }
+        };
+        Ok(Entry::Type { metric, metric_type })
+    }
+
+    #[cold]
+    fn bad_value(&self, begin: usize, text: &[u8], reason: FloatError) -> ParseError {
+        self.error(begin, format!("value {} {reason}", shown(text)))
+    }
+
+    #[cold]
+    fn unexpected(&self, expected: &str, at: usize) -> ParseError {
+        let rest = self.body.get(at..).unwrap_or_default();
+        let found = match rest.first() {
+            None => "the end of the body".to_owned(),
+            Some(b'\n') => "the end of the line".to_owned(),
+            Some(_) => shown(rest),
+        };
+        self.error(at, format!("expected {expected}, got {found}"))
+    }
+
+    #[cold]
+    fn error(&self, at: usize, mut reason: String) -> ParseError {
+        let before = self.body.get(..at.min(self.body.len())).unwrap_or_default();
+        let line_begin = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+        let line = self.body.get(line_begin..).unwrap_or_default();
+        let length = memchr::memchr(b'\n', line).unwrap_or(line.len());
+        let line = line.get(..length).unwrap_or_default();
+        reason.push_str(" in ");
+        reason.push_str(&shown(line));
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
+        ParseError { line, reason: reason.into() }
+    }
+}
+
+/// The beginning of `bytes` up to the end of its line, quoted and short enough for an error message.
+fn shown(bytes: &[u8]) -> String {
+    const LONGEST: usize = 80;
+    let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+    let cut = line.get(..LONGEST).unwrap_or(line);
+    let dots = if cut.len() < line.len() { "..." } else { "" };
+    format!("\"{}{dots}\"", cut.escape_ascii())
+}
+
+#[cfg(test)]
+mod tests;
