@@ -1,5 +1,4 @@
 //! The contract of the disk, held by all its kinds, and the crash model of the simulated one.
-#![expect(clippy::disallowed_methods, reason = "a scratch directory for the real disk")]
 
 use crate::{Disk, Fault, FaultDisk, RealDisk, SimDisk, dir_size, write_atomic};
 use std::io::ErrorKind;

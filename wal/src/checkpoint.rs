@@ -1,0 +1,277 @@
+//! Checkpoints: what still matters of the oldest segments, rewritten, so that those can be removed.
+
+use crate::record::{self, Kind, Samples, Tombstones};
+use crate::{Error, Reader, Result, Writer, WriterOptions, segment};
+use disk::Disk;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Records are written in batches of about this size.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// A finished checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last segment folded into it.
+    pub segment: u32,
+    /// Its directory.
+    pub path: PathBuf,
+}
+
+/// What a checkpoint kept and dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckpointStats {
+    /// Series read.
+    pub total_series: u64,
+    /// Series left out.
+    pub dropped_series: u64,
+    /// Samples read.
+    pub total_samples: u64,
+    /// Samples left out.
+    pub dropped_samples: u64,
+    /// Deleted intervals read.
+    pub total_tombstones: u64,
+    /// Deleted intervals left out.
+    pub dropped_tombstones: u64,
+    /// Records of kinds that are not decoded yet; all kept.
+    pub undecoded_records: u64,
+}
+
+fn path_of(dir: &Path, segment: u32) -> PathBuf {
+    dir.join(format!("checkpoint.{segment:08}"))
+}
+
+fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<Checkpoint>> {
+    let names = match disk.list(dir) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let number = |name: &String| {
+        let digits = name.strip_prefix("checkpoint.")?;
+        let segment = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())??;
+        Some(Checkpoint { segment, path: dir.join(name) })
+    };
+    let mut checkpoints: Vec<_> = names.iter().filter_map(number).collect();
+    checkpoints.retain(|checkpoint| disk.is_dir(&checkpoint.path));
+    checkpoints.sort_unstable_by_key(|checkpoint| checkpoint.segment);
+    Ok(checkpoints)
+}
+
+/// The newest checkpoint of the log in `dir`.
+pub fn last(disk: &dyn Disk, dir: &Path) -> Result<Option<Checkpoint>> {
+    Ok(list(disk, dir)?.pop())
+}
+
+/// Removes what an interrupted checkpoint left behind.
+pub fn remove_unfinished(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    let names = match disk.list(dir) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    for name in names {
+        if name.starts_with("checkpoint.") && name.ends_with(".tmp") {
+            disk.remove(&dir.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the checkpoints before the one of `segment`.
+pub fn remove_before(disk: &dyn Disk, dir: &Path, segment: u32) -> Result<()> {
+    for checkpoint in list(disk, dir)? {
+        if checkpoint.segment < segment {
+            disk.remove(&checkpoint.path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Which of the segments `first..=last` (the last being empty and just begun) are worth a checkpoint: the lower two
+/// thirds, as in Prometheus. `None` if too few.
+#[must_use]
+pub fn plan(first: u32, last: u32) -> Option<RangeInclusive<u32>> {
+    let full = last.checked_sub(1)?;
+    let upto = first + full.checked_sub(first)? * 2 / 3;
+    (upto > first).then_some(first..=upto)
+}
+
+/// Folds the previous checkpoint and `segments` into a new checkpoint: series for which `keep` holds, samples from
+/// `min_ms` on, deletions that end there or later and are of kept series. Durable once this returns; the segments and
+/// older checkpoints are the caller's to remove.
+pub fn create(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    segments: RangeInclusive<u32>,
+    options: WriterOptions,
+    min_ms: i64,
+    keep: &mut dyn FnMut(u64) -> bool,
+) -> Result<CheckpointStats> {
+    let source = source(disk, dir, segments.clone())?;
+    let target = path_of(dir, *segments.end());
+    let aside = target.with_extension(format!("{:08}.tmp", segments.end()));
+    if disk.exists(&aside) {
+        disk.remove(&aside)?;
+    }
+    let outcome = Writer::open(Arc::clone(disk), &aside, options).and_then(|writer| {
+        let mut fold = Fold::new(writer, min_ms, keep);
+        fold.run(source)
+    });
+    let stats = match outcome {
+        Ok(stats) => stats,
+        Err(error) => {
+            // Only tidying: the failure to report is the first one, and opening the log removes leftovers too.
+            drop(disk.remove(&aside));
+            return Err(error);
+        }
+    };
+    if disk.exists(&target) {
+        disk.remove(&target)?;
+    }
+    disk.rename(&aside, &target)?;
+    disk.sync_dir(dir)?;
+    Ok(stats)
+}
+
+/// The previous checkpoint and the segments behind it as one stream.
+fn source(disk: &Arc<dyn Disk>, dir: &Path, segments: RangeInclusive<u32>) -> Result<Reader> {
+    let mut paths = Vec::new();
+    let mut first = *segments.start();
+    if let Some(previous) = last(&**disk, dir)? {
+        let expected = previous.segment + 1;
+        if first > expected {
+            return Err(Error::CheckpointGap { dir: dir.to_owned(), expected, requested: first });
+        }
+        first = expected;
+        for number in segment::list_segments(&**disk, &previous.path)? {
+            paths.push((number, segment::segment_path(&previous.path, number)));
+        }
+    }
+    paths.extend((first..=*segments.end()).map(|n| (n, segment::segment_path(dir, n))));
+    Reader::new(Arc::clone(disk), paths)
+}
+
+/// Filters records into a new log.
+struct Fold<'a> {
+    writer: Option<Writer>,
+    min_ms: i64,
+    keep: &'a mut dyn FnMut(u64) -> bool,
+    batch: Vec<u8>,
+    ends: Vec<usize>,
+    samples: Samples,
+    tombstones: Tombstones,
+    stats: CheckpointStats,
+}
+
+impl<'a> Fold<'a> {
+    fn new(writer: Writer, min_ms: i64, keep: &'a mut dyn FnMut(u64) -> bool) -> Self {
+        Self {
+            writer: Some(writer),
+            min_ms,
+            keep,
+            batch: Vec::new(),
+            ends: Vec::new(),
+            samples: Samples::default(),
+            tombstones: Tombstones::default(),
+            stats: CheckpointStats::default(),
+        }
+    }
+
+    fn run(&mut self, mut source: Reader) -> Result<CheckpointStats> {
+        while let Some(record) = source.next_record()? {
+            if let Err(error) = self.take(record) {
+                return Err(source.corruption(&error.to_string()));
+            }
+            if self.batch.len() >= BATCH_BYTES {
+                self.flush()?;
+            }
+        }
+        self.flush()?;
+        self.writer.take().expect("run is called once").close()?;
+        Ok(self.stats)
+    }
+
+    fn take(&mut self, record: &[u8]) -> Result<(), record::DecodeError> {
+        match record::kind(record) {
+            Kind::Series => self.take_series(record),
+            Kind::Samples => self.take_samples(record),
+            Kind::Tombstones => self.take_tombstones(record),
+            Kind::Undecoded(_) => {
+                self.stats.undecoded_records += 1;
+                self.batch.extend_from_slice(record);
+                self.end_record(true);
+                Ok(())
+            }
+            Kind::Unknown => Ok(()),
+        }
+    }
+
+    fn take_series(&mut self, record: &[u8]) -> Result<(), record::DecodeError> {
+        let rows = record::decode_series(record)?;
+        record::begin_series(&mut self.batch);
+        let mut kept = 0;
+        for (number, pairs) in rows.iter() {
+            if (self.keep)(number) {
+                record::push_series(&mut self.batch, number, pairs.iter().copied());
+                kept += 1;
+            }
+        }
+        self.stats.total_series += rows.refs.len() as u64;
+        self.stats.dropped_series += rows.refs.len() as u64 - kept;
+        self.end_record(kept > 0);
+        Ok(())
+    }
+
+    fn take_samples(&mut self, record: &[u8]) -> Result<(), record::DecodeError> {
+        record::decode_samples(record, &mut self.samples)?;
+        let samples = &self.samples;
+        let kept = samples.timestamps_ms.iter().filter(|&&time| time >= self.min_ms).count() as u64;
+        let inside = samples.iter().filter(|&(_, time, _)| time >= self.min_ms);
+        record::encode_samples(&mut self.batch, inside);
+        self.stats.total_samples += samples.len() as u64;
+        self.stats.dropped_samples += samples.len() as u64 - kept;
+        self.end_record(kept > 0);
+        Ok(())
+    }
+
+    fn take_tombstones(&mut self, record: &[u8]) -> Result<(), record::DecodeError> {
+        record::decode_tombstones(record, &mut self.tombstones)?;
+        let total = self.tombstones.len() as u64;
+        self.tombstones
+            .retain(|&(number, range)| range.max_ms >= self.min_ms && (self.keep)(number));
+        let kept = self.tombstones.len() as u64;
+        record::encode_tombstones(&mut self.batch, self.tombstones.iter().copied());
+        self.stats.total_tombstones += total;
+        self.stats.dropped_tombstones += total - kept;
+        self.end_record(kept > 0);
+        Ok(())
+    }
+
+    /// Ends the record at the end of the batch, or takes it back if it is empty.
+    fn end_record(&mut self, filled: bool) {
+        if filled {
+            self.ends.push(self.batch.len());
+        } else {
+            self.batch.truncate(self.ends.last().copied().unwrap_or(0));
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let mut records = Vec::with_capacity(self.ends.len());
+        let mut begin = 0;
+        for &end in &self.ends {
+            records.push(&self.batch[begin..end]);
+            begin = end;
+        }
+        self.writer.as_mut().expect("open until the end of run").log(&records)?;
+        self.batch.clear();
+        self.ends.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Bytes to columns. Foreign bytes: whatever they are, the outcome is columns or an error.
+
+use super::{SAMPLES, SERIES, TOMBSTONES};
+use model::TimeRange;
+
+/// A record whose body breaks its format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The record is of another kind.
+    #[error("invalid record type")]
+    Kind,
+    /// The body ends within an entry, or a number in it is too long.
+    #[error("invalid size")]
+    Size,
+    /// As [`Self::Size`], in a record of samples.
+    #[error("decode error after {samples} samples: invalid size")]
+    SampleSize {
+        /// How many samples were begun.
+        samples: usize,
+    },
+    /// A label name or value is not text.
+    #[error("label is not valid UTF-8")]
+    Text,
+}
+
+/// New series with their labels as borrowed pairs, laid out as `storage::LabelBatch` wants them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeriesRows<'a> {
+    /// References; zero is possible in foreign logs.
+    pub refs: Vec<u64>,
+    /// Names and values of all series, back to back.
+    pub pairs: Vec<(&'a str, &'a str)>,
+    /// For each series, the end of its pairs.
+    pub ends: Vec<u32>,
+}
+
+impl<'a> SeriesRows<'a> {
+    /// Reference and labels of each series.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &[(&'a str, &'a str)])> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        let spans = begins.zip(&self.ends);
+        self.refs
+            .iter()
+            .zip(spans)
+            .map(|(&number, (begin, &end))| (number, &self.pairs[begin as usize..end as usize]))
+    }
+}
+
+/// Float samples as columns.
+#[derive(Clone, Debug, Default)]
+pub struct Samples {
+    /// Series references; zero is possible in foreign logs.
+    pub refs: Vec<u64>,
+    /// Times in milliseconds.
+    pub timestamps_ms: Vec<i64>,
+    /// Values; staleness markers keep their bits.
+    pub values: Vec<f64>,
+}
+
+impl Samples {
+    /// Forgets the samples and keeps the memory.
+    pub fn clear(&mut self) {
+        self.refs.clear();
+        self.timestamps_ms.clear();
+        self.values.clear();
+    }
+
+    /// Number of samples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.refs.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.refs.is_empty()
+    }
+
+    /// The rows.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, i64, f64)> {
+        let times = self.timestamps_ms.iter().zip(&self.values);
+        self.refs.iter().zip(times).map(|(&number, (&time, &value))| (number, time, value))
+    }
+}
+
+/// Deleted ranges by series.
+pub type Tombstones = Vec<(u64, TimeRange)>;
+
+struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    fn body(record: &'a [u8], kind: u8) -> Result<Self, DecodeError> {
+        match record.split_first() {
+            Some((&first, body)) if first == kind => Ok(Self(body)),
+            _ => Err(DecodeError::Kind),
+        }
+    }
+
+    fn u64_be(&mut self) -> Option<u64> {
+        let (bytes, rest) = self.0.split_first_chunk::<8>()?;
+        self.0 = rest;
+        Some(u64::from_be_bytes(*bytes))
+    }
+
+    #[inline]
+    fn uvarint(&mut self) -> Option<u64> {
+        let (&first, rest) = self.0.split_first()?;
+        if first < 0x80 {
+            self.0 = rest;
+            return Some(u64::from(first));
+        }
+        self.long_uvarint()
+    }
+
+    fn long_uvarint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for (index, &byte) in self.0.iter().enumerate().take(10) {
+            if index == 9 && byte > 1 {
+                return None;
+            }
+            value |= u64::from(byte & 0x7f) << (7 * index);
+            if byte < 0x80 {
+                self.0 = &self.0[index + 1..];
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Option<i64> {
+        let zigzag = self.uvarint()?;
+        Some((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
+    }
+
+    fn text(&mut self) -> Result<&'a str, DecodeError> {
+        let length = self.uvarint().and_then(|length| usize::try_from(length).ok());
+        let (text, rest) =
+            length.and_then(|length| self.0.split_at_checked(length)).ok_or(DecodeError::Size)?;
+        self.0 = rest;
+        std::str::from_utf8(text).map_err(|_| DecodeError::Text)
+    }
+}
+
+/// The series of a record of kind [`super::Kind::Series`].
+pub fn decode_series(record: &[u8]) -> Result<SeriesRows<'_>, DecodeError> {
+    let mut body = Cursor::body(record, SERIES)?;
+    let mut rows = SeriesRows::default();
+    while !body.0.is_empty() {
+        let number = body.u64_be().ok_or(DecodeError::Size)?;
+        let count = body.uvarint().ok_or(DecodeError::Size)?;
+        for _ in 0..count {
+            rows.pairs.push((body.text()?, body.text()?));
+        }
+        rows.refs.push(number);
+        rows.ends.push(u32::try_from(rows.pairs.len()).map_err(|_| DecodeError::Size)?);
+    }
+    Ok(rows)
+}
+
+/// Replaces `out` with the samples of a record of kind [`super::Kind::Samples`].
+pub fn decode_samples(record: &[u8], out: &mut Samples) -> Result<(), DecodeError> {
+    out.clear();
+    let mut body = Cursor::body(record, SAMPLES)?;
+    if body.0.is_empty() {
+        return Ok(());
+    }
+    let none = DecodeError::SampleSize { samples: 0 };
+    let base_ref = body.u64_be().ok_or(none)?;
+    let base_ms = body.u64_be().ok_or(none)? as i64;
+    // A sample takes ten bytes at least.
+    let at_most = body.0.len() / 10;
+    out.refs.reserve(at_most);
+    out.timestamps_ms.reserve(at_most);
+    out.values.reserve(at_most);
+    while !body.0.is_empty() {
+        let mut sample = || Some((body.varint()?, body.varint()?, body.u64_be()?));
+        let Some((ref_delta, ms_delta, bits)) = sample() else {
+            return Err(DecodeError::SampleSize { samples: out.len() + 1 });
+        };
+        out.refs.push(base_ref.wrapping_add_signed(ref_delta));
+        out.timestamps_ms.push(base_ms.wrapping_add(ms_delta));
+        out.values.push(f64::from_bits(bits));
+    }
+    Ok(())
+}
+
+/// Replaces `out` with the deletions of a record of kind [`super::Kind::Tombstones`], one entry an interval.
+pub fn decode_tombstones(record: &[u8], out: &mut Tombstones) -> Result<(), DecodeError> {
+    out.clear();
+    let mut body = Cursor::body(record, TOMBSTONES)?;
+    while !body.0.is_empty() {
+        let mut entry = || Some((body.u64_be()?, body.varint()?, body.varint()?));
+        let (number, min_ms, max_ms) = entry().ok_or(DecodeError::Size)?;
+        out.push((number, TimeRange { min_ms, max_ms }));
+    }
+    Ok(())
+}
