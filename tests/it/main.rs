@@ -2,3 +2,4 @@
 
 mod chunk;
 mod exposition;
+mod wal;

@@ -23,6 +23,14 @@ pub enum Error {
         /// The segment found next.
         after: u32,
     },
+    /// The first segment to be read is missing.
+    #[error("open WAL segment: {segment}: {} is missing", crate::segment_path(dir, *segment).display())]
+    MissingSegment {
+        /// The directory.
+        dir: PathBuf,
+        /// The segment behind the checkpoint, or the very first.
+        segment: u32,
+    },
     /// A checkpoint does not reach the segments that follow it.
     #[error("{}: unexpected gap to last checkpoint. expected:{expected}, requested:{requested}", dir.display())]
     CheckpointGap {

@@ -24,6 +24,8 @@ pub struct Reader {
     joined: Vec<u8>,
     unpacked: Vec<u8>,
     crossing: Vec<u8>,
+    /// The record read last.
+    record: Place,
 }
 
 /// Why a record could not be read.
@@ -35,7 +37,7 @@ enum Stop {
 }
 
 /// Where the bytes of a fragment or record are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Place {
     /// In the mapped segment, from this offset.
     Mapped {
@@ -86,21 +88,36 @@ impl Reader {
             joined: Vec::new(),
             unpacked: Vec::new(),
             crossing: Vec::new(),
+            record: Place::Mapped { begin: 0, len: 0 },
         })
     }
 
     /// The next record; `None` behind the last.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>> {
+        Ok(if self.advance()? { Some(self.record()) } else { None })
+    }
+
+    /// Goes to the next record; `false` behind the last.
+    pub fn advance(&mut self) -> Result<bool> {
         self.good_bytes = self.offset;
         match self.read() {
-            Ok(place) => Ok(Some(self.bytes(place))),
+            Ok(place) => {
+                self.record = place;
+                Ok(true)
+            }
             Err(Stop::End) if matches!(self.fragment, kind::FIRST | kind::MIDDLE) => {
                 Err(self.corruption("last record is torn"))
             }
-            Err(Stop::End) => Ok(None),
+            Err(Stop::End) => Ok(false),
             Err(Stop::Corrupt(what)) => Err(self.corruption(&what)),
             Err(Stop::Failed(error)) => Err(error),
         }
+    }
+
+    /// The record that [`Self::advance`] went to.
+    #[must_use]
+    pub fn record(&self) -> &[u8] {
+        self.bytes(self.record)
     }
 
     /// Where the next record begins.

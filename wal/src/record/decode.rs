@@ -19,9 +19,6 @@ pub enum DecodeError {
         /// How many samples were begun.
         samples: usize,
     },
-    /// A label name or value is not text.
-    #[error("label is not valid UTF-8")]
-    Text,
 }
 
 /// New series with their labels as borrowed pairs, laid out as `storage::LabelBatch` wants them.
@@ -33,6 +30,8 @@ pub struct SeriesRows<'a> {
     pub pairs: Vec<(&'a str, &'a str)>,
     /// For each series, the end of its pairs.
     pub ends: Vec<u32>,
+    /// Series left out because a label name or value is not UTF-8; Prometheus keeps such bytes as they are.
+    pub not_text: usize,
 }
 
 impl<'a> SeriesRows<'a> {
@@ -135,12 +134,12 @@ impl<'a> Cursor<'a> {
         Some((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
     }
 
-    fn text(&mut self) -> Result<&'a str, DecodeError> {
-        let length = self.uvarint().and_then(|length| usize::try_from(length).ok());
-        let (text, rest) =
-            length.and_then(|length| self.0.split_at_checked(length)).ok_or(DecodeError::Size)?;
+    /// A string; `None` within if it is not UTF-8.
+    fn text(&mut self) -> Option<Option<&'a str>> {
+        let length = usize::try_from(self.uvarint()?).ok()?;
+        let (text, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        std::str::from_utf8(text).map_err(|_| DecodeError::Text)
+        Some(std::str::from_utf8(text).ok())
     }
 }
 
@@ -151,8 +150,19 @@ pub fn decode_series(record: &[u8]) -> Result<SeriesRows<'_>, DecodeError> {
     while !body.0.is_empty() {
         let number = body.u64_be().ok_or(DecodeError::Size)?;
         let count = body.uvarint().ok_or(DecodeError::Size)?;
+        let begin = rows.pairs.len();
+        let mut is_text = true;
         for _ in 0..count {
-            rows.pairs.push((body.text()?, body.text()?));
+            let mut pair = || Some((body.text()?, body.text()?));
+            match pair().ok_or(DecodeError::Size)? {
+                (Some(name), Some(value)) => rows.pairs.push((name, value)),
+                _ => is_text = false,
+            }
+        }
+        if !is_text {
+            rows.pairs.truncate(begin);
+            rows.not_text += 1;
+            continue;
         }
         rows.refs.push(number);
         rows.ends.push(u32::try_from(rows.pairs.len()).map_err(|_| DecodeError::Size)?);

@@ -1,0 +1,214 @@
+//! The write-ahead log against recordings of Prometheus: records both ways, and what becomes of damaged logs.
+
+use disk::{Disk, SimDisk};
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use wal::record::{self, Kind, Samples, Tombstones};
+use wal::{Error, Replay, Writer, WriterOptions, checkpoint};
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digit = |c: u8| (c as char).to_digit(16).expect("a hex digit") as u8;
+    text.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+}
+
+/// Decodes a record of a kind that is read here; its rows as the recording writes them, and it encoded again.
+fn decode(bytes: &[u8]) -> Result<(Value, Vec<u8>), record::DecodeError> {
+    let mut again = Vec::new();
+    let rows = match record::kind(bytes) {
+        Kind::Series => {
+            let rows = record::decode_series(bytes)?;
+            record::begin_series(&mut again);
+            for (number, pairs) in rows.iter() {
+                record::push_series(&mut again, number, pairs.iter().copied());
+            }
+            rows.iter()
+                .map(|(number, pairs)| serde_json::json!({"labels": pairs, "ref": number}))
+                .collect()
+        }
+        Kind::Samples => {
+            let mut samples = Samples::default();
+            record::decode_samples(bytes, &mut samples)?;
+            record::encode_samples(&mut again, samples.iter());
+            let row = |(number, time, value): (u64, i64, f64)| {
+                let bits = format!("{:016x}", value.to_bits());
+                serde_json::json!({"ref": number, "t": time, "v": bits})
+            };
+            samples.iter().map(row).collect()
+        }
+        Kind::Tombstones => {
+            let mut deleted = Tombstones::new();
+            record::decode_tombstones(bytes, &mut deleted)?;
+            record::encode_tombstones(&mut again, deleted.iter().copied());
+            let row = |(number, range): &(u64, model::TimeRange)| serde_json::json!({"maxt": range.max_ms, "mint": range.min_ms, "ref": number});
+            deleted.iter().map(row).collect()
+        }
+        Kind::Undecoded(_) | Kind::Unknown => panic!("not read here"),
+    };
+    Ok((Value::Array(rows), again))
+}
+
+#[test]
+fn records_agree_both_ways() {
+    let (mut read, mut recognised) = (0, 0);
+    for line in tests::golden("tsdb/records.jsonl") {
+        let name = &line["name"];
+        let bytes = from_hex(line["hex"].as_str().expect("hex"));
+        match record::kind(&bytes) {
+            Kind::Unknown => assert!(line.get("unknown").is_some(), "{name}"),
+            Kind::Undecoded(_) => assert!(line.get("unknown").is_none(), "{name}"),
+            Kind::Series | Kind::Samples | Kind::Tombstones => {
+                match decode(&bytes) {
+                    // Text that is not UTF-8 has no place in a label here: such series are left out.
+                    Ok((rows, _)) if name == "series/invalid-utf8" => {
+                        assert_eq!(rows, serde_json::json!([]));
+                    }
+                    Ok((rows, again)) => {
+                        assert_eq!(rows, line["decoded"], "{name}");
+                        if name != "series/non-minimal-varint" {
+                            assert_eq!(again, bytes, "{name}");
+                        }
+                    }
+                    Err(error) => assert_eq!(error.to_string(), line["error"], "{name}"),
+                }
+                read += 1;
+                continue;
+            }
+        }
+        recognised += 1;
+    }
+    eprintln!("records.jsonl: {read} read, {recognised} recognised");
+    assert_eq!((read, recognised), (65, 233));
+}
+
+/// Puts the files of a recorded directory onto a disk.
+fn restore(line: &Value) -> SimDisk {
+    let disk = SimDisk::new();
+    for name in line["expected"]["files_before"].as_array().expect("a list") {
+        let name = name.as_str().expect("a name");
+        if name.ends_with('/') {
+            disk.create_dir(Path::new(name)).expect("directory");
+        }
+    }
+    for (path, hex) in line["files"].as_object().expect("files") {
+        let path = Path::new(path);
+        disk.create_dir(path.parent().expect("in a directory")).expect("directory");
+        let mut file = disk.create(path).expect("file");
+        file.append(&from_hex(hex.as_str().expect("hex"))).expect("content");
+    }
+    disk
+}
+
+/// What opening a log comes to: samples read, the corruption that was cut away.
+fn open(disk: &Arc<dyn Disk>) -> Result<(usize, Option<String>), Error> {
+    let dir = Path::new("wal");
+    checkpoint::remove_unfinished(&**disk, dir)?;
+    let mut writer = Writer::open(Arc::clone(disk), dir, WriterOptions::default())?;
+    let mut count = 0;
+    let outcome = replay(disk, dir, &mut count);
+    let Err(Error::Corrupt(corruption)) = outcome else { return outcome.map(|()| (count, None)) };
+    writer.repair(&corruption)?;
+    Ok((count, Some(corruption.to_string())))
+}
+
+fn replay(disk: &Arc<dyn Disk>, dir: &Path, count: &mut usize) -> Result<(), Error> {
+    let mut log = Replay::open(Arc::clone(disk), dir)?;
+    while let Some(bytes) = log.next_record()? {
+        let kind = record::kind(bytes);
+        if matches!(kind, Kind::Undecoded(_) | Kind::Unknown) {
+            continue;
+        }
+        match decode(bytes) {
+            Ok((rows, _)) if kind == Kind::Samples => {
+                *count += rows.as_array().expect("rows").len();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let kind = if kind == Kind::Series { "series" } else { "samples" };
+                return Err(log.corruption(&format!("decode {kind}: {error}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn listing(disk: &dyn Disk, dir: &Path, out: &mut Vec<String>) {
+    for name in disk.list(dir).unwrap_or_default() {
+        let path = dir.join(name);
+        if disk.is_dir(&path) {
+            listing(disk, &path, out);
+        } else {
+            out.push(format!("{} {}", path.display(), disk.len(&path).expect("length")));
+        }
+    }
+}
+
+/// Directories whose outcome differs on purpose.
+fn differs(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "plain-zstd" | "mixed-compression" | "zstd-garbage" => "compressed with zstd: not read yet",
+        "checkpoint-corrupt" | "checkpoint-corrupt-same-number" => {
+            "a damaged checkpoint is reported; Prometheus deletes segments of the same numbers"
+        }
+        "replay-invalid-histogram" => "Prometheus crashes",
+        _ => return None,
+    })
+}
+
+fn files_of(expected: &Value) -> Vec<&str> {
+    let list = expected.get("files_after_open").or_else(|| expected.get("files_after"));
+    let names = list.and_then(Value::as_array).expect("files").iter().filter_map(Value::as_str);
+    names.filter(|name| name.starts_with("wal/") && !name.ends_with('/')).collect()
+}
+
+#[test]
+fn damaged_logs_are_cut_where_prometheus_cuts_them() {
+    let mut agreed = 0;
+    let lines = tests::golden("tsdb/segments.jsonl");
+    for line in &lines {
+        let name = line["name"].as_str().expect("a name");
+        let expected = &line["expected"];
+        let disk: Arc<dyn Disk> = Arc::new(restore(line));
+        let mut before = Vec::new();
+        listing(&*disk, Path::new("wal"), &mut before);
+        let outcome = open(&disk);
+        if let Some(reason) = differs(name) {
+            eprintln!("{name}: {reason}; here: {outcome:?}");
+            continue;
+        }
+        match &outcome {
+            Ok((_, repaired)) => {
+                assert_eq!(expected["opened"], true, "{name}");
+                let messages = expected["log"].as_array().map_or(&[][..], Vec::as_slice);
+                let message = messages
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .find(|text| text.contains("corruption in segment") && !text.contains("WBL"));
+                assert_eq!(repaired.is_some(), message.is_some(), "{name}: {outcome:?}");
+                if let (Some(found), Some(message)) = (repaired, message) {
+                    let (_, wanted) = message.split_once("corruption in segment ").expect("there");
+                    let (_, found) = found.split_once("corruption in segment ").expect("there");
+                    let wanted = wanted.trim_start_matches("<dir>/wal/");
+                    let found = found.trim_start_matches("wal/");
+                    // The words for a block that does not decompress are those of each library.
+                    assert_eq!(found, wanted, "{name}");
+                }
+                let mut after = Vec::new();
+                listing(&*disk, Path::new("wal"), &mut after);
+                assert_eq!(after, files_of(expected), "{name}");
+                let (_, again) = open(&disk).expect("opens once more");
+                assert_eq!(again, None, "{name}: repaired for good");
+            }
+            Err(error) => {
+                assert_eq!(expected["opened"], false, "{name}: {error}");
+                let mut after = Vec::new();
+                listing(&*disk, Path::new("wal"), &mut after);
+                after.retain(|file| before.contains(file));
+                assert_eq!(after, before, "{name}: nothing is lost by refusing");
+            }
+        }
+        agreed += 1;
+    }
+    eprintln!("segments: {agreed}/{} agree", lines.len());
+    assert_eq!(agreed, 92);
+}
