@@ -9,6 +9,7 @@ mod labels;
 mod matcher;
 pub mod metadata;
 pub mod quote;
+pub mod regex;
 pub mod relabel;
 pub mod size;
 mod symbols;

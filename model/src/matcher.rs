@@ -1,8 +1,10 @@
 //! Label matchers, the leaves of every selector. The regular expression engine itself lives in `regex`.
 
 use crate::quote::Quoted;
+use crate::regex::{Regex, RegexError};
 use crate::validate::is_legacy_label_name;
 use std::fmt;
+use std::sync::Arc;
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,22 +33,61 @@ impl MatchOp {
 }
 
 /// A pattern that is not a regular expression; the text is Go's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct MatcherError(pub String);
+pub type MatcherError = RegexError;
 
-/// One `name op value` condition on a series. An absent label has the empty value.
-#[derive(Clone)]
+/// One `name op value` condition on a series. An absent label has the empty value. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Matcher {
     name: Box<str>,
     op: MatchOp,
-    value: Box<str>,
+    /// A set of one, so that it can be handed out as [`Self::set_matches`].
+    value: [Box<str>; 1],
+    regex: Option<Arc<Regex>>,
 }
 
 impl Matcher {
     /// The condition `name op value`; fails if `op` wants a regular expression and `value` is none.
     pub fn new(name: &str, op: MatchOp, value: &str) -> Result<Self, MatcherError> {
-        Ok(Self { name: name.into(), op, value: value.into() })
+        let regex = match op {
+            MatchOp::Equal | MatchOp::NotEqual => None,
+            MatchOp::Regex | MatchOp::NotRegex => Some(Arc::new(Regex::new(value)?)),
+        };
+        Ok(Self { name: name.into(), op, value: [value.into()], regex })
+    }
+
+    /// Whether a label of this value satisfies the condition; an absent label has the empty value.
+    #[inline]
+    #[must_use]
+    pub fn matches(&self, value: &str) -> bool {
+        let positive = match &self.regex {
+            None => *self.value[0] == *value,
+            Some(regex) => regex.is_match(value),
+        };
+        positive == matches!(self.op, MatchOp::Equal | MatchOp::Regex)
+    }
+
+    /// Whether a series without the label satisfies the condition.
+    #[must_use]
+    pub fn matches_empty(&self) -> bool {
+        self.matches("")
+    }
+
+    /// The literals, sorted, that `=` and `=~` accept and `!=` and `!~` refuse, if nothing else decides.
+    #[must_use]
+    pub fn set_matches(&self) -> Option<&[Box<str>]> {
+        match &self.regex {
+            None => Some(&self.value),
+            Some(regex) => regex.set_matches(),
+        }
+    }
+
+    /// What every value begins with that the literal or pattern matches, if that is not empty.
+    #[must_use]
+    pub fn prefix(&self) -> Option<&str> {
+        match &self.regex {
+            None => Some(&*self.value[0]).filter(|value| !value.is_empty()),
+            Some(regex) => regex.prefix(),
+        }
     }
 
     /// The label name.
@@ -64,7 +105,7 @@ impl Matcher {
     /// The literal or pattern.
     #[must_use]
     pub fn value(&self) -> &str {
-        &self.value
+        &self.value[0]
     }
 }
 
@@ -75,7 +116,7 @@ impl fmt::Display for Matcher {
         } else {
             write!(f, "{}", Quoted(&self.name))?;
         }
-        write!(f, "{}{}", self.op.as_str(), Quoted(&self.value))
+        write!(f, "{}{}", self.op.as_str(), Quoted(&self.value[0]))
     }
 }
 

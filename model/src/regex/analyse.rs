@@ -1,0 +1,219 @@
+//! What a pattern amounts to: some literals, literals with gaps between them, or a real regular expression.
+
+use memchr::memmem::Finder;
+use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
+
+/// How a pattern is matched.
+#[derive(Clone, Debug)]
+pub(super) enum Shape {
+    /// One of these texts, sorted.
+    Set(Box<[Box<str>]>),
+    /// Literals with `.*` or `.+` between them.
+    Glob(Glob),
+    /// The automaton decides on texts with this prefix.
+    General(Box<str>),
+}
+
+/// Patterns with more alternatives than this are left to the automaton.
+const MAX_SET: usize = 16_384;
+
+/// Literals with gaps: `head`, then each of `middle` after its gap, then the last gap and `tail`.
+#[derive(Clone, Debug)]
+pub(super) struct Glob {
+    head: Box<str>,
+    middle: Vec<(Gap, Finder<'static>)>,
+    last: Gap,
+    tail: Box<str>,
+}
+
+/// `.*` or `.+`, newlines included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Gap {
+    /// One for `.+`: a character is at least one byte, and literals only match at character boundaries.
+    min_bytes: usize,
+}
+
+impl Glob {
+    pub(super) fn prefix(&self) -> &str {
+        &self.head
+    }
+
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        let Some(rest) = text.as_bytes().strip_prefix(self.head.as_bytes()) else { return false };
+        let Some(mut rest) = rest.strip_suffix(self.tail.as_bytes()) else { return false };
+        // Taking the leftmost place for each literal leaves the most for the others.
+        for (gap, finder) in &self.middle {
+            if rest.len() < gap.min_bytes {
+                return false;
+            }
+            let Some(at) = finder.find(&rest[gap.min_bytes..]) else { return false };
+            rest = &rest[gap.min_bytes + at + finder.needle().len()..];
+        }
+        rest.len() >= self.last.min_bytes
+    }
+}
+
+/// The shape of `hir`, which is `^body$`.
+pub(super) fn shape(hir: &Hir) -> Shape {
+    let Some(body) = body(hir) else { return Shape::General(Box::from("")) };
+    if let Some(mut set) = literals(&body, MAX_SET) {
+        set.sort_unstable();
+        set.dedup();
+        return Shape::Set(set.into_iter().map(String::into_boxed_str).collect());
+    }
+    let mut pieces = Vec::new();
+    if flatten(&body, &mut pieces)
+        && let Some(glob) = glob(&pieces)
+    {
+        return Shape::Glob(glob);
+    }
+    Shape::General(prefix(&body).into_boxed_str())
+}
+
+/// What stands between the anchors.
+fn body(hir: &Hir) -> Option<Hir> {
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let is = |part: &Hir, look| *part.kind() == HirKind::Look(look);
+    let begin = parts.iter().take_while(|part| is(part, Look::Start)).count();
+    let end = parts.iter().rev().take_while(|part| is(part, Look::End)).count();
+    let anchored = begin > 0 && end > 0;
+    anchored.then(|| Hir::concat(parts[begin..parts.len() - end].to_vec()))
+}
+
+/// All texts that `hir` matches, if they are few and need no context.
+fn literals(hir: &Hir, limit: usize) -> Option<Vec<String>> {
+    match hir.kind() {
+        HirKind::Empty => Some(vec![String::new()]),
+        HirKind::Literal(literal) => Some(vec![String::from_utf8(literal.0.to_vec()).ok()?]),
+        HirKind::Class(Class::Unicode(class)) => {
+            let size: usize = class
+                .iter()
+                .map(|range| (range.end() as usize).saturating_sub(range.start() as usize) + 1)
+                .sum();
+            if size > limit.min(256) || size == 0 {
+                return None;
+            }
+            let chars = class.iter().flat_map(|range| range.start()..=range.end());
+            Some(chars.map(String::from).collect())
+        }
+        HirKind::Capture(capture) => literals(&capture.sub, limit),
+        HirKind::Repetition(Repetition { min: 0, max: Some(1), sub, .. }) => {
+            let mut set = literals(sub, limit)?;
+            set.push(String::new());
+            Some(set)
+        }
+        HirKind::Concat(parts) => {
+            let mut set = vec![String::new()];
+            for part in parts {
+                let next = literals(part, limit)?;
+                if set.len() * next.len() > limit {
+                    return None;
+                }
+                set = set
+                    .iter()
+                    .flat_map(|head| next.iter().map(move |tail| format!("{head}{tail}")))
+                    .collect();
+            }
+            Some(set)
+        }
+        HirKind::Alternation(parts) => {
+            let mut set = Vec::new();
+            for part in parts {
+                set.extend(literals(part, limit)?);
+                if set.len() > limit {
+                    return None;
+                }
+            }
+            Some(set)
+        }
+        _ => None,
+    }
+}
+
+enum Piece {
+    Literal(String),
+    Gap(Gap),
+}
+
+/// The sequence of literals and gaps that `hir` is, if it is one.
+fn flatten(hir: &Hir, pieces: &mut Vec<Piece>) -> bool {
+    match hir.kind() {
+        HirKind::Empty => true,
+        HirKind::Capture(capture) => flatten(&capture.sub, pieces),
+        HirKind::Concat(parts) => parts.iter().all(|part| flatten(part, pieces)),
+        HirKind::Literal(literal) => match String::from_utf8(literal.0.to_vec()) {
+            Ok(text) => {
+                pieces.push(Piece::Literal(text));
+                true
+            }
+            Err(_) => false,
+        },
+        HirKind::Repetition(Repetition { min, max: None, sub, .. })
+            if *min <= 1 && is_any_char(sub) =>
+        {
+            pieces.push(Piece::Gap(Gap { min_bytes: *min as usize }));
+            true
+        }
+        _ => false,
+    }
+}
+
+fn is_any_char(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Class(Class::Unicode(class)) => {
+            matches!(class.ranges(), [all] if all.start() == '\0' && all.end() == char::MAX)
+        }
+        HirKind::Capture(capture) => is_any_char(&capture.sub),
+        _ => false,
+    }
+}
+
+fn glob(pieces: &[Piece]) -> Option<Glob> {
+    let mut head = String::new();
+    let mut middle = Vec::new();
+    let mut gap: Option<Gap> = None;
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(literal) => text.push_str(literal),
+            Piece::Gap(next) => {
+                match gap {
+                    None => head = std::mem::take(&mut text),
+                    // Two gaps in a row need two characters if both are `.+`: left to the automaton.
+                    Some(before) if text.is_empty() => {
+                        if before.min_bytes + next.min_bytes > 1 {
+                            return None;
+                        }
+                        gap = Some(Gap { min_bytes: before.min_bytes + next.min_bytes });
+                        continue;
+                    }
+                    Some(before) => {
+                        let literal = std::mem::take(&mut text);
+                        middle.push((before, Finder::new(literal.as_bytes()).into_owned()));
+                    }
+                }
+                gap = Some(*next);
+            }
+        }
+    }
+    Some(Glob { head: head.into(), middle, last: gap?, tail: text.into() })
+}
+
+/// What every match of `hir` begins with.
+fn prefix(hir: &Hir) -> String {
+    match hir.kind() {
+        HirKind::Literal(literal) => String::from_utf8(literal.0.to_vec()).unwrap_or_default(),
+        HirKind::Capture(capture) => prefix(&capture.sub),
+        HirKind::Concat(parts) => {
+            let mut out = String::new();
+            for part in parts {
+                out.push_str(&prefix(part));
+                if !matches!(part.kind(), HirKind::Literal(_)) {
+                    break;
+                }
+            }
+            out
+        }
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,69 @@
+//! Fast paths against the automaton, expansion of templates; Go's own answers are in the integration tests.
+
+use super::*;
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect(pattern)
+}
+
+#[test]
+fn shapes() {
+    assert_eq!(regex("a|bc|(d|e)f").set_matches().map(<[_]>::len), Some(4));
+    assert_eq!(regex("foo.*").prefix(), Some("foo"));
+    assert_eq!(regex("foo[0-9]+").prefix(), Some("foo"));
+    assert!(regex("a.*b.+").set_matches().is_none());
+    assert!(matches!(regex(".*a.+b").shape, Shape::Glob(_)));
+    assert!(matches!(regex("(.*)").shape, Shape::Glob(_)));
+    assert!(matches!(regex("(?i)a").shape, Shape::Set(_)));
+    assert!(matches!(regex("a+").shape, Shape::General(_)));
+    assert_eq!(regex("^(foo|bar)$").set_matches().map(<[_]>::len), Some(2));
+}
+
+#[test]
+fn expands_as_go() {
+    let expand = |pattern: &str, input: &str, template: &str| {
+        let mut out = String::new();
+        regex(pattern).captures_expand(input, template, &mut out).then_some(out)
+    };
+    assert_eq!(expand("(.*)-(.*)", "a-b", "$2$1").as_deref(), Some("ba"));
+    assert_eq!(expand("(.*)", "x", "$1y${1}y$$1$").as_deref(), Some("xy$1$"));
+    assert_eq!(expand("(?P<n>a)(?P<n>b)?", "a", "${n}${m}").as_deref(), Some("a"));
+    assert_eq!(expand("(.*)", "x", "${1").as_deref(), Some("${1"));
+    assert_eq!(expand("a|b", "b", "<$0>").as_deref(), Some("<b>"));
+    assert_eq!(expand("(a)", "b", "$1"), None);
+    assert_eq!(expand("(a)", "a", "$01$9").as_deref(), Some(""));
+}
+
+#[test]
+fn huge_patterns_are_refused() {
+    assert!(matches!(
+        Regex::new(r"(\pL{1000})(\pL{1000})(\pL{1000})"),
+        Err(RegexError::TooLarge(_))
+    ));
+    let deep = format!("{}a{}", "(".repeat(5000), ")".repeat(5000));
+    assert!(Regex::new(&deep).is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn fast_paths_agree_with_the_automaton(
+        pattern in r"(a|b|\.\*|\.\+|\.|ab|\(a\|b\)|a\?|\[ab\]|\n|c){0,6}",
+        text in r"[ab\nc]{0,8}",
+    ) {
+        let regex = regex(&pattern);
+        let parsed = parse::parse(&format!("^(?s:{pattern})$"), false).expect("parsed before");
+        let program = compile(&parsed.hir, &pattern).expect("small");
+        proptest::prop_assert_eq!(regex.is_match(&text), program.is_match(text.as_str()), "{}", pattern);
+        if let (Some(prefix), true) = (regex.prefix(), regex.is_match(&text)) {
+            proptest::prop_assert!(text.starts_with(prefix));
+        }
+    }
+
+    #[test]
+    fn never_panics(pattern in r"[a-c|()\[\]{}*+?.^$\\0-9,:PQEpxis<>-]{0,24}", text in "[a-c]{0,6}") {
+        if let Ok(regex) = Regex::new(&pattern) {
+            let _matched = regex.is_match(&text);
+            regex.captures_expand(&text, "$1${x}$", &mut String::new());
+        }
+    }
+}
