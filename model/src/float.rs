@@ -152,10 +152,16 @@ pub fn write_general(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `value` as OpenMetrics writes `le` and `quantile`: like [`write_general`], whole numbers with `.0`.
+/// Appends a sample value as the text exposition writes it: like [`write_general`], zero without a sign.
+pub fn write_exposition(value: f64, out: &mut Vec<u8>) {
+    // Minus zero equals zero, and so loses its sign.
+    write_general(if value == 0.0 { 0.0 } else { value }, out);
+}
+
+/// Appends `value` as OpenMetrics writes `le` and `quantile`: like [`write_exposition`], whole numbers with `.0`.
 pub fn write_openmetrics(value: f64, out: &mut Vec<u8>) {
     let begin = out.len();
-    write_general(value, out);
+    write_exposition(value, out);
     if value.is_finite() && !out[begin..].iter().any(|byte| matches!(byte, b'.' | b'e')) {
         out.extend_from_slice(b".0");
     }
@@ -183,6 +189,12 @@ pub fn api(value: f64) -> String {
 #[must_use]
 pub fn general(value: f64) -> String {
     text(value, write_general)
+}
+
+/// [`write_exposition`] as a string.
+#[must_use]
+pub fn exposition(value: f64) -> String {
+    text(value, write_exposition)
 }
 
 /// [`write_openmetrics`] as a string.

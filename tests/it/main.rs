@@ -3,3 +3,5 @@
 mod chunk;
 mod exposition;
 mod wal;
+mod regex;
+mod scalars;
