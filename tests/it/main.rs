@@ -2,6 +2,6 @@
 
 mod chunk;
 mod exposition;
-mod wal;
 mod regex;
 mod scalars;
+mod wal;

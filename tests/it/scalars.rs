@@ -65,7 +65,10 @@ fn answer(line: &Value) -> Option<Vec<(&'static str, Value)>> {
         "bytes" => outcome(
             size::parse(&input()?)
                 .map(|bytes| {
-                    vec![("bytes", bytes.to_string().into()), ("string", size::format(bytes).into())]
+                    vec![
+                        ("bytes", bytes.to_string().into()),
+                        ("string", size::format(bytes).into()),
+                    ]
                 })
                 .map_err(|e| e.to_string()),
         ),
@@ -127,7 +130,8 @@ fn answer(line: &Value) -> Option<Vec<(&'static str, Value)>> {
         "escape" => names(&input()?),
         "unescape" => ["underscores", "dots", "values", "allow-utf-8"]
             .map(|scheme| {
-                let unescaped = scheme.parse::<EscapingScheme>().unwrap().unescape(&input().unwrap());
+                let unescaped =
+                    scheme.parse::<EscapingScheme>().unwrap().unescape(&input().unwrap());
                 (scheme, unescaped.into())
             })
             .to_vec(),
@@ -190,7 +194,8 @@ fn every_line_agrees() {
         *all += 1;
         let differs = fields.iter().any(|(field, value)| line[*field] != *value);
         // A line that is an error must be one for us.
-        let missed = line.get("error").is_some() && !fields.iter().any(|(field, _)| *field == "error");
+        let missed =
+            line.get("error").is_some() && !fields.iter().any(|(field, _)| *field == "error");
         if differs || missed {
             wrong.push(format!("{fields:?} is not {line}"));
         } else {
