@@ -177,6 +177,14 @@ impl LabelsColumn {
         self.ends.push(u32::try_from(self.pairs.len()).expect("a batch holds under 2^32 labels"));
     }
 
+    /// Drops all sets but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        if len < self.len() {
+            self.ends.truncate(len);
+            self.pairs.truncate(self.ends.last().map_or(0, |&end| end as usize));
+        }
+    }
+
     /// The set of row `index`.
     #[inline]
     #[must_use]

@@ -19,6 +19,7 @@ struct Slot {
     pin: Pin,
     offset: u32,
     len: u32,
+    source: u32,
 }
 
 /// One chunk of a batch: what is known of it and its bytes.
@@ -26,11 +27,15 @@ struct Slot {
 pub struct ChunkRef<'a> {
     /// Time span, number of samples, encoding.
     pub meta: ChunkMeta,
+    /// Which of the merged sources it comes from, counted from zero within its series. Chunks of one source do not
+    /// overlap; samples of several sources at one time are settled by [`crate::chain_samples`].
+    pub source: u32,
     /// The encoded samples, without any framing of the file they lie in.
     pub data: &'a [u8],
 }
 
-/// Some hundred series with their chunks in time order. The ids are those of the query's [`model::Symbols`].
+/// Some hundred series with their chunks, in time order within each source, and in time order throughout where the
+/// sources do not overlap. The ids are those of the query's [`model::Symbols`].
 #[derive(Debug, Default)]
 pub struct SeriesBatch {
     labels: LabelsColumn,
@@ -39,6 +44,7 @@ pub struct SeriesBatch {
     pins: Vec<Bytes>,
     arena: Vec<u8>,
     deleted: Vec<(u32, TimeRange)>,
+    source: u32,
 }
 
 impl SeriesBatch {
@@ -53,6 +59,7 @@ impl SeriesBatch {
         self.pins.clear();
         self.arena.clear();
         self.deleted.clear();
+        self.source = 0;
     }
 
     /// Number of series.
@@ -81,14 +88,15 @@ impl SeriesBatch {
     pub fn push_pinned(&mut self, meta: ChunkMeta, pin: Pin, offset: usize, len: usize) {
         let offset = u32::try_from(offset).expect("mapped files are below 4 GiB");
         let len = u32::try_from(len).expect("chunks are below 4 GiB");
-        self.slots.push(Slot { meta, pin, offset, len });
+        self.slots.push(Slot { meta, pin, offset, len, source: self.source });
     }
 
     /// Adds a chunk to the series at hand by copying its bytes: open chunks of the head, raw samples.
     pub fn push_copied(&mut self, meta: ChunkMeta, data: &[u8]) {
         let offset = u32::try_from(self.arena.len()).expect("a batch copies less than 4 GiB");
         self.arena.extend_from_slice(data);
-        self.slots.push(Slot { meta, pin: ARENA, offset, len: data.len() as u32 });
+        let len = data.len() as u32;
+        self.slots.push(Slot { meta, pin: ARENA, offset, len, source: self.source });
     }
 
     /// Marks a range of the series at hand as deleted; [`Self::read`] leaves its samples out.
@@ -102,10 +110,26 @@ impl SeriesBatch {
         self.slots.len() > self.chunk_ends.last().map_or(0, |&end| end as usize)
     }
 
-    /// Ends the series at hand: the chunks pushed since the last call are its chunks, in time order.
+    /// Chunks pushed from now on belong to another source of the series at hand: they may overlap the earlier ones.
+    pub fn next_source(&mut self) {
+        self.source += 1;
+    }
+
+    /// Ends the series at hand: the chunks pushed since the last call are its chunks, in time order per source.
     pub fn finish_series(&mut self, labels: &[LabelPair]) {
+        self.source = 0;
         self.labels.push(labels.iter().copied());
         self.chunk_ends.push(u32::try_from(self.slots.len()).expect("below 2^32 chunks a batch"));
+    }
+
+    /// Drops all series but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        if len < self.len() {
+            self.labels.truncate(len);
+            self.chunk_ends.truncate(len);
+            self.slots.truncate(self.chunk_ends.last().map_or(0, |&end| end as usize));
+            self.deleted.retain(|(series, _)| (*series as usize) < len);
+        }
     }
 
     /// The labels of every series.
@@ -125,7 +149,8 @@ impl SeriesBatch {
             let source =
                 if slot.pin == ARENA { &self.arena[..] } else { &self.pins[slot.pin.0 as usize] };
             let begin = slot.offset as usize;
-            ChunkRef { meta: slot.meta, data: &source[begin..begin + slot.len as usize] }
+            let data = &source[begin..begin + slot.len as usize];
+            ChunkRef { meta: slot.meta, source: slot.source, data }
         })
     }
 
@@ -135,15 +160,17 @@ impl SeriesBatch {
         self.deleted.iter().filter(move |(of, _)| *of == series).map(|(_, range)| *range)
     }
 
-    /// Moves series `series` of `other` into the series at hand, chunks only: merging two sources.
+    /// Moves the chunks of a series of `other` into the series at hand, as further sources: merging.
     pub fn push_chunks_of(&mut self, other: &Self, series: usize) {
+        let first_source = self.source + u32::from(self.has_pending_chunks());
         for slot in other.slots(series) {
+            self.source = first_source + slot.source;
             if slot.pin == ARENA {
                 let begin = slot.offset as usize;
                 self.push_copied(slot.meta, &other.arena[begin..begin + slot.len as usize]);
             } else {
                 let pin = self.pin(&other.pins[slot.pin.0 as usize]);
-                self.slots.push(Slot { pin, ..*slot });
+                self.slots.push(Slot { pin, source: self.source, ..*slot });
             }
         }
         for range in other.deleted(series) {
@@ -152,7 +179,7 @@ impl SeriesBatch {
     }
 
     /// Replaces `out` with the samples of one series inside `range`, in time order, deleted ones left out.
-    /// Overlapping chunks are merged; of two samples at one time the later chunk's wins.
+    /// Chunks that overlap are merged as [`crate::chain_samples`] does.
     /// Takes `&self`, so that series decode in parallel.
     pub fn read(&self, series: usize, range: TimeRange, out: &mut SampleColumns) -> Result<()> {
         crate::read::read(self, series, range, out)

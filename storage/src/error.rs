@@ -24,6 +24,9 @@ pub enum Error {
         /// What was found.
         what: Box<str>,
     },
+    /// Sound data that this version cannot process; it stays as it is.
+    #[error("not supported: {0}")]
+    Unsupported(Box<str>),
     /// The disk or the network said no; trying again may help.
     #[error("{op}: {source}")]
     Io {

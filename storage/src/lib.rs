@@ -6,6 +6,8 @@ mod append;
 mod batch;
 mod cancel;
 mod error;
+mod fanout;
+mod merge;
 mod query;
 mod read;
 
@@ -13,4 +15,6 @@ pub use append::{Appendable, Appender, FloatBatch, LabelBatch, RejectReason, Rej
 pub use batch::{ChunkRef, Pin, SeriesBatch};
 pub use cancel::Cancel;
 pub use error::{Error, Result};
+pub use fanout::MergeQuerier;
+pub use merge::{SourceHeap, chain_samples, merge, merge_names};
 pub use query::{Annotations, Querier, Queryable, SelectHints, SeriesSet};

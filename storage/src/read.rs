@@ -1,14 +1,29 @@
 //! One series of a batch to columns: decode, merge what overlaps, cut to the range, leave out what is deleted.
 
-use crate::{Error, Result, SeriesBatch};
+use crate::{ChunkRef, Error, Result, SeriesBatch, chain_samples};
 use chunk::{ChunkMeta, SampleColumns};
 use model::TimeRange;
 
-fn corrupt(meta: &ChunkMeta, error: chunk::DecodeError) -> Error {
+fn corrupt(meta: &ChunkMeta, error: &chunk::DecodeError) -> Error {
     Error::Corrupt {
         place: format!("chunk {}..={} ms", meta.min_ms, meta.max_ms).into(),
         what: error.to_string().into(),
     }
+}
+
+fn decode(chunk: ChunkRef<'_>, out: &mut SampleColumns) -> Result<()> {
+    chunk::decode(chunk.meta, chunk.data, out).map_err(|error| corrupt(&chunk.meta, &error))
+}
+
+/// The chunks of a series that may have samples in `range`.
+fn within(
+    batch: &SeriesBatch,
+    series: usize,
+    range: TimeRange,
+) -> impl Iterator<Item = ChunkRef<'_>> {
+    batch
+        .chunks(series)
+        .filter(move |chunk| TimeRange::new(chunk.meta.min_ms, chunk.meta.max_ms).overlaps(range))
 }
 
 /// See [`SeriesBatch::read`].
@@ -20,26 +35,41 @@ pub(crate) fn read(
 ) -> Result<()> {
     out.clear();
     let mut last_ms = None;
-    let mut later = SampleColumns::default();
-    for chunk in batch.chunks(series) {
-        let span = TimeRange::new(chunk.meta.min_ms, chunk.meta.max_ms);
-        if !span.overlaps(range) {
-            continue;
+    for chunk in within(batch, series, range) {
+        if last_ms.is_some_and(|last| chunk.meta.min_ms <= last) {
+            out.clear();
+            read_overlapping(batch, series, range, out)?;
+            break;
         }
-        if last_ms.is_some_and(|last| span.min_ms <= last) {
-            later.clear();
-            chunk::decode(chunk.meta, chunk.data, &mut later)
-                .map_err(|error| corrupt(&chunk.meta, error))?;
-            chunk::merge(out, &later);
-        } else {
-            chunk::decode(chunk.meta, chunk.data, out)
-                .map_err(|error| corrupt(&chunk.meta, error))?;
-        }
-        last_ms = last_ms.max(Some(span.max_ms));
+        decode(chunk, out)?;
+        last_ms = Some(chunk.meta.max_ms);
     }
     chunk::trim(out, range);
     for deleted in batch.deleted(series) {
         chunk::delete(out, deleted);
     }
+    Ok(())
+}
+
+/// Columns per source; a chunk that overlaps an earlier one of its own source counts as a source too.
+fn read_overlapping(
+    batch: &SeriesBatch,
+    series: usize,
+    range: TimeRange,
+    out: &mut SampleColumns,
+) -> Result<()> {
+    let mut sources: Vec<SampleColumns> = Vec::new();
+    let mut previous: Option<(u32, i64)> = None;
+    for chunk in within(batch, series, range) {
+        let goes_on = previous
+            .is_some_and(|(source, last)| source == chunk.source && last < chunk.meta.min_ms);
+        if !goes_on {
+            sources.push(SampleColumns::default());
+        }
+        let columns = sources.last_mut().expect("the first chunk begins a source");
+        decode(chunk, columns)?;
+        previous = Some((chunk.source, chunk.meta.max_ms));
+    }
+    chain_samples(&sources, out);
     Ok(())
 }
