@@ -46,8 +46,9 @@ pub struct Block {
     size_bytes: u64,
 }
 
-fn io_error(op: &str, path: &Path, source: std::io::Error) -> Error {
-    Error::Io { op: format!("{op} {}", path.display()).into(), source }
+/// The disk names the path in its errors; here is said what it was for.
+fn io_error(op: &str, source: std::io::Error) -> Error {
+    Error::Io { op: op.into(), source }
 }
 
 impl Block {
@@ -60,7 +61,7 @@ impl Block {
     fn open_with(disk: &dyn Disk, dir: &Path, meta: BlockMeta) -> Result<Self> {
         let chunks = ChunkReader::open(disk, &dir.join(CHUNKS_DIR))?;
         let path = dir.join(INDEX_FILE);
-        let data = disk.view(&path).map_err(|source| io_error("open", &path, source))?;
+        let data = disk.view(&path).map_err(|source| io_error("open", source))?;
         let index = IndexReader::open(data, &path.display().to_string())?;
         let tombstones = Tombstones::read(disk, &dir.join(TOMBSTONES_FILE))?;
         let small = |name: &str| disk.len(&dir.join(name)).unwrap_or(0);
@@ -144,7 +145,7 @@ impl BlockSet {
     /// Opens the blocks of `data_dir`; those of `known` that are still there are taken over as they are.
     pub fn open(disk: &dyn Disk, data_dir: &Path, known: &[Arc<Block>]) -> Result<Self> {
         let names =
-            disk.list(data_dir).map_err(|source| io_error("list", data_dir, source))?;
+            disk.list(data_dir).map_err(|source| io_error("list", source))?;
         let mut set = Self::default();
         let mut found = Vec::new();
         for name in names.iter().filter(|name| name.parse::<Ulid>().is_ok()) {
@@ -184,13 +185,13 @@ pub fn remove(disk: &dyn Disk, dir: &Path) -> Result<()> {
     let mut aside = dir.as_os_str().to_owned();
     aside.push(DELETION_SUFFIX);
     let aside = PathBuf::from(aside);
-    disk.rename(dir, &aside).map_err(|source| io_error("rename", dir, source))?;
-    disk.remove(&aside).map_err(|source| io_error("remove", &aside, source))
+    disk.rename(dir, &aside).map_err(|source| io_error("rename", source))?;
+    disk.remove(&aside).map_err(|source| io_error("remove", source))
 }
 
 /// Removes what an interrupted creation or removal left behind; answers how many directories.
 pub fn remove_leftovers(disk: &dyn Disk, data_dir: &Path) -> Result<usize> {
-    let names = disk.list(data_dir).map_err(|source| io_error("list", data_dir, source))?;
+    let names = disk.list(data_dir).map_err(|source| io_error("list", source))?;
     let mut removed = 0;
     for name in names {
         let stem = [CREATION_SUFFIX, DELETION_SUFFIX, ".tmp"]
@@ -198,7 +199,7 @@ pub fn remove_leftovers(disk: &dyn Disk, data_dir: &Path) -> Result<usize> {
             .find_map(|suffix| name.strip_suffix(suffix));
         if stem.is_some_and(|stem| stem.parse::<Ulid>().is_ok()) {
             let path = data_dir.join(&name);
-            disk.remove(&path).map_err(|source| io_error("remove", &path, source))?;
+            disk.remove(&path).map_err(|source| io_error("remove", source))?;
             removed += 1;
         }
     }

@@ -16,7 +16,7 @@ const FRAME_BYTES: u64 = 5 + 1 + 4;
 
 /// The numbered files of a directory, in the order of their numbers.
 fn numbered_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>> {
-    let names = disk.list(dir).map_err(|source| io_error("list", dir, source))?;
+    let names = disk.list(dir).map_err(|source| io_error("list", source))?;
     let mut files: Vec<(u64, String)> =
         names.into_iter().filter_map(|name| Some((name.parse().ok()?, name))).collect();
     files.sort();
@@ -50,7 +50,7 @@ impl ChunkReader {
     pub fn open(disk: &dyn Disk, dir: &Path) -> Result<Self> {
         let mut segments = Vec::new();
         for path in numbered_files(disk, dir)? {
-            let data = disk.view(&path).map_err(|source| io_error("open", &path, source))?;
+            let data = disk.view(&path).map_err(|source| io_error("open", source))?;
             let corrupt = |what: String| {
                 Err(Error::Corrupt { place: path.display().to_string().into(), what: what.into() })
             };
@@ -140,7 +140,7 @@ pub struct SegmentWriter<'d> {
 impl<'d> SegmentWriter<'d> {
     /// Writes into the new directory `dir`, files of at most `max_bytes`.
     pub fn create(disk: &'d dyn Disk, dir: &Path, max_bytes: u64) -> Result<Self> {
-        disk.create_dir(dir).map_err(|source| io_error("create", dir, source))?;
+        disk.create_dir(dir).map_err(|source| io_error("create", source))?;
         Ok(Self {
             disk,
             dir: dir.to_owned(),
@@ -174,7 +174,7 @@ impl<'d> SegmentWriter<'d> {
 
     /// Appends a chunk and answers its reference.
     pub fn write(&mut self, encoding: Encoding, data: &[u8]) -> Result<u64> {
-        self.write_chunk(encoding, data).map_err(|source| io_error("write", &self.dir, source))
+        self.write_chunk(encoding, data).map_err(|source| io_error("write", source))
     }
 
     fn write_chunk(&mut self, encoding: Encoding, data: &[u8]) -> std::io::Result<u64> {
@@ -202,14 +202,14 @@ impl<'d> SegmentWriter<'d> {
 
     /// Makes all files and their names durable; there is at least one.
     pub fn finish(mut self) -> Result<()> {
-        let dir = self.dir.clone();
-        let finish = || {
-            if self.file.is_none() {
-                self.cut()?;
-            }
-            self.file.as_mut().expect("a file is open").sync()?;
-            self.disk.sync_dir(&self.dir)
-        };
-        { finish }().map_err(|source| io_error("write", &dir, source))
+        self.sync().map_err(|source| io_error("write", source))
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        if self.file.is_none() {
+            self.cut()?;
+        }
+        self.file.as_mut().expect("a file is open").sync()?;
+        self.disk.sync_dir(&self.dir)
     }
 }

@@ -168,7 +168,7 @@ impl BlockMeta {
     /// Reads meta.json of the block in `dir`.
     pub fn read(disk: &dyn Disk, dir: &Path) -> Result<Self> {
         let path = dir.join(META_FILE);
-        let open = |source| io_error("read", &path, source);
+        let open = |source| io_error("read", source);
         let len = usize::try_from(disk.len(&path).map_err(open)?).unwrap_or(usize::MAX);
         let text = disk.read_at(&path, 0, len).map_err(open)?;
         let corrupt = |what: String| Error::Corrupt {

@@ -27,7 +27,7 @@ impl Tombstones {
                 what: what.into(),
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
-            Err(source) => Err(io_error("read", path, source)),
+            Err(source) => Err(io_error("read", source)),
         }
     }
 

@@ -187,7 +187,8 @@ impl<'a> Iterator for Values<'a> {
         if self.index >= self.name.count {
             return None;
         }
-        let flaw = |what| Some(Err(Flaw::new(SECTION, self.section, what)));
+        let section = self.section;
+        let flaw = |what| Some(Err(Flaw::new(SECTION, section, what)));
         let Some(entry) = self.step() else {
             return flaw("holds a malformed entry");
         };

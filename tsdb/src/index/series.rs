@@ -48,7 +48,7 @@ impl<'a> SeriesEntry<'a> {
 
     /// The next label as symbol references.
     #[inline]
-    pub(super) fn next_label(&mut self) -> Result<Option<(u32, u32)>, Flaw> {
+    pub(crate) fn next_label(&mut self) -> Result<Option<(u32, u32)>, Flaw> {
         if self.labels_left == 0 {
             return Ok(None);
         }
@@ -59,7 +59,7 @@ impl<'a> SeriesEntry<'a> {
 
     /// The next chunk; labels not read yet are skipped.
     #[inline]
-    pub(super) fn next_chunk(&mut self) -> Result<Option<ChunkEntry>, Flaw> {
+    pub(crate) fn next_chunk(&mut self) -> Result<Option<ChunkEntry>, Flaw> {
         let left = match self.chunks_left {
             Some(left) => left,
             None => {
