@@ -41,8 +41,7 @@ impl Querier for MergeQuerier {
     }
 
     fn label_names(&self, matchers: &[Matcher], limit: usize) -> Result<Vec<Box<str>>> {
-        let lists: Result<Vec<_>> =
-            self.0.iter().map(|q| q.label_names(matchers, limit)).collect();
+        let lists: Result<Vec<_>> = self.0.iter().map(|q| q.label_names(matchers, limit)).collect();
         Ok(merge_names(lists?, limit))
     }
 

@@ -23,7 +23,11 @@ pub fn merge<'q>(
     if sets.len() == 1 {
         return sets.remove(0);
     }
-    Box::new(MergeSet { sources: sets.into_iter().map(Source::new).collect(), symbols, order: None })
+    Box::new(MergeSet {
+        sources: sets.into_iter().map(Source::new).collect(),
+        symbols,
+        order: None,
+    })
 }
 
 /// Sorted lists as one sorted list without repetitions; at most `limit` long, zero means all.

@@ -61,14 +61,12 @@ impl Block {
     fn open_with(disk: &dyn Disk, dir: &Path, meta: BlockMeta) -> Result<Self> {
         let chunks = ChunkReader::open(disk, &dir.join(CHUNKS_DIR))?;
         let path = dir.join(INDEX_FILE);
-        let data = disk.view(&path).map_err(|source| io_error("open", source))?;
+        let data = disk.view(&path).map_err(|source| io_error("open block index", source))?;
         let index = IndexReader::open(data, &path.display().to_string())?;
         let tombstones = Tombstones::read(disk, &dir.join(TOMBSTONES_FILE))?;
         let small = |name: &str| disk.len(&dir.join(name)).unwrap_or(0);
-        let size_bytes = chunks.size_bytes()
-            + index.size_bytes()
-            + small(TOMBSTONES_FILE)
-            + small(META_FILE);
+        let size_bytes =
+            chunks.size_bytes() + index.size_bytes() + small(TOMBSTONES_FILE) + small(META_FILE);
         Ok(Self { dir: dir.to_owned(), meta, index, chunks, tombstones, size_bytes })
     }
 
@@ -144,8 +142,7 @@ pub struct BlockSet {
 impl BlockSet {
     /// Opens the blocks of `data_dir`; those of `known` that are still there are taken over as they are.
     pub fn open(disk: &dyn Disk, data_dir: &Path, known: &[Arc<Block>]) -> Result<Self> {
-        let names =
-            disk.list(data_dir).map_err(|source| io_error("list", source))?;
+        let names = disk.list(data_dir).map_err(|source| io_error("list blocks", source))?;
         let mut set = Self::default();
         let mut found = Vec::new();
         for name in names.iter().filter(|name| name.parse::<Ulid>().is_ok()) {
@@ -185,13 +182,13 @@ pub fn remove(disk: &dyn Disk, dir: &Path) -> Result<()> {
     let mut aside = dir.as_os_str().to_owned();
     aside.push(DELETION_SUFFIX);
     let aside = PathBuf::from(aside);
-    disk.rename(dir, &aside).map_err(|source| io_error("rename", source))?;
-    disk.remove(&aside).map_err(|source| io_error("remove", source))
+    disk.rename(dir, &aside).map_err(|source| io_error("remove block", source))?;
+    disk.remove(&aside).map_err(|source| io_error("remove block", source))
 }
 
 /// Removes what an interrupted creation or removal left behind; answers how many directories.
 pub fn remove_leftovers(disk: &dyn Disk, data_dir: &Path) -> Result<usize> {
-    let names = disk.list(data_dir).map_err(|source| io_error("list", source))?;
+    let names = disk.list(data_dir).map_err(|source| io_error("list blocks", source))?;
     let mut removed = 0;
     for name in names {
         let stem = [CREATION_SUFFIX, DELETION_SUFFIX, ".tmp"]
@@ -199,7 +196,7 @@ pub fn remove_leftovers(disk: &dyn Disk, data_dir: &Path) -> Result<usize> {
             .find_map(|suffix| name.strip_suffix(suffix));
         if stem.is_some_and(|stem| stem.parse::<Ulid>().is_ok()) {
             let path = data_dir.join(&name);
-            disk.remove(&path).map_err(|source| io_error("remove", source))?;
+            disk.remove(&path).map_err(|source| io_error("remove unfinished block", source))?;
             removed += 1;
         }
     }

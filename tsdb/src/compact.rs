@@ -72,10 +72,8 @@ impl BlockSpec {
         if out_of_order == count {
             spec.hints.push(Hint::FromOutOfOrder);
         }
-        for sorted in [&mut spec.sources] {
-            sorted.sort_unstable();
-            sorted.dedup();
-        }
+        spec.sources.sort_unstable();
+        spec.sources.dedup();
         spec.hints.sort_unstable();
         spec.hints.dedup();
         spec

@@ -12,8 +12,8 @@ pub fn chain_samples(sources: &[SampleColumns], out: &mut SampleColumns) {
     let mut next = vec![0usize; sources.len()];
     let time = |next: &[usize], source: usize| sources[source].timestamps_ms[next[source]];
     let mut heap = SourceHeap::default();
-    for source in 1..sources.len() {
-        if !sources[source].is_empty() {
+    for (source, columns) in sources.iter().enumerate().skip(1) {
+        if !columns.is_empty() {
             heap.push(source, |a, b| time(&next, a) < time(&next, b));
         }
     }

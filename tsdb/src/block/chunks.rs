@@ -16,7 +16,7 @@ const FRAME_BYTES: u64 = 5 + 1 + 4;
 
 /// The numbered files of a directory, in the order of their numbers.
 fn numbered_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>> {
-    let names = disk.list(dir).map_err(|source| io_error("list", source))?;
+    let names = disk.list(dir).map_err(|source| io_error("list chunk segments", source))?;
     let mut files: Vec<(u64, String)> =
         names.into_iter().filter_map(|name| Some((name.parse().ok()?, name))).collect();
     files.sort();
@@ -50,7 +50,7 @@ impl ChunkReader {
     pub fn open(disk: &dyn Disk, dir: &Path) -> Result<Self> {
         let mut segments = Vec::new();
         for path in numbered_files(disk, dir)? {
-            let data = disk.view(&path).map_err(|source| io_error("open", source))?;
+            let data = disk.view(&path).map_err(|source| io_error("open chunk segment", source))?;
             let corrupt = |what: String| {
                 Err(Error::Corrupt { place: path.display().to_string().into(), what: what.into() })
             };
@@ -140,7 +140,7 @@ pub struct SegmentWriter<'d> {
 impl<'d> SegmentWriter<'d> {
     /// Writes into the new directory `dir`, files of at most `max_bytes`.
     pub fn create(disk: &'d dyn Disk, dir: &Path, max_bytes: u64) -> Result<Self> {
-        disk.create_dir(dir).map_err(|source| io_error("create", source))?;
+        disk.create_dir(dir).map_err(|source| io_error("create chunk segments", source))?;
         Ok(Self {
             disk,
             dir: dir.to_owned(),
@@ -158,7 +158,8 @@ impl<'d> SegmentWriter<'d> {
             file.sync()?;
         }
         self.num_files += 1;
-        let mut file = Sink::new(self.disk.create(&self.dir.join(format!("{:06}", self.num_files)))?);
+        let mut file =
+            Sink::new(self.disk.create(&self.dir.join(format!("{:06}", self.num_files)))?);
         file.put(&MAGIC.to_be_bytes())?;
         file.put(&[VERSION, 0, 0, 0])?;
         self.file = Some(file);
@@ -174,7 +175,7 @@ impl<'d> SegmentWriter<'d> {
 
     /// Appends a chunk and answers its reference.
     pub fn write(&mut self, encoding: Encoding, data: &[u8]) -> Result<u64> {
-        self.write_chunk(encoding, data).map_err(|source| io_error("write", source))
+        self.write_chunk(encoding, data).map_err(|source| io_error("write chunk segment", source))
     }
 
     fn write_chunk(&mut self, encoding: Encoding, data: &[u8]) -> std::io::Result<u64> {
@@ -202,7 +203,7 @@ impl<'d> SegmentWriter<'d> {
 
     /// Makes all files and their names durable; there is at least one.
     pub fn finish(mut self) -> Result<()> {
-        self.sync().map_err(|source| io_error("write", source))
+        self.sync().map_err(|source| io_error("write chunk segment", source))
     }
 
     fn sync(&mut self) -> std::io::Result<()> {

@@ -27,7 +27,7 @@ impl Tombstones {
                 what: what.into(),
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
-            Err(source) => Err(io_error("read", source)),
+            Err(source) => Err(io_error("read tombstones", source)),
         }
     }
 
@@ -68,8 +68,7 @@ impl Tombstones {
             return;
         }
         let ranges = self.0.entry(series).or_default();
-        let begin =
-            ranges.partition_point(|r| r.max_ms.saturating_add(1) < range.min_ms);
+        let begin = ranges.partition_point(|r| r.max_ms.saturating_add(1) < range.min_ms);
         let end = ranges.partition_point(|r| r.min_ms <= range.max_ms.saturating_add(1));
         let merged = ranges[begin..end].iter().fold(range, |merged, r| {
             TimeRange::new(merged.min_ms.min(r.min_ms), merged.max_ms.max(r.max_ms))

@@ -42,11 +42,11 @@ impl<'d> BlockWriter<'d> {
     ) -> Result<Self> {
         let dir = data_dir.join(format!("{ulid}{CREATION_SUFFIX}"));
         if disk.exists(&dir) {
-            disk.remove(&dir).map_err(|source| io_error("remove", source))?;
+            disk.remove(&dir).map_err(|source| io_error("remove unfinished block", source))?;
         }
         let segments = SegmentWriter::create(disk, &dir.join(CHUNKS_DIR), segment_bytes)?;
         let path = dir.join(SPOOL_FILE);
-        let spool = disk.create(&path).map_err(|source| io_error("create", source))?;
+        let spool = disk.create(&path).map_err(|source| io_error("create block spool", source))?;
         Ok(Self {
             disk,
             data_dir: data_dir.to_owned(),
@@ -102,7 +102,7 @@ impl<'d> BlockWriter<'d> {
         }
         put_uvar(&mut self.scratch, self.encoded.len() as u64);
         let spooled = self.spool.put(&self.scratch).and_then(|()| self.spool.put(&self.encoded));
-        spooled.map_err(|source| io_error("write spool in", source))
+        spooled.map_err(|source| io_error("write block spool", source))
     }
 
     /// Completes the block and makes it durable under its name; `None`, and no block, if it has no samples.
@@ -123,7 +123,7 @@ impl<'d> BlockWriter<'d> {
             self.disk.rename(&dir, &target)?;
             self.disk.sync_dir(&self.data_dir)
         };
-        publish().map_err(|source| io_error("publish", source))?;
+        publish().map_err(|source| io_error("publish block", source))?;
         self.dir = None;
         Ok(Some(meta))
     }
@@ -134,7 +134,7 @@ impl<'d> BlockWriter<'d> {
             file.append(bytes)?;
             file.sync()
         };
-        write().map_err(|source| io_error("write", source))
+        write().map_err(|source| io_error("write block", source))
     }
 
     /// The symbols that occur, sorted, and the ordinal of each by id.
@@ -153,13 +153,14 @@ impl<'d> BlockWriter<'d> {
 
     fn write_index(&mut self, dir: &Path, symbols: &Symbols) -> Result<()> {
         let spool_path = dir.join(SPOOL_FILE);
-        let spool_error = |source| io_error("read back", source);
+        let spool_error = |source| io_error("read back block spool", source);
         self.spool.write_out().map_err(spool_error)?;
         let spool = self.disk.view(&spool_path).map_err(spool_error)?;
         let (sorted, ordinals) = self.ordinals(symbols);
         self.used = Vec::new();
         let path = dir.join(INDEX_FILE);
-        let file = self.disk.create(&path).map_err(|source| io_error("create", source))?;
+        let file =
+            self.disk.create(&path).map_err(|source| io_error("create block index", source))?;
         let mut index = IndexWriter::new(file, &path.display().to_string(), &sorted)?;
         let mut cursor = Cursor::new(&spool);
         let mut labels = Vec::new();

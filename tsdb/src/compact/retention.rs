@@ -29,8 +29,12 @@ pub struct Policy {
 pub fn expired(blocks: &[BlockStat], policy: &Policy, head_bytes: u64) -> Vec<usize> {
     let mut newest_first: Vec<usize> = (0..blocks.len()).collect();
     newest_first.sort_by_key(|&index| std::cmp::Reverse(blocks[index].max_time));
-    let kept = by_time(blocks, &newest_first, policy)
-        .min(by_size(blocks, &newest_first, policy, head_bytes));
+    let kept = by_time(blocks, &newest_first, policy).min(by_size(
+        blocks,
+        &newest_first,
+        policy,
+        head_bytes,
+    ));
     let drop = |(place, index): (usize, &usize)| place >= kept || blocks[*index].deletable;
     newest_first.iter().enumerate().filter(|&entry| drop(entry)).map(|(_, &index)| index).collect()
 }

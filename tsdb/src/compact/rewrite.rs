@@ -93,12 +93,8 @@ impl Rewriter {
         }
         self.arena.clear();
         let sources = self.trimmed(batch, series)?;
-        for piece in self.compacted(sources)? {
-            let bytes = match &piece.bytes {
-                Bytes::Stored(bytes) => bytes,
-                Bytes::Written(range) => &self.arena[range.clone()],
-            };
-            writer.push_chunk(piece.meta, bytes)?;
+        for piece in self.compacted(&sources)? {
+            writer.push_chunk(piece.meta, self.bytes(&piece))?;
         }
         Ok(())
     }
@@ -153,7 +149,7 @@ impl Rewriter {
     }
 
     /// The chunks of all sources as one run without overlaps.
-    fn compacted<'b>(&mut self, sources: Vec<Vec<Piece<'b>>>) -> Result<Vec<Piece<'b>>> {
+    fn compacted<'b>(&mut self, sources: &[Vec<Piece<'b>>]) -> Result<Vec<Piece<'b>>> {
         let mut next = vec![0usize; sources.len()];
         let key = |next: &[usize], source: usize| {
             let meta = sources[source][next[source]].meta;
@@ -236,7 +232,6 @@ fn encode(columns: &SampleColumns, most: usize, arena: &mut Vec<u8>, out: &mut V
         for (&time, &value) in times.iter().zip(values) {
             appender.append(&mut encoded, time, value);
         }
-        chunk::xor::set_count(&mut encoded, times.len() as u16);
         arena.extend_from_slice(&encoded);
         let meta = ChunkMeta {
             min_ms: times[0],

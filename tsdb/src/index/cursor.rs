@@ -105,11 +105,6 @@ impl<'a> Cursor<'a> {
         let len = usize::try_from(self.uvar()?).ok()?;
         self.bytes(len)
     }
-
-    /// Text after its length; `None` also if it is not UTF-8.
-    pub(crate) fn str(&mut self) -> Option<&'a str> {
-        std::str::from_utf8(self.str_bytes()?).ok()
-    }
 }
 
 /// Appends a LEB128 varint.

@@ -133,12 +133,7 @@ impl OffsetTable {
     }
 
     /// The values of a name from the first one that is not below `from`, with the offsets of their lists.
-    pub(super) fn values<'a>(
-        &self,
-        data: &'a [u8],
-        name: &'a NameEntry,
-        from: &str,
-    ) -> Values<'a> {
+    pub(super) fn values<'a>(&self, data: &'a [u8], name: &'a NameEntry, from: &str) -> Values<'a> {
         let content = self.content(data);
         let fence_value = |fence: u32| {
             read_entry(&mut Cursor::at(content, fence as usize)).map_or(&[][..], |e| e.value)

@@ -2,7 +2,9 @@
 
 use super::offsets::OffsetTable;
 use super::symbols::SymbolTable;
-use super::{Cursor, Flaw, HEADER_LEN, MAGIC, PostingsList, SeriesEntry, TOC_LEN, Toc, Version};
+use super::{
+    ChunkEntry, Cursor, Flaw, HEADER_LEN, MAGIC, PostingsList, SeriesEntry, TOC_LEN, Toc, Version,
+};
 use bytes::Bytes;
 use model::hash::HashSet;
 use parking_lot::Mutex;
@@ -192,6 +194,16 @@ impl IndexReader {
         let mut entry = self.series(id)?;
         while let Some(pair) = entry.next_label().map_err(|flaw| self.error(flaw))? {
             out.push(pair);
+        }
+        Ok(())
+    }
+
+    /// Replaces `out` with the chunks of a series, in time order.
+    pub fn chunks(&self, id: u32, out: &mut Vec<ChunkEntry>) -> Result<()> {
+        out.clear();
+        let mut entry = self.series(id)?;
+        while let Some(chunk) = entry.next_chunk().map_err(|flaw| self.error(flaw))? {
+            out.push(chunk);
         }
         Ok(())
     }

@@ -73,8 +73,7 @@ impl<'a> SeriesEntry<'a> {
         }
         let is_first = self.chunks_left.is_none();
         self.chunks_left = Some(left - 1);
-        let chunk =
-            self.read_chunk(is_first).ok_or_else(|| self.flaw("ends inside its chunks"))?;
+        let chunk = self.read_chunk(is_first).ok_or_else(|| self.flaw("ends inside its chunks"))?;
         self.previous = chunk;
         Ok(Some(chunk))
     }

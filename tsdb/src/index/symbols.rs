@@ -29,7 +29,8 @@ impl SymbolTable {
         let mut cursor = Cursor::new(content);
         let count =
             cursor.u32().ok_or_else(|| Flaw::new(SECTION, offset, "has no room for a count"))?;
-        let mut fences = Vec::with_capacity((count.min(content.len() as u32) / STRIDE + 1) as usize);
+        let mut fences =
+            Vec::with_capacity((count.min(content.len() as u32) / STRIDE + 1) as usize);
         let (mut is_sorted, mut previous) = (true, None);
         for ordinal in 0..count {
             let position = cursor.position();

@@ -30,6 +30,10 @@ fn to_u32(number: usize, what: &str) -> io::Result<u32> {
     u32::try_from(number).map_err(|_| io::Error::other(format!("{what} exceeds 4 GiB")))
 }
 
+fn io_error(source: io::Error) -> Error {
+    Error::Io { op: "write block index".into(), source }
+}
+
 impl<'s> IndexWriter<'s> {
     /// Begins the file with its header and its symbols, which come sorted and without repetitions.
     pub fn new(file: Box<dyn DiskFile>, path: &str, symbols: &'s [&'s str]) -> Result<Self> {
@@ -45,12 +49,8 @@ impl<'s> IndexWriter<'s> {
             last_labels: Vec::new(),
             entry: Vec::new(),
         };
-        writer.write_symbols().map_err(|source| writer.io_error(source))?;
+        writer.write_symbols().map_err(io_error)?;
         Ok(writer)
-    }
-
-    fn io_error(&self, source: io::Error) -> Error {
-        Error::Io { op: format!("write {}", self.path).into(), source }
     }
 
     fn write_symbols(&mut self) -> io::Result<()> {
@@ -87,7 +87,7 @@ impl<'s> IndexWriter<'s> {
         }
         self.last_labels.clear();
         self.last_labels.extend_from_slice(labels);
-        self.write_series(labels, chunks).map_err(|source| self.io_error(source))?;
+        self.write_series(labels, chunks).map_err(io_error)?;
         for pair in labels {
             let next = self.pairs.len() as u32;
             self.series_pairs.push(*self.pairs.entry(*pair).or_insert(next));
@@ -125,7 +125,7 @@ impl<'s> IndexWriter<'s> {
 
     /// Writes the postings and the tables, makes the file durable and answers its size.
     pub fn finish(mut self) -> Result<u64> {
-        self.write_tail().map_err(|source| self.io_error(source))?;
+        self.write_tail().map_err(io_error)?;
         Ok(self.sink.position())
     }
 

@@ -47,12 +47,8 @@ pub(crate) fn select(
 }
 
 /// Adds a matcher to the plan; `false` if no series can match.
-fn classify<'a>(
-    index: &'a IndexReader,
-    matcher: &'a Matcher,
-    plan: &mut Plan<'a>,
-) -> Result<bool> {
-    let matches_empty = matcher.matches("");
+fn classify<'a>(index: &'a IndexReader, matcher: &'a Matcher, plan: &mut Plan<'a>) -> Result<bool> {
+    let matches_empty = matcher.matches_empty();
     let num_values = index.num_values(matcher.name()) as usize;
     if matcher.name().is_empty() || num_values == 0 {
         return Ok(matches_empty);
@@ -61,16 +57,9 @@ fn classify<'a>(
     if matcher.value() == ".*" && matches!(matcher.op(), MatchOp::Regex | MatchOp::NotRegex) {
         return Ok(!is_negated);
     }
-    let literals = match matcher.op() {
-        MatchOp::Equal | MatchOp::NotEqual => Some(vec![matcher.value()]),
-        MatchOp::Regex | MatchOp::NotRegex => {
-            matcher.set_matches().map(|set| set.iter().map(|value| &**value).collect())
-        }
-    };
-    match literals {
-        Some(mut values) if is_negated == matches_empty => {
-            values.sort_unstable();
-            values.dedup();
+    match matcher.set_matches() {
+        // Sorted by contract, so that no list is taken twice.
+        Some(values) if is_negated == matches_empty => {
             let mut lists = Vec::with_capacity(values.len());
             for value in values {
                 let list = index.list(matcher.name(), value)?;
@@ -164,11 +153,19 @@ impl Pattern<'_> {
         }
         let lists = self.lists(index, cancel)?;
         if let [list] = &lists[..] {
-            if self.matches_empty { subtract(ids, *list) } else { intersect(ids, *list) }
+            if self.matches_empty {
+                subtract(ids, *list);
+            } else {
+                intersect(ids, *list);
+            }
             return Ok(());
         }
         let union = union(&lists, index.series_bound());
-        if self.matches_empty { subtract(ids, &union[..]) } else { intersect(ids, &union[..]) }
+        if self.matches_empty {
+            subtract(ids, &union[..]);
+        } else {
+            intersect(ids, &union[..]);
+        }
         Ok(())
     }
 
