@@ -7,6 +7,7 @@ mod batch;
 mod cancel;
 mod error;
 mod fanout;
+mod memory;
 mod merge;
 mod query;
 mod read;
@@ -15,6 +16,10 @@ pub use append::{Appendable, Appender, FloatBatch, LabelBatch, RejectReason, Rej
 pub use batch::{ChunkRef, Pin, SeriesBatch};
 pub use cancel::Cancel;
 pub use error::{Error, Result};
+<<<<<<< HEAD
 pub use fanout::MergeQuerier;
 pub use merge::{SourceHeap, chain_samples, merge, merge_names};
+=======
+pub use memory::MemoryStorage;
+>>>>>>> b0181b1 (Query engine: in-memory storage, kernels, plan, operators (unfinished))
 pub use query::{Annotations, Querier, Queryable, SelectHints, SeriesSet};

@@ -1,0 +1,277 @@
+//! Vectors with vectors: series meet once for the whole query, then rows are computed as wholes. Errors are those that
+//! the step-by-step evaluation of the reference meets first.
+
+use super::signature::{SignatureOf, Signatures};
+use super::{any_present, arithmetic, note_floats, row};
+use crate::ast::Cardinality;
+use crate::bitmap;
+use crate::engine::Error;
+use crate::exec::Exec;
+use crate::operator::{LabelIndex, StepBatch, label, set_label};
+use crate::plan::Binary;
+use model::{LabelPair, Sym, Symbols};
+
+/// The two sides after the swap that `group_right` asks for: `many` may have several series for a signature.
+struct Join<'e, 'a> {
+    exec: &'e Exec<'a>,
+    node: &'e Binary,
+    by: SignatureOf,
+    index: LabelIndex,
+    many: StepBatch,
+    one: StepBatch,
+    many_of: Signatures,
+    one_of: Signatures,
+    include: Vec<Sym>,
+    swapped: bool,
+    /// Steps at which the operator does anything.
+    active: Vec<u64>,
+    /// Stands in for a missing series of the one, of the many side.
+    fill_one: Option<f64>,
+    fill_many: Option<f64>,
+}
+
+/// The vector of arithmetic or a comparison.
+pub(crate) fn vector(
+    exec: &Exec<'_>,
+    node: &Binary,
+    lhs: StepBatch,
+    rhs: StepBatch,
+) -> Result<StepBatch, Error> {
+    let matching = &node.matching;
+    let steps = lhs.steps;
+    let swapped = matching.cardinality == Cardinality::OneToMany;
+    let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
+    // The sides swap before the fill values are looked at, so they stand in for the other side then.
+    let (fill_many, fill_one) = (matching.fill_left, matching.fill_right);
+    let mut active = any_present(&many);
+    let other = any_present(&one);
+    if fill_many.is_some() || fill_one.is_some() {
+        bitmap::or(&mut active, &other);
+    } else {
+        bitmap::and(&mut active, &other);
+    }
+    let by = SignatureOf::new(exec, matching);
+    let mut index = LabelIndex::default();
+    let many_of = Signatures::new(&many, &by, &mut index);
+    let one_of = Signatures::new(&one, &by, &mut index);
+    let include = matching.include.iter().map(|name| exec.symbols.intern(name)).collect();
+    let join = Join {
+        exec,
+        node,
+        by,
+        index,
+        many,
+        one,
+        many_of,
+        one_of,
+        include,
+        swapped,
+        active,
+        fill_one,
+        fill_many,
+    };
+    join.check()?;
+    let mut out = StepBatch::new(steps);
+    join.run(&mut out);
+    note_floats(exec, node, out.len() > 0);
+    out.without_empty_rows().merge_equal()
+}
+
+/// A failure and when it happens: the earliest wins, at one step that of the one side.
+type Conflict = (usize, Error);
+
+impl Join<'_, '_> {
+    fn check(&self) -> Result<(), Error> {
+        let one = self.one_conflict();
+        let many = self.many_conflict();
+        match (one, many) {
+            (Some(one), Some(many)) => Err(if one.0 <= many.0 { one.1 } else { many.1 }),
+            (Some(conflict), None) | (None, Some(conflict)) => Err(conflict.1),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// The first step at which two series of the one side have the same signature.
+    fn one_conflict(&self) -> Option<Conflict> {
+        let mut first: Option<(usize, usize, usize)> = None;
+        for rows in self.one_of.rows.iter().filter(|rows| rows.len() > 1) {
+            for (position, &later) in rows.iter().enumerate() {
+                let mut bits = self.one.bits(later).to_vec();
+                bitmap::and(&mut bits, &self.active);
+                for &earlier in &rows[..position] {
+                    let Some(step) = bitmap::first_common(self.one.bits(earlier), &bits) else {
+                        continue;
+                    };
+                    let sooner = |held: (usize, usize, usize)| (step, later) < (held.0, held.2);
+                    if first.is_none_or(sooner) {
+                        first = Some((step, earlier, later));
+                    }
+                }
+            }
+        }
+        first.map(|(step, earlier, later)| {
+            let symbols = &self.exec.symbols;
+            let side = if self.swapped { "left" } else { "right" };
+            let group: Vec<_> = self.by.of(self.one.labels.get(later)).collect();
+            let group = text(symbols, &group);
+            // The newcomer is told first.
+            let (a, b) = (
+                text(symbols, self.one.labels.get(later)),
+                text(symbols, self.one.labels.get(earlier)),
+            );
+            let text = format!(
+                "found duplicate series for the match group {group} on the {side} hand-side of the operation: [{a}, {b}];many-to-many matching not allowed: matching labels must be unique on one side"
+            );
+            (step, Error::Execution(text))
+        })
+    }
+
+    /// Steps at which a series of the many side has a partner or a value that stands in for one.
+    fn partnered(&self, row: usize) -> Vec<u64> {
+        let mut bits = self.many.bits(row).to_vec();
+        bitmap::and(&mut bits, &self.active);
+        if self.fill_one.is_none() {
+            let mut partners = vec![0; bits.len()];
+            for &one in self.one_of.rows(self.many_of.of_row[row]) {
+                bitmap::or(&mut partners, self.one.bits(one));
+            }
+            bitmap::and(&mut bits, &partners);
+        }
+        bits
+    }
+
+    /// The first step at which two results would be equal.
+    fn many_conflict(&self) -> Option<Conflict> {
+        let one_to_one = self.node.matching.cardinality == Cardinality::OneToOne;
+        let mut first: Option<usize> = None;
+        for rows in self.many_of.rows.iter().filter(|rows| rows.len() > 1) {
+            let bits: Vec<_> = rows.iter().map(|&row| self.partnered(row)).collect();
+            for (position, &later) in rows.iter().enumerate() {
+                for (&earlier, earlier_bits) in rows[..position].iter().zip(&bits) {
+                    let mut both = bits[position].clone();
+                    bitmap::and(&mut both, earlier_bits);
+                    let mut steps = bitmap::ones(&both);
+                    let step = if one_to_one {
+                        steps.next()
+                    } else {
+                        steps.find(|&step| self.equal_at(step, earlier, later))
+                    };
+                    if let Some(step) = step {
+                        first = Some(first.map_or(step, |held| held.min(step)));
+                    }
+                }
+            }
+        }
+        first.map(|step| {
+            let rule = if one_to_one {
+                "many-to-one matching must be explicit (group_left/group_right)"
+            } else {
+                "grouping labels must ensure unique matches"
+            };
+            (step, Error::Execution(format!("multiple matches for labels: {rule}")))
+        })
+    }
+
+    /// Whether two series of the many side have equal results at a step.
+    fn equal_at(&self, step: usize, a: usize, b: usize) -> bool {
+        let ones = self.one_of.rows(self.many_of.of_row[a]);
+        let one = ones.iter().copied().find(|&one| bitmap::get(self.one.bits(one), step));
+        let group: Vec<_> = self.by.of(self.many.labels.get(a)).collect();
+        let partner = one.map_or(&group[..], |one| self.one.labels.get(one));
+        let labels = |row: usize| self.result_labels(self.many.labels.get(row), partner);
+        labels(a) == labels(b)
+    }
+
+    fn drops_name(&self) -> bool {
+        let delayed = self.exec.delayed_name_removal;
+        arithmetic(self.node.op, 0.0, 0.0).is_some() || (self.node.return_bool && !delayed)
+    }
+
+    /// Labels of the result of two series.
+    fn result_labels(&self, many: &[LabelPair], one: &[LabelPair]) -> Vec<LabelPair> {
+        let names = self.exec.names;
+        let drops_name = self.drops_name();
+        let one_to_one = self.node.matching.cardinality == Cardinality::OneToOne;
+        let kept = many.iter().copied().filter(|pair| {
+            !(drops_name && names.names_metric(pair.name))
+                && (!one_to_one || self.by.keeps(pair.name))
+        });
+        let mut out: Vec<_> = kept.collect();
+        for &name in &self.include {
+            set_label(&self.exec.symbols, &mut out, name, label(one, name));
+        }
+        out
+    }
+
+    /// Computes the rows of all pairs.
+    fn run(&self, out: &mut StepBatch) {
+        let num_words = self.active.len();
+        // Steps at which a signature has a result already.
+        let mut served: Vec<Vec<u64>> = Vec::new();
+        if self.fill_many.is_some() {
+            served.resize(self.index.len(), vec![0; num_words]);
+        }
+        for many in 0..self.many.len() {
+            let signature = self.many_of.of_row[many];
+            let mut rest = self.many.bits(many).to_vec();
+            bitmap::and(&mut rest, &self.active);
+            if let Some(served) = served.get_mut(signature) {
+                bitmap::or(served, &rest);
+            }
+            for &one in self.one_of.rows(signature) {
+                let mut bits = rest.clone();
+                bitmap::and(&mut bits, self.one.bits(one));
+                if bitmap::is_empty(&bits) {
+                    continue;
+                }
+                bitmap::and_not(&mut rest, self.one.bits(one));
+                let sides = (self.many.row(many), self.one.row(one));
+                let labels = (self.many.labels.get(many), self.one.labels.get(one));
+                self.push(out, sides, labels, &bits);
+            }
+            if let Some(fill) = self.fill_one.filter(|_| !bitmap::is_empty(&rest)) {
+                let labels = self.many.labels.get(many);
+                let group: Vec<_> = self.by.of(labels).collect();
+                let column = vec![fill; self.many.steps];
+                self.push(out, (self.many.row(many), &column), (labels, &group), &rest);
+            }
+        }
+        let Some(fill) = self.fill_many else { return };
+        for one in 0..self.one.len() {
+            let mut bits = self.one.bits(one).to_vec();
+            bitmap::and(&mut bits, &self.active);
+            bitmap::and_not(&mut bits, &served[self.one_of.of_row[one]]);
+            if !bitmap::is_empty(&bits) {
+                let labels = self.one.labels.get(one);
+                let group: Vec<_> = self.by.of(labels).collect();
+                let column = vec![fill; self.one.steps];
+                self.push(out, (&column, self.one.row(one)), (&group, labels), &bits);
+            }
+        }
+    }
+
+    /// Adds the row of one pair, many side first.
+    fn push(
+        &self,
+        out: &mut StepBatch,
+        (many, one): (&[f64], &[f64]),
+        (many_labels, one_labels): (&[LabelPair], &[LabelPair]),
+        bits: &[u64],
+    ) {
+        let drop_name = self.exec.delayed_name_removal && self.node.return_bool;
+        out.push_row(&self.result_labels(many_labels, one_labels), drop_name);
+        let (values, present) = out.row_mut(out.len() - 1);
+        present.copy_from_slice(bits);
+        let sides = if self.swapped { (one, many) } else { (many, one) };
+        row(self.node.op, self.node.return_bool, sides, sides.0, (values, present));
+    }
+}
+
+/// A label set as errors show it.
+fn text(symbols: &Symbols, pairs: &[LabelPair]) -> String {
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|p| format!("{}={}", symbols.text(p.name), model::quote::quote(symbols.text(p.value))))
+        .collect();
+    format!("{{{}}}", pairs.join(", "))
+}

@@ -1,0 +1,203 @@
+//! The way in: options, requests, answers, failures. Parses, plans, runs and shapes the result; no clock, no threads of
+//! its own: deadlines arrive through [`Cancel`].
+
+use crate::annotations::Notes;
+use crate::ast::{Expr, Features, ValueType};
+use crate::error::ParseError;
+use crate::exec::{self, Exec};
+use crate::parser::parse;
+use crate::plan::{self, Plan};
+use crate::value::Value;
+use model::StepGrid;
+use storage::{Annotations, Cancel, Queryable};
+
+/// What holds for all queries of an engine.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineOptions {
+    /// Samples a query may hold at once.
+    pub max_samples: usize,
+    /// How far back an instant selector looks, in milliseconds.
+    pub lookback_ms: i64,
+    /// The step of subqueries that give none, in milliseconds: the global evaluation interval.
+    pub default_eval_interval_ms: i64,
+    /// Syntax that is switched on.
+    pub features: Features,
+    /// `promql-delayed-name-removal`: metric names go at the end of a query only.
+    pub delayed_name_removal: bool,
+    /// `type-and-unit-labels`: `__type__` tells counters from gauges.
+    pub type_and_unit_labels: bool,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            max_samples: 50_000_000,
+            lookback_ms: 300_000,
+            default_eval_interval_ms: 60_000,
+            features: Features::default(),
+            delayed_name_removal: false,
+            type_and_unit_labels: false,
+        }
+    }
+}
+
+/// What holds for one query.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Another look-back than that of the engine.
+    pub lookback_ms: Option<i64>,
+    /// Polled between batches.
+    pub cancel: &'a Cancel,
+}
+
+/// What a query found.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The result.
+    pub value: Value,
+    /// Warnings and infos with prefix and position, as the API shows them.
+    pub annotations: Annotations,
+    /// What it took.
+    pub stats: Stats,
+}
+
+/// What a query took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Samples looked at, summed over the steps.
+    pub total_queryable_samples: u64,
+    /// The same for each step.
+    pub samples_per_step: Vec<u64>,
+    /// The most samples held at once.
+    pub peak_samples: usize,
+}
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text is no query.
+    #[error("{0}")]
+    Parse(#[from] ParseError),
+    /// The text is a query of a type that does not fit the request.
+    #[error("{0}")]
+    WrongType(String),
+    /// The query contradicts itself or the data.
+    #[error("{0}")]
+    Execution(String),
+    /// More samples than allowed.
+    #[error("query processing would load too many samples into memory in query execution")]
+    TooManySamples,
+    /// The deadline passed.
+    #[error("query timed out in {0}")]
+    TimedOut(&'static str),
+    /// The caller gave up.
+    #[error("query was canceled in {0}")]
+    Cancelled(&'static str),
+    /// The storage failed.
+    #[error("expanding series: {0}")]
+    Storage(#[source] storage::Error),
+}
+
+impl Error {
+    /// Two elements of one vector have equal labels.
+    pub(crate) fn duplicate_labels() -> Self {
+        Self::Execution("vector cannot contain metrics with the same labelset".to_owned())
+    }
+}
+
+impl From<storage::Error> for Error {
+    fn from(error: storage::Error) -> Self {
+        match error {
+            storage::Error::Cancelled => Self::Cancelled("expression evaluation"),
+            storage::Error::TimedOut => Self::TimedOut("expression evaluation"),
+            error => Self::Storage(error),
+        }
+    }
+}
+
+/// Runs queries; shared by all of them.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    options: EngineOptions,
+}
+
+impl Engine {
+    /// An engine with these options.
+    #[must_use]
+    pub fn new(options: EngineOptions) -> Self {
+        Self { options }
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn options(&self) -> &EngineOptions {
+        &self.options
+    }
+
+    /// Evaluates `query` at one time.
+    pub fn instant(
+        &self,
+        storage: &dyn Queryable,
+        query: &str,
+        at_ms: i64,
+        request: &Request<'_>,
+    ) -> Result<Answer, Error> {
+        let expr = parse(query, &self.options.features)?;
+        let times = plan::Times { start_ms: at_ms, end_ms: at_ms, step_ms: 0 };
+        self.run(storage, (query, &expr), times, request)
+    }
+
+    /// Evaluates `query` at `start_ms`, `start_ms + step_ms`, … up to `end_ms`; `step_ms` is positive.
+    pub fn range(
+        &self,
+        storage: &dyn Queryable,
+        query: &str,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+        request: &Request<'_>,
+    ) -> Result<Answer, Error> {
+        let expr = parse(query, &self.options.features)?;
+        let value_type = expr.value_type();
+        if !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
+            let given = value_type.documented_name();
+            return Err(Error::WrongType(format!(
+                "invalid expression type \"{given}\" for range query, must be Scalar or instant Vector"
+            )));
+        }
+        if step_ms <= 0 {
+            return Err(plan::division_by_zero());
+        }
+        let times = plan::Times { start_ms, end_ms, step_ms };
+        self.run(storage, (query, &expr), times, request)
+    }
+
+    fn run(
+        &self,
+        storage: &dyn Queryable,
+        (query, expr): (&str, &Expr),
+        times: plan::Times,
+        request: &Request<'_>,
+    ) -> Result<Answer, Error> {
+        request.cancel.check().map_err(|error| match error {
+            storage::Error::TimedOut => Error::TimedOut("query execution"),
+            _ => Error::Cancelled("query execution"),
+        })?;
+        let grid = if times.is_instant() {
+            StepGrid::instant(times.start_ms)
+        } else {
+            let span = times.end_ms.saturating_sub(times.start_ms);
+            let len = if span < 0 { 0 } else { (span / times.step_ms) as usize + 1 };
+            StepGrid { start_ms: times.start_ms, step_ms: times.step_ms, len }
+        };
+        let lookback_ms = request.lookback_ms.unwrap_or(self.options.lookback_ms);
+        let plan = Plan::build(expr, times, &self.options)?;
+        let range = plan::hints::span(&plan.root, grid, lookback_ms);
+        let querier = storage.querier(range)?;
+        let exec = Exec::new(&*querier, &self.options, lookback_ms, times, request.cancel);
+        let value = exec::answer(&exec, &plan, grid)?;
+        let (notes, stats): (Notes, Stats) = exec.finish();
+        Ok(Answer { value, annotations: notes.finish(query), stats })
+    }
+}

@@ -1,0 +1,79 @@
+//! `sort` and its kin: they order instant answers only.
+
+use crate::bitmap;
+use crate::engine::Error;
+use crate::exec::Exec;
+use crate::functions::FunctionId;
+use crate::kernel::pdqsort;
+use crate::operator::{StepBatch, label};
+use crate::plan::{Argument, Call};
+use model::{StepGrid, Sym};
+use std::cmp::Ordering;
+
+/// Whether `a` stands before `b`: NaN last, and after another NaN too.
+pub(crate) fn before(a: f64, b: f64, descending: bool) -> bool {
+    b.is_nan() || (if descending { a > b } else { a < b })
+}
+
+/// The vector of a call: its argument in another order.
+pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
+    if grid.len > 1 {
+        let text = "sort is ineffective for range queries since results are always ordered by labels";
+        exec.note(|notes| notes.warn(text, Some(call.span)));
+    }
+    let batch = exec.vector_arg(&call.args, 0, grid)?;
+    if grid.len != 1 {
+        return Ok(batch);
+    }
+    let mut rows: Vec<usize> =
+        (0..batch.len()).filter(|&row| bitmap::get(batch.bits(row), 0)).collect();
+    let value = |row: usize| batch.row(row)[0];
+    let descending =
+        matches!(call.function, FunctionId::SortDesc | FunctionId::SortByLabelDesc);
+    if matches!(call.function, FunctionId::Sort | FunctionId::SortDesc) {
+        pdqsort::sort(&mut rows, &|&a, &b| before(value(a), value(b), descending));
+    } else {
+        let names = call.args[1..].iter().map(|argument| match argument {
+            Argument::Text(name) => exec.symbols.intern(name),
+            Argument::Node { .. } => unreachable!("checked to be a string"),
+        });
+        let names: Vec<Sym> = names.collect();
+        rows.sort_by(|&a, &b| {
+            let (a, b) = (batch.labels.get(a), batch.labels.get(b));
+            let differs = names.iter().map(|&name| (label(a, name), label(b, name)));
+            let order = differs.filter(|(x, y)| x != y).map(|(x, y)| {
+                natural(exec.symbols.text(x), exec.symbols.text(y))
+            });
+            let order = order.into_iter().next().unwrap_or_else(|| exec.symbols.compare(a, b));
+            if descending { order.reverse() } else { order }
+        });
+    }
+    let mut out = StepBatch::new(1);
+    for row in rows {
+        out.push_copy(&batch, row, batch.labels.get(row));
+    }
+    Ok(out)
+}
+
+/// The leading run of digits or of anything else.
+fn run(text: &str) -> (&str, &str) {
+    let digits = text.starts_with(|c: char| c.is_ascii_digit());
+    let end = text.find(|c: char| c.is_ascii_digit() != digits).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// Compares runs of digits as numbers and everything else as text; who ends first is smaller.
+fn natural(mut a: &str, mut b: &str) -> Ordering {
+    while !a.is_empty() && !b.is_empty() {
+        let ((run_a, rest_a), (run_b, rest_b)) = (run(a), run(b));
+        let order = match (run_a.parse::<i64>(), run_b.parse::<i64>()) {
+            (Ok(x), Ok(y)) => x.cmp(&y),
+            _ => run_a.cmp(run_b),
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+        (a, b) = (rest_a, rest_b);
+    }
+    a.len().cmp(&b.len())
+}

@@ -1,0 +1,120 @@
+//! Windows over the columns of one series: the trait of their kernels and the loop that slides them over the steps.
+//! Kernels see plain slices; they know nothing of labels, storage or syntax.
+
+pub(crate) mod counter;
+pub(crate) mod extreme;
+pub(crate) mod order;
+pub(crate) mod sum;
+
+use model::StepGrid;
+
+/// Which samples the windows of a grid hold, relative to the evaluation times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Windows {
+    /// The evaluation times.
+    pub(crate) grid: StepGrid,
+    /// The time looked at, if it is not the evaluation time: `@`.
+    pub(crate) at_ms: Option<i64>,
+    /// How far back from there.
+    pub(crate) offset_ms: i64,
+    /// Width of the window.
+    pub(crate) range_ms: i64,
+    /// How many samples before the window belong to it all the same: look-back of extended ranges.
+    pub(crate) before_ms: i64,
+    /// And after it.
+    pub(crate) after_ms: i64,
+}
+
+impl Windows {
+    /// The time that step `step` looks at.
+    #[inline]
+    pub(crate) fn end_ms(&self, step: usize) -> i64 {
+        self.at_ms.unwrap_or_else(|| self.grid.at(step)).saturating_sub(self.offset_ms)
+    }
+
+    /// The times of all samples that any window holds; closed.
+    pub(crate) fn span(&self) -> model::TimeRange {
+        let reach = self.range_ms.saturating_add(self.before_ms);
+        model::TimeRange::new(
+            self.end_ms(0).saturating_sub(reach).saturating_add(1),
+            self.end_ms(self.grid.len.saturating_sub(1)).saturating_add(self.after_ms),
+        )
+    }
+}
+
+/// The samples of one series in time order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Samples<'a> {
+    pub(crate) times: &'a [i64],
+    pub(crate) values: &'a [f64],
+}
+
+/// One window: samples `begin..end`, at least one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) begin: usize,
+    pub(crate) end: usize,
+    /// Left edge, outside the window.
+    pub(crate) start_ms: i64,
+    /// Right edge, inside.
+    pub(crate) end_ms: i64,
+    /// Which step, for parameters that change from step to step.
+    pub(crate) step: usize,
+    /// Its evaluation time.
+    pub(crate) eval_ms: i64,
+}
+
+/// Computes one value for each window of a series; windows come in step order and never move back.
+pub(crate) trait Kernel {
+    /// A new series begins.
+    fn begin(&mut self, _samples: Samples<'_>) {}
+    /// The value for one window, if there is one.
+    fn value(&mut self, samples: Samples<'_>, window: &Window) -> Option<f64>;
+}
+
+/// A kernel without state between windows.
+pub(crate) struct Each<F>(pub(crate) F);
+
+impl<F: FnMut(Samples<'_>, &Window) -> Option<f64>> Kernel for Each<F> {
+    #[inline]
+    fn value(&mut self, samples: Samples<'_>, window: &Window) -> Option<f64> {
+        (self.0)(samples, window)
+    }
+}
+
+/// Slides `kernel` over `samples`: calls `emit(step, value)` where there is a value and `count(step, samples)` for
+/// the size of every window.
+#[inline]
+pub(crate) fn slide(
+    kernel: &mut impl Kernel,
+    windows: &Windows,
+    samples: Samples<'_>,
+    mut emit: impl FnMut(usize, f64),
+    mut count: impl FnMut(usize, usize),
+) {
+    kernel.begin(samples);
+    let (mut begin, mut end) = (0, 0);
+    let times = samples.times;
+    for step in 0..windows.grid.len {
+        let end_ms = windows.end_ms(step);
+        let start_ms = end_ms.saturating_sub(windows.range_ms);
+        let first_ms = start_ms.saturating_sub(windows.before_ms);
+        let last_ms = end_ms.saturating_add(windows.after_ms);
+        while begin < times.len() && times[begin] <= first_ms {
+            begin += 1;
+        }
+        end = end.max(begin);
+        while end < times.len() && times[end] <= last_ms {
+            end += 1;
+        }
+        if begin == end {
+            continue;
+        }
+        count(step, end - begin);
+        let eval_ms = windows.grid.at(step);
+        let window = Window { begin, end, start_ms, end_ms, step, eval_ms };
+        if let Some(value) = kernel.value(samples, &window) {
+            emit(step, value);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Counters: differences across resets and the extrapolation to the edges of a window.
+
+use super::{Kernel, Samples, Window};
+
+/// What `rate`, `increase` and `delta` share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counting {
+    /// Decreases are resets: `rate` and `increase`.
+    pub(crate) counter: bool,
+    /// Divide by this many seconds: `rate`.
+    pub(crate) per_seconds: Option<f64>,
+}
+
+/// `rate`, `increase`, `delta`: last minus first plus the value before each reset, extrapolated. The resets of a
+/// series are found once, so a window costs as much as it has resets, in the reference's order of addition.
+pub(crate) struct Extrapolated {
+    counting: Counting,
+    resets: Vec<(usize, f64)>,
+    next: usize,
+}
+
+impl Extrapolated {
+    pub(crate) fn new(counting: Counting) -> Self {
+        Self { counting, resets: Vec::new(), next: 0 }
+    }
+}
+
+impl Kernel for Extrapolated {
+    fn begin(&mut self, samples: Samples<'_>) {
+        self.resets.clear();
+        self.next = 0;
+        if !self.counting.counter {
+            return;
+        }
+        let pairs = samples.values.windows(2).enumerate();
+        let falls = pairs.filter(|(_, pair)| pair[1] < pair[0]);
+        self.resets.extend(falls.map(|(index, pair)| (index + 1, pair[0])));
+    }
+
+    #[inline]
+    fn value(&mut self, samples: Samples<'_>, window: &Window) -> Option<f64> {
+        let (begin, last) = (window.begin, window.end - 1);
+        if begin == last {
+            return None;
+        }
+        let first_value = samples.values[begin];
+        let mut difference = samples.values[last] - first_value;
+        while self.resets.get(self.next).is_some_and(|&(index, _)| index <= begin) {
+            self.next += 1;
+        }
+        for &(index, before) in &self.resets[self.next..] {
+            if index > last {
+                break;
+            }
+            difference += before;
+        }
+        let (first_ms, last_ms) = (samples.times[begin], samples.times[last]);
+        let gaps = (last - begin) as f64;
+        let factor = extrapolation(self.counting, window, (first_ms, last_ms, gaps), (difference, first_value));
+        Some(difference * factor)
+    }
+}
+
+/// By how much the difference between the first and the last sample grows to cover the window.
+#[inline]
+fn extrapolation(
+    counting: Counting,
+    window: &Window,
+    (first_ms, last_ms, gaps): (i64, i64, f64),
+    (difference, first_value): (f64, f64),
+) -> f64 {
+    let mut to_start = (first_ms - window.start_ms) as f64 / 1000.0;
+    let mut to_end = (window.end_ms - last_ms) as f64 / 1000.0;
+    let sampled = (last_ms - first_ms) as f64 / 1000.0;
+    let average = sampled / gaps;
+    let threshold = average * 1.1;
+    if to_start >= threshold {
+        to_start = average / 2.0;
+    }
+    if counting.counter && difference > 0.0 && first_value >= 0.0 {
+        // A counter cannot have been below zero: no further back than where it was zero.
+        let to_zero = sampled * (first_value / difference);
+        if to_zero < to_start {
+            to_start = to_zero;
+        }
+    }
+    if to_end >= threshold {
+        to_end = average / 2.0;
+    }
+    let factor = (sampled + to_start + to_end) / sampled;
+    counting.per_seconds.map_or(factor, |seconds| factor / seconds)
+}
+
+/// `rate`, `increase`, `delta` with values at both edges instead of extrapolation: `anchored` takes the sample before
+/// an edge, `smoothed` interpolates.
+pub(crate) fn at_edges(
+    counting: Counting,
+    smoothed: bool,
+    samples: Samples<'_>,
+    window: &Window,
+) -> Option<f64> {
+    let (t, v) = (&samples.times[window.begin..window.end], &samples.values[window.begin..window.end]);
+    let last_index = t.len() - 1;
+    let inner = &t[..last_index];
+    let first = inner.iter().position(|&t| t > window.start_ms).unwrap_or(last_index);
+    let first = first.saturating_sub(1);
+    let last = if smoothed {
+        inner.iter().position(|&t| t >= window.end_ms).unwrap_or(last_index)
+    } else {
+        last_index
+    };
+    if t[last] <= window.start_ms || (smoothed && t[first] > window.end_ms) {
+        return None;
+    }
+    let left = if smoothed && t[first] < window.start_ms {
+        between(counting.counter, (t, v), first, window.start_ms)
+    } else {
+        v[first]
+    };
+    let right = if smoothed && last > 0 && t[last] > window.end_ms {
+        between(counting.counter, (t, v), last - 1, window.end_ms)
+    } else {
+        v[last]
+    };
+    let mut difference = right - left;
+    if counting.counter {
+        let mut previous = left;
+        let inside = t.iter().zip(v).take(last + 1).skip(first);
+        let inside = inside.filter(|(t, _)| **t > window.start_ms && **t < window.end_ms);
+        for value in inside.map(|(_, v)| *v).chain([right]) {
+            if value < previous {
+                difference += previous;
+            }
+            previous = value;
+        }
+    }
+    Some(counting.per_seconds.map_or(difference, |seconds| difference / seconds))
+}
+
+/// The value at `at_ms` on the line from sample `index` to the next. A counter that fell started again at zero.
+pub(crate) fn between(counter: bool, (t, v): (&[i64], &[f64]), index: usize, at_ms: i64) -> f64 {
+    let next = (index + 1).min(t.len() - 1);
+    let from = if counter && v[next] < v[index] { 0.0 } else { v[index] };
+    from + (v[next] - from) * (at_ms - t[index]) as f64 / (t[next] - t[index]) as f64
+}
+
+/// Counts the pairs of neighbours inside each window for which `event` holds, by prefix sums.
+pub(crate) struct Events<F> {
+    event: F,
+    prefix: Vec<u32>,
+}
+
+impl<F: Fn(f64, f64) -> bool> Events<F> {
+    pub(crate) fn new(event: F) -> Self {
+        Self { event, prefix: Vec::new() }
+    }
+}
+
+impl<F: Fn(f64, f64) -> bool> Kernel for Events<F> {
+    fn begin(&mut self, samples: Samples<'_>) {
+        self.prefix.clear();
+        self.prefix.push(0);
+        let mut sum = 0;
+        let pairs = samples.values.windows(2);
+        self.prefix.extend(pairs.map(|pair| {
+            sum += u32::from((self.event)(pair[0], pair[1]));
+            sum
+        }));
+    }
+
+    #[inline]
+    fn value(&mut self, _samples: Samples<'_>, window: &Window) -> Option<f64> {
+        Some(f64::from(self.prefix[window.end - 1] - self.prefix[window.begin]))
+    }
+}
