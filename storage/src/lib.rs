@@ -16,10 +16,7 @@ pub use append::{Appendable, Appender, FloatBatch, LabelBatch, RejectReason, Rej
 pub use batch::{ChunkRef, Pin, SeriesBatch};
 pub use cancel::Cancel;
 pub use error::{Error, Result};
-<<<<<<< HEAD
 pub use fanout::MergeQuerier;
 pub use merge::{SourceHeap, chain_samples, merge, merge_names};
-=======
 pub use memory::MemoryStorage;
->>>>>>> b0181b1 (Query engine: in-memory storage, kernels, plan, operators (unfinished))
 pub use query::{Annotations, Querier, Queryable, SelectHints, SeriesSet};
