@@ -17,6 +17,6 @@ pub use batch::{ChunkRef, Pin, SeriesBatch};
 pub use cancel::Cancel;
 pub use error::{Error, Result};
 pub use fanout::MergeQuerier;
-pub use merge::{SourceHeap, chain_samples, merge, merge_names};
 pub use memory::MemoryStorage;
+pub use merge::{SourceHeap, chain_samples, merge, merge_names};
 pub use query::{Annotations, Querier, Queryable, SelectHints, SeriesSet};
