@@ -1,6 +1,8 @@
 //! The binaries: flags, configuration file, wiring, start and stop order. May know every crate; nobody knows it.
 #![forbid(unsafe_code)]
 
+pub mod config;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

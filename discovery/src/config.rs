@@ -1,6 +1,13 @@
 //! Where targets come from, as configured: the kinds that are built as typed values, the others by name.
 //! Reading them from YAML is in the children; the providers live beside this file.
 
+mod check;
+mod cloud;
+mod local;
+mod platform;
+
+pub use local::{DISCOVERY_FIELDS, FILE_EXTENSIONS, check_static_targets};
+
 use model::Labels;
 use std::time::Duration;
 

@@ -4,10 +4,11 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Action, RuleConfig, ValidationScheme};
+pub use config::{Action, RuleConfig};
 
 use crate::LabelsBuilder;
 use crate::regex::Regex;
+use crate::validate::NameValidation;
 use md5::{Digest, Md5};
 
 /// Why a rule cannot be used, and which field is to blame.
@@ -24,9 +25,11 @@ pub struct RuleError {
 #[derive(Clone, Debug)]
 pub struct Rule {
     config: RuleConfig,
-    scheme: ValidationScheme,
-    /// `None` is `(.*)`, which matches everything: the default.
-    regex: Option<Regex>,
+    scheme: NameValidation,
+    /// `(.*)` unless given.
+    regex: Regex,
+    /// The value is the joined sources as they are: the default pattern with the default replacement.
+    is_copy: bool,
     /// The rule sets a constant whatever the sources hold, as long as the default pattern stands.
     is_constant: bool,
 }
@@ -55,40 +58,22 @@ pub fn process(rules: &[Rule], labels: &mut LabelsBuilder, scratch: &mut Scratch
 
 impl Rule {
     /// Checks and compiles a rule; names must fit `scheme`.
-    pub fn new(config: RuleConfig, scheme: ValidationScheme) -> Result<Self, RuleError> {
+    pub fn new(config: RuleConfig, scheme: NameValidation) -> Result<Self, RuleError> {
         check(&config, scheme)?;
-        let regex = match config.regex.as_deref() {
-            None => None,
-            Some(pattern) => Some(
-                Regex::new(pattern)
-                    .map_err(|e| RuleError { field: "regex", message: e.to_string() })?,
-            ),
-        };
-        let is_constant = regex.is_none()
+        let regex = Regex::anchored(config.regex.as_deref().unwrap_or("(.*)"))
+            .map_err(|e| RuleError { field: "regex", message: e.to_string() })?;
+        let is_default = config.regex.is_none();
+        let is_copy = is_default && config.replacement == "$1";
+        let is_constant = is_default
             && !config.target_label.contains('$')
             && !config.replacement.contains('$');
-        Ok(Self { config, scheme, regex, is_constant })
+        Ok(Self { config, scheme, regex, is_copy, is_constant })
     }
 
     /// The rule as written.
     #[must_use]
     pub fn config(&self) -> &RuleConfig {
         &self.config
-    }
-
-    fn matches(&self, text: &str) -> bool {
-        self.regex.as_ref().is_none_or(|regex| regex.is_match(text))
-    }
-
-    /// Appends `template` with the groups of a match with `text`; false if there is no match.
-    fn expand(&self, text: &str, template: &str, out: &mut String) -> bool {
-        match &self.regex {
-            Some(regex) => regex.captures_expand(text, template, out),
-            None => {
-                crate::regex::expand(template, |group| matches!(group, "0" | "1").then_some(text), out);
-                true
-            }
-        }
     }
 
     fn apply(&self, labels: &mut LabelsBuilder, scratch: &mut Scratch) -> bool {
@@ -102,8 +87,8 @@ impl Rule {
             joined.push_str(labels.get(source));
         }
         match config.action {
-            Action::Keep => return self.matches(joined),
-            Action::Drop => return !self.matches(joined),
+            Action::Keep => return self.regex.is_match(joined),
+            Action::Drop => return !self.regex.is_match(joined),
             Action::KeepEqual => return labels.get(&config.target_label) == joined,
             Action::DropEqual => return labels.get(&config.target_label) != joined,
             Action::Replace => self.replace(joined, labels, name, value),
@@ -125,7 +110,7 @@ impl Rule {
                 pairs.clear();
                 for (label, text) in labels.iter() {
                     name.clear();
-                    if self.expand(label, &config.replacement, name) {
+                    if self.regex.captures_expand(label, &config.replacement, name) {
                         pairs.push((name.clone(), text.to_owned()));
                     }
                 }
@@ -133,8 +118,8 @@ impl Rule {
                     labels.set(label, text);
                 }
             }
-            Action::LabelDrop => labels.retain(|label, _| !self.matches(label)),
-            Action::LabelKeep => labels.retain(|label, _| self.matches(label)),
+            Action::LabelDrop => labels.retain(|label, _| !self.regex.is_match(label)),
+            Action::LabelKeep => labels.retain(|label, _| self.regex.is_match(label)),
         }
         true
     }
@@ -152,12 +137,14 @@ impl Rule {
             return;
         }
         value.clear();
-        if !self.expand(joined, &config.replacement, value) {
+        if self.is_copy {
+            value.push_str(joined);
+        } else if !self.regex.captures_expand(joined, &config.replacement, value) {
             return;
         }
         if config.target_label.contains('$') {
             name.clear();
-            self.expand(joined, &config.target_label, name);
+            self.regex.captures_expand(joined, &config.target_label, name);
             if self.scheme.is_label_name(name) {
                 labels.set(name, value);
             }
@@ -199,7 +186,7 @@ fn upper(c: char) -> char {
     }
 }
 
-fn check(config: &RuleConfig, scheme: ValidationScheme) -> Result<(), RuleError> {
+fn check(config: &RuleConfig, scheme: NameValidation) -> Result<(), RuleError> {
     let action = config.action;
     let name = action.as_str();
     let wrong = |field, message: String| Err(RuleError { field, message });
@@ -258,8 +245,8 @@ fn check(config: &RuleConfig, scheme: ValidationScheme) -> Result<(), RuleError>
 }
 
 /// Whether `text` can become a label name once its variables are filled in.
-fn is_template(text: &str, scheme: ValidationScheme) -> bool {
-    if scheme == ValidationScheme::Utf8 {
+fn is_template(text: &str, scheme: NameValidation) -> bool {
+    if scheme == NameValidation::Utf8 {
         return scheme.is_label_name(text);
     }
     let is_word = |c: char| c == '_' || c.is_ascii_alphanumeric();

@@ -1,6 +1,10 @@
 //! The HTTP client section (`basic_auth`, `tls_config`, proxies, ...) as the client uses it: checked values, secrets
 //! that do not print, paths already resolved. Reading it from YAML is in `config::section`; no sockets here.
 
+mod section;
+
+pub use section::{BASIC_AUTH, HTTP_FIELDS, TLS, check_http, http_fields, reserved_header};
+
 use std::fmt;
 
 /// A text that never shows: `Debug` and `Display` print `<secret>`.

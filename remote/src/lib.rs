@@ -2,6 +2,7 @@
 //! headers as values.
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod receive;
 
 pub use receive::{Error, Receiver, negotiate};

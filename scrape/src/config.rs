@@ -1,9 +1,17 @@
 //! The scrape sections (`global`, `scrape_configs`) as the scraper uses them: checked, inherited, paths resolved.
 //! Reading them from YAML is in the children of this module.
 
+mod global;
+mod job;
+mod protocol;
+
+pub use global::{Defaults, GLOBAL, check_global};
+pub use job::{JOB, JOBS};
+
 use discovery::config::DiscoveryConfigs;
 use model::Labels;
 use model::relabel::Rule;
+pub use model::validate::{EscapingScheme, NameValidation};
 use net::config::HttpClientConfig;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +38,7 @@ pub struct GlobalConfig {
     /// Limits that jobs inherit.
     pub limits: Limits,
     /// Which metric and label names are valid.
-    pub metric_name_validation_scheme: ValidationScheme,
-    /// How metric names are asked for; `None`: as the validation scheme wants it.
-    pub metric_name_escaping_scheme: Option<EscapingScheme>,
+    pub metric_name_validation_scheme: NameValidation,
     /// Ask for native histograms.
     pub scrape_native_histograms: bool,
     /// Turn classic histograms into native ones with custom buckets.
@@ -104,7 +110,7 @@ pub struct ScrapeConfig {
     /// Least growth factor between the buckets of a native histogram; 0 is no bound.
     pub native_histogram_min_bucket_factor: f64,
     /// Which metric and label names are valid.
-    pub metric_name_validation_scheme: ValidationScheme,
+    pub metric_name_validation_scheme: NameValidation,
     /// How metric names are asked for.
     pub metric_name_escaping_scheme: EscapingScheme,
     /// Store further metrics about each scrape.
@@ -160,41 +166,5 @@ impl ScrapeProtocol {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|protocol| protocol.as_str() == name)
-    }
-}
-
-pub use model::relabel::ValidationScheme;
-
-/// How metric names outside the legacy alphabet are written on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EscapingScheme {
-    /// As they are.
-    AllowUtf8,
-    /// Foreign characters become `_`.
-    Underscores,
-    /// Dots become `_dot_`, underscores `__`.
-    Dots,
-    /// Foreign characters become their code between underscores.
-    Values,
-}
-
-impl EscapingScheme {
-    /// The name in the configuration and in `Accept` headers.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AllowUtf8 => "allow-utf-8",
-            Self::Underscores => "underscores",
-            Self::Dots => "dots",
-            Self::Values => "values",
-        }
-    }
-
-    /// The scheme of this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::AllowUtf8, Self::Underscores, Self::Dots, Self::Values]
-            .into_iter()
-            .find(|scheme| scheme.as_str() == name)
     }
 }

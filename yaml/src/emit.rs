@@ -48,10 +48,7 @@ impl Printer {
     fn body(&mut self, section: &Section, indent: usize, inline: bool) {
         let mut inline = inline;
         let mut empty = true;
-        for (field, value) in section.entries() {
-            if value.is_zero() && !field.always {
-                continue;
-            }
+        for (field, value) in section.shown() {
             if !inline {
                 self.indent(indent);
             }
@@ -115,7 +112,7 @@ impl Printer {
     }
 
     fn nested(&mut self, section: &Section, indent: usize) {
-        let shown = section.entries().any(|(field, value)| field.always || !value.is_zero());
+        let shown = section.shown().next().is_some();
         if shown {
             self.newline();
         } else {
@@ -148,7 +145,7 @@ impl Printer {
             Value::Null
                 if matches!(
                     field.kind,
-                    Kind::List | Kind::FlowList | Kind::Secrets | Kind::Paths | Kind::Many(_) | Kind::Sparse(_)
+                    Kind::List | Kind::FlowList | Kind::Secrets | Kind::Paths | Kind::Many(_)
                 ) =>
             {
                 self.out.push_str("[]");

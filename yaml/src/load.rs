@@ -17,7 +17,7 @@ pub fn load(node: &Node, schema: &'static Schema) -> Result<Section, Vec<Problem
 /// Reads a list of sections.
 pub fn load_many(node: &Node, schema: &'static Schema) -> Result<Vec<Section>, Vec<Problem>> {
     let mut problems = Vec::new();
-    match sections(node, schema, "list", false, &mut problems) {
+    match sections(node, schema, "the list", &mut problems) {
         Value::Sections(sections) if problems.is_empty() => Ok(sections),
         Value::Null if problems.is_empty() => Ok(Vec::new()),
         _ => Err(problems),
@@ -28,6 +28,7 @@ fn section(node: &Node, schema: &'static Schema, problems: &mut Vec<Problem>) ->
     let mut section = Section::zero(schema, node.mark);
     let before = problems.len();
     if !node.is_null() {
+        section.set_written();
         let Content::Map(pairs) = &node.content else {
             let what = format!("{} wants a section, got {}", schema.name, node.describe());
             problems.push(Problem::new(node.mark, what));
@@ -36,6 +37,8 @@ fn section(node: &Node, schema: &'static Schema, problems: &mut Vec<Problem>) ->
         for (index, field) in schema.fields().enumerate() {
             let pair = pairs.iter().find(|(key, _)| text_of(key) == Some(field.name));
             match pair {
+                // An empty URL field is no URL, not an empty one.
+                Some((_, node)) if node.is_null() && matches!(field.kind, Kind::Url) => {}
                 Some((key, node)) => {
                     let mark = if node.is_null() { key.mark } else { node.mark };
                     if let Some(value) = value(node, field, problems) {
@@ -105,8 +108,7 @@ fn value(node: &Node, field: &Field, problems: &mut Vec<Problem>) -> Option<Valu
         Kind::One(schema) | Kind::Maybe(schema) => {
             return section(node, schema, problems).map(|section| Value::Section(Box::new(section)));
         }
-        Kind::Many(schema) => return Some(sections(node, schema, field.name, false, problems)),
-        Kind::Sparse(schema) => return Some(sections(node, schema, field.name, true, problems)),
+        Kind::Many(schema) => return Some(sections(node, schema, field.name, problems)),
         Kind::Any => return Some(Value::Any(node.clone())),
         _ => {}
     }
@@ -128,7 +130,6 @@ fn sections(
     node: &Node,
     schema: &'static Schema,
     name: &str,
-    sparse: bool,
     problems: &mut Vec<Problem>,
 ) -> Value {
     if node.is_null() {
@@ -146,7 +147,7 @@ fn sections(
     for node in list {
         if !node.is_null() {
             all.extend(section(node, schema, problems));
-        } else if !sparse {
+        } else {
             problems.push(Problem::new(node.mark, format!("an entry of {name} is empty")));
         }
     }

@@ -46,3 +46,9 @@ pub fn clean(path: &str) -> String {
         (false, false) => joined,
     }
 }
+
+/// Whether `pattern` has its first `*` in its last part: stars in folders would make every reload walk the disk.
+#[must_use]
+pub fn is_pattern(pattern: &str) -> bool {
+    pattern.split_once('*').is_none_or(|(_, rest)| !rest.contains('/'))
+}

@@ -1,7 +1,8 @@
 //! The section of a relabelling rule, which scraping, remote write and alerting share.
 
 use crate::{Field, Kind, Problem, Schema, Section, Value};
-use model::relabel::{Action, Rule, RuleConfig, ValidationScheme};
+use model::relabel::{Action, Rule, RuleConfig};
+use model::validate::NameValidation;
 
 /// A relabelling rule.
 pub static RULE: Schema = Schema {
@@ -47,7 +48,7 @@ fn settle(rule: &mut Section) -> Result<(), Problem> {
 }
 
 /// The rule that `section` describes, checked for names of `scheme` and compiled.
-pub fn rule(section: &Section, scheme: ValidationScheme) -> Result<Rule, Problem> {
+pub fn rule(section: &Section, scheme: NameValidation) -> Result<Rule, Problem> {
     let source_labels = match section.value("source_labels") {
         Value::List(list) => Some(list.clone()),
         _ => None,
@@ -74,6 +75,6 @@ pub fn rule(section: &Section, scheme: ValidationScheme) -> Result<Rule, Problem
 }
 
 /// The rules of the list `name` of `section`.
-pub fn rules(section: &Section, name: &str, scheme: ValidationScheme) -> Result<Vec<Rule>, Problem> {
+pub fn rules(section: &Section, name: &str, scheme: NameValidation) -> Result<Vec<Rule>, Problem> {
     section.sections(name).iter().map(|section| rule(section, scheme)).collect()
 }

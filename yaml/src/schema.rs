@@ -49,8 +49,6 @@ pub enum Kind {
     Maybe(&'static Schema),
     /// A list of sections.
     Many(&'static Schema),
-    /// A list of sections that may hold nothing in an entry; such entries are left out.
-    Sparse(&'static Schema),
     /// Sections by name.
     Named(&'static Schema),
     /// Anything; kept as it is.

@@ -41,6 +41,7 @@ pub struct Section {
     /// Where it begins.
     pub mark: Mark,
     schema: &'static Schema,
+    is_written: bool,
     values: Vec<Value>,
     marks: Vec<Mark>,
 }
@@ -58,7 +59,7 @@ impl Section {
     pub fn zero(schema: &'static Schema, mark: Mark) -> Self {
         let values: Vec<Value> = schema.fields().map(|field| Value::zero(field.kind)).collect();
         let marks = vec![Mark::NONE; values.len()];
-        Self { mark, schema, values, marks }
+        Self { mark, schema, is_written: false, values, marks }
     }
 
     /// A section with the defaults of its schema, as if `{}` were written. Panics if the schema refuses them.
@@ -72,6 +73,16 @@ impl Section {
     #[must_use]
     pub fn schema(&self) -> &'static Schema {
         self.schema
+    }
+
+    /// Whether the file has this section with something in it, be it `{}`.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.is_written
+    }
+
+    pub(crate) fn set_written(&mut self) {
+        self.is_written = true;
     }
 
     /// The fields with their values, in the order they are printed.
@@ -282,7 +293,12 @@ impl Section {
     /// Whether no field is set, as Go asks before it leaves a section out.
     #[must_use]
     pub fn is_zero(&self) -> bool {
-        self.entries().all(|(_, value)| value.is_zero())
+        self.entries().all(|(field, value)| is_zero(field.kind, value))
+    }
+
+    /// The fields that are printed.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&'static crate::Field, &Value)> {
+        self.entries().filter(|(field, value)| field.always || !is_zero(field.kind, value))
     }
 
     /// Resolves all relative paths below against `directory`.
@@ -324,23 +340,23 @@ impl Value {
             _ => Self::Null,
         }
     }
+}
 
-    /// Whether Go leaves the value out where it may.
-    pub(crate) fn is_zero(&self) -> bool {
-        match self {
-            Self::Null => true,
-            Self::Bool(value) => !value,
-            Self::Int(value) => *value == 0,
-            Self::Uint(value) => *value == 0,
-            Self::Float(value) => *value == 0.0,
-            Self::Text(value) => value.is_empty(),
-            Self::List(value) => value.is_empty(),
-            Self::Map(value) => value.is_empty(),
-            Self::Lists(value) => value.is_empty(),
-            Self::Section(value) => value.is_zero(),
-            Self::Sections(value) => value.is_empty(),
-            Self::Named(value) => value.is_empty(),
-            Self::Any(value) => value.is_null(),
-        }
+/// Whether Go leaves the value out where it may: what may be absent counts as soon as it is there.
+fn is_zero(kind: Kind, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value && !matches!(kind, Kind::MaybeBool),
+        Value::Int(value) => *value == 0,
+        Value::Uint(value) => *value == 0,
+        Value::Float(value) => *value == 0.0,
+        Value::Text(value) => value.is_empty(),
+        Value::List(value) => value.is_empty(),
+        Value::Map(value) => value.is_empty(),
+        Value::Lists(value) => value.is_empty(),
+        Value::Section(value) => value.is_zero() && !matches!(kind, Kind::Maybe(_)),
+        Value::Sections(value) => value.is_empty(),
+        Value::Named(value) => value.is_empty(),
+        Value::Any(value) => value.is_null(),
     }
 }

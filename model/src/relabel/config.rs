@@ -1,39 +1,5 @@
 //! A relabelling rule as written: plain fields with their defaults, before it is checked and compiled.
 
-/// Which names are valid for labels and metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ValidationScheme {
-    /// Any UTF-8 text but the empty one.
-    #[default]
-    Utf8,
-    /// `[a-zA-Z_][a-zA-Z0-9_]*`, in metric names also `:`.
-    Legacy,
-}
-
-impl ValidationScheme {
-    /// The name in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Utf8 => "utf8",
-            Self::Legacy => "legacy",
-        }
-    }
-
-    /// Whether `name` may be a label name.
-    #[must_use]
-    pub fn is_label_name(self, name: &str) -> bool {
-        match self {
-            Self::Utf8 => !name.is_empty(),
-            Self::Legacy => {
-                !name.is_empty()
-                    && !name.starts_with(|c: char| c.is_ascii_digit())
-                    && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
-            }
-        }
-    }
-}
-
 /// What a rule does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Action {

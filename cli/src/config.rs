@@ -1,0 +1,275 @@
+//! The configuration file: sections of all crates composed into one, settled, checked, printed.
+//! Each section belongs to the crate that acts on it; those that nobody acts on yet are in `config::sections`.
+
+mod environment;
+mod files;
+mod sections;
+mod storage;
+
+pub use scrape::config::Defaults;
+pub use storage::StorageConfig;
+/// Why a configuration cannot be used: file, line, column and the line itself for each problem.
+pub use yaml::Error as ConfigError;
+
+use environment::expand;
+use scrape::config::{GlobalConfig, NameValidation, ScrapeConfig, check_global};
+use yaml::relabel::rules;
+use yaml::{Document, Problem, Section, Value, path};
+
+/// What a configuration depends on besides its file.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The server runs as agent, which has no rules, alerts and queries.
+    pub agent: bool,
+    /// Defaults that flags change.
+    pub defaults: Defaults,
+    /// Variables of the environment.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("agent", &self.agent).finish_non_exhaustive()
+    }
+}
+
+/// A configuration that was loaded.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Defaults of all jobs.
+    pub global: GlobalConfig,
+    /// What the storage is told.
+    pub storage: StorageConfig,
+    /// Variables that `external_labels` name and the environment lacks.
+    pub empty_variables: Vec<String>,
+    /// Jobs of the main file; see [`Config::scrape_configs`] for all.
+    jobs: Vec<ScrapeConfig>,
+    root: Section,
+}
+
+impl PartialEq for Config {
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
+    }
+}
+
+/// Loads the configuration `bytes` of `file`; its directory is what relative paths start from.
+pub fn load(bytes: &[u8], file: &str, context: &Context<'_>) -> Result<Config, ConfigError> {
+    let document = Document::parse(file, bytes)?;
+    let null = document.root.is_null();
+    let mut root = if null {
+        Section::defaults(&sections::ROOT)
+    } else {
+        yaml::load(&document.root, &sections::ROOT).map_err(|problems| document.error(problems))?
+    };
+    let settled = settle(&mut root, file, context);
+    settled.map_err(|problem| document.error(vec![problem]))
+}
+
+/// Reads and loads the configuration `file`.
+pub fn load_file(file: &str, context: &Context<'_>) -> Result<Config, ConfigError> {
+    let bytes = std::fs::read(file)
+        .map_err(|error| ConfigError::whole(file, format!("cannot be read: {error}")))?;
+    load(&bytes, file, context)
+}
+
+fn settle(root: &mut Section, file: &str, context: &Context<'_>) -> Result<Config, Problem> {
+    for name in ["rule_files", "scrape_config_files"] {
+        if let Some(pattern) = root.list(name).iter().find(|pattern| !path::is_pattern(pattern)) {
+            let what = format!("{name}: {pattern:?} has a * before its last part");
+            return Err(root.problem(name, what));
+        }
+    }
+    let mut empty_variables = Vec::new();
+    if let Some(global) = root.section_mut("global") {
+        let is_absent = !global.is_written();
+        check_global(global, context.defaults, is_absent)?;
+    }
+    settle_runtime(root, context);
+    settle_storage(root);
+    root.resolve_paths(&path::directory(file));
+
+    let global_section = root.one("global").clone();
+    let mut jobs: Vec<ScrapeConfig> = Vec::new();
+    for section in root.sections_mut("scrape_configs") {
+        let job = ScrapeConfig::from_section(section, &global_section)?;
+        if jobs.iter().any(|other| other.job_name == job.job_name) {
+            let what = format!("there is a job {:?} already", job.job_name);
+            return Err(section.problem("job_name", what));
+        }
+        jobs.push(job);
+    }
+    let scheme = GlobalConfig::from_section(&global_section)?.metric_name_validation_scheme;
+    check_rest(root, scheme)?;
+    if context.agent {
+        check_agent(root)?;
+    }
+    if let Some(global) = root.section_mut("global") {
+        expand_labels(global, context, &mut empty_variables);
+    }
+    Ok(Config {
+        global: GlobalConfig::from_section(root.one("global"))?,
+        storage: StorageConfig::from_section(root.one("storage")),
+        empty_variables,
+        jobs,
+        root: root.clone(),
+    })
+}
+
+fn expand_labels(global: &mut Section, context: &Context<'_>, empty_variables: &mut Vec<String>) {
+    let mut labels = Vec::new();
+    for (name, value) in global.map("external_labels") {
+        let value = expand(value, |variable| {
+            let value = (context.environment)(variable).filter(|value| !value.is_empty());
+            value.unwrap_or_else(|| {
+                empty_variables.push(variable.to_owned());
+                String::new()
+            })
+        });
+        labels.push((name.clone(), value));
+    }
+    // Labels stay as written if nothing would be left of them.
+    if labels.iter().any(|(_, value)| !value.is_empty()) {
+        global.set("external_labels", Value::Map(labels));
+    }
+}
+
+/// How eagerly Go collects garbage unless told otherwise, in percent; kept for what shows the configuration.
+const DEFAULT_GOGC: i64 = 75;
+
+fn settle_runtime(root: &mut Section, context: &Context<'_>) {
+    let default = match (context.environment)("GOGC") {
+        Some(text) if text.eq_ignore_ascii_case("off") => -1,
+        Some(text) => text.parse().unwrap_or(DEFAULT_GOGC),
+        None => DEFAULT_GOGC,
+    };
+    if let Some(runtime) = root.section_mut("runtime") {
+        let is_open = !runtime.is_given("gogc") || runtime.int("gogc") == 0;
+        if is_open {
+            runtime.set("gogc", Value::Int(default));
+        }
+    }
+}
+
+/// The storage section always has `tsdb`, and that always has `retention`.
+fn settle_storage(root: &mut Section) {
+    let Some(storage) = root.section_mut("storage") else { return };
+    if storage.section("tsdb").is_none() {
+        let tsdb = Section::defaults(&sections::TSDB);
+        storage.set("tsdb", Value::Section(Box::new(tsdb)));
+    }
+}
+
+fn check_rest(root: &Section, scheme: NameValidation) -> Result<(), Problem> {
+    let alerting = root.one("alerting");
+    drop(rules(alerting, "alert_relabel_configs", scheme)?);
+    for manager in alerting.sections("alertmanagers") {
+        drop(rules(manager, "alert_relabel_configs", scheme)?);
+        drop(rules(manager, "relabel_configs", scheme)?);
+    }
+    for remote in root.sections("remote_write") {
+        drop(rules(remote, "write_relabel_configs", scheme)?);
+    }
+    for kind in ["remote_write", "remote_read"] {
+        let mut names: Vec<&str> = Vec::new();
+        for section in root.sections(kind) {
+            let name = section.text("name");
+            if !name.is_empty() && names.contains(&name) {
+                return Err(section.problem("name", format!("{kind}: there is a {name:?} already")));
+            }
+            names.push(name);
+        }
+    }
+    let otlp = root.one("otlp");
+    let strategy = otlp.text("translation_strategy");
+    if scheme == NameValidation::Legacy && matches!(strategy, "NoTranslation" | "NoUTF8EscapingWithSuffixes") {
+        let what = format!("translation_strategy {strategy} does not go with validation scheme legacy");
+        return Err(otlp.problem("translation_strategy", what));
+    }
+    Ok(())
+}
+
+fn check_agent(root: &Section) -> Result<(), Problem> {
+    let refuse = |name: &str| Err(root.problem(name, format!("agent mode takes no {name}")));
+    if !root.one("alerting").is_zero() {
+        return refuse("alerting");
+    }
+    if !root.list("rule_files").is_empty() {
+        return refuse("rule_files");
+    }
+    if !root.sections("remote_read").is_empty() {
+        return refuse("remote_read");
+    }
+    Ok(())
+}
+
+impl Config {
+    /// The whole configuration with its defaults as YAML; secrets are hidden. The status page shows it.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        self.root.to_yaml()
+    }
+
+    /// All jobs: those of the main file, then those of the files that `scrape_config_files` matches now.
+    pub fn scrape_configs(&self) -> Result<Vec<ScrapeConfig>, ConfigError> {
+        let mut jobs = self.jobs.clone();
+        for pattern in self.root.list("scrape_config_files") {
+            for file in files::glob(pattern)? {
+                self.jobs_of(&file, &mut jobs)?;
+            }
+        }
+        Ok(jobs)
+    }
+
+    fn jobs_of(&self, file: &str, jobs: &mut Vec<ScrapeConfig>) -> Result<(), ConfigError> {
+        let bytes = std::fs::read(file)
+            .map_err(|error| ConfigError::whole(file, format!("cannot be read: {error}")))?;
+        let document = Document::parse(file, &bytes)?;
+        let mut root = yaml::load(&document.root, &scrape::config::JOBS)
+            .map_err(|problems| document.error(problems))?;
+        root.resolve_paths(&path::directory(file));
+        for section in root.sections_mut("scrape_configs") {
+            let job = ScrapeConfig::from_section(section, self.root.one("global"))
+                .map_err(|problem| document.error(vec![problem]))?;
+            if jobs.iter().any(|other| other.job_name == job.job_name) {
+                let what = format!("there is a job {:?} already, in another place", job.job_name);
+                return Err(document.error(vec![section.problem("job_name", what)]));
+            }
+            jobs.push(job);
+        }
+        Ok(())
+    }
+
+    /// Patterns of rule files, resolved.
+    #[must_use]
+    pub fn rule_files(&self) -> &[String] {
+        self.root.list("rule_files")
+    }
+
+    /// What is configured and does nothing yet, as paths of fields: worth a warning at the start.
+    #[must_use]
+    pub fn inactive(&self) -> Vec<String> {
+        let root = &self.root;
+        let mut inactive: Vec<String> = Vec::new();
+        let mut note = |is_given: bool, name: &str| {
+            if is_given {
+                inactive.push(name.to_owned());
+            }
+        };
+        note(root.one("runtime").is_written(), "runtime");
+        note(!root.one("alerting").is_zero(), "alerting");
+        note(!root.list("rule_files").is_empty(), "rule_files");
+        note(root.one("storage").section("exemplars").is_some(), "storage.exemplars");
+        note(root.one("tracing").is_written(), "tracing");
+        note(!root.sections("remote_write").is_empty(), "remote_write");
+        note(!root.sections("remote_read").is_empty(), "remote_read");
+        note(root.one("otlp").is_written(), "otlp");
+        note(!self.global.query_log_file.is_empty(), "global.query_log_file");
+        for job in &self.jobs {
+            for kind in &job.discovery.inactive {
+                note(true, &format!("scrape_configs[{}].{kind}", job.job_name));
+            }
+        }
+        inactive
+    }
+}

@@ -1,0 +1,36 @@
+//! What the section `storage` tells the database.
+
+use std::time::Duration;
+use yaml::Section;
+
+/// Settings of the storage that may change while it runs. Zero and `None` leave the decision to the flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StorageConfig {
+    /// How far behind the newest sample others may come.
+    pub out_of_order_time_window: Duration,
+    /// How long blocks are kept.
+    pub retention_time: Option<Duration>,
+    /// How many bytes are kept.
+    pub retention_size_bytes: Option<u64>,
+    /// How much of the file system may be used, in percent.
+    pub retention_percentage: Option<f64>,
+    /// New chunks of floats may carry start times.
+    pub xor2: bool,
+}
+
+impl StorageConfig {
+    pub(super) fn from_section(storage: &Section) -> Self {
+        let Some(tsdb) = storage.section("tsdb") else { return Self::default() };
+        let retention = tsdb.section("retention");
+        let positive = |value: f64| (value > 0.0).then_some(value);
+        Self {
+            out_of_order_time_window: tsdb.duration("out_of_order_time_window"),
+            retention_time: retention.map(|r| r.duration("time")).filter(|time| !time.is_zero()),
+            retention_size_bytes: retention
+                .and_then(|r| u64::try_from(r.int("size")).ok())
+                .filter(|&size| size > 0),
+            retention_percentage: retention.and_then(|r| positive(r.float("percentage"))),
+            xor2: tsdb.one("chunk_encoding").text("floats") == "xor2",
+        }
+    }
+}
