@@ -56,14 +56,29 @@ impl PartialEq for Config {
 /// Loads the configuration `bytes` of `file`; its directory is what relative paths start from.
 pub fn load(bytes: &[u8], file: &str, context: &Context<'_>) -> Result<Config, ConfigError> {
     let document = Document::parse(file, bytes)?;
-    let null = document.root.is_null();
-    let mut root = if null {
+    let mut root = if document.is_empty {
         Section::defaults(&sections::ROOT)
     } else {
         yaml::load(&document.root, &sections::ROOT).map_err(|problems| document.error(problems))?
     };
-    let settled = settle(&mut root, file, context);
-    settled.map_err(|problem| document.error(vec![problem]))
+    let mut empty_variables = Vec::new();
+    let jobs = if document.is_empty || root.is_written() {
+        settle(&mut root, file, context, &mut empty_variables)
+    } else {
+        // A file that says `null` has no settings, not even the defaults; nothing runs with it.
+        settle_storage(&mut root);
+        Ok(Vec::new())
+    };
+    let config = jobs.and_then(|jobs| {
+        Ok(Config {
+            global: GlobalConfig::from_section(root.one("global"))?,
+            storage: StorageConfig::from_section(root.one("storage")),
+            empty_variables,
+            jobs,
+            root,
+        })
+    });
+    config.map_err(|problem| document.error(vec![problem]))
 }
 
 /// Reads and loads the configuration `file`.
@@ -73,14 +88,19 @@ pub fn load_file(file: &str, context: &Context<'_>) -> Result<Config, ConfigErro
     load(&bytes, file, context)
 }
 
-fn settle(root: &mut Section, file: &str, context: &Context<'_>) -> Result<Config, Problem> {
+/// Checks what the sections owe each other, fills in what they leave open, and answers the jobs.
+fn settle(
+    root: &mut Section,
+    file: &str,
+    context: &Context<'_>,
+    empty_variables: &mut Vec<String>,
+) -> Result<Vec<ScrapeConfig>, Problem> {
     for name in ["rule_files", "scrape_config_files"] {
         if let Some(pattern) = root.list(name).iter().find(|pattern| !path::is_pattern(pattern)) {
             let what = format!("{name}: {pattern:?} has a * before its last part");
             return Err(root.problem(name, what));
         }
     }
-    let mut empty_variables = Vec::new();
     if let Some(global) = root.section_mut("global") {
         let is_absent = !global.is_written();
         check_global(global, context.defaults, is_absent)?;
@@ -105,15 +125,9 @@ fn settle(root: &mut Section, file: &str, context: &Context<'_>) -> Result<Confi
         check_agent(root)?;
     }
     if let Some(global) = root.section_mut("global") {
-        expand_labels(global, context, &mut empty_variables);
+        expand_labels(global, context, empty_variables);
     }
-    Ok(Config {
-        global: GlobalConfig::from_section(root.one("global"))?,
-        storage: StorageConfig::from_section(root.one("storage")),
-        empty_variables,
-        jobs,
-        root: root.clone(),
-    })
+    Ok(jobs)
 }
 
 fn expand_labels(global: &mut Section, context: &Context<'_>, empty_variables: &mut Vec<String>) {
@@ -128,10 +142,7 @@ fn expand_labels(global: &mut Section, context: &Context<'_>, empty_variables: &
         });
         labels.push((name.clone(), value));
     }
-    // Labels stay as written if nothing would be left of them.
-    if labels.iter().any(|(_, value)| !value.is_empty()) {
-        global.set("external_labels", Value::Map(labels));
-    }
+    global.set("external_labels", Value::Map(labels));
 }
 
 /// How eagerly Go collects garbage unless told otherwise, in percent; kept for what shows the configuration.
@@ -182,8 +193,11 @@ fn check_rest(root: &Section, scheme: NameValidation) -> Result<(), Problem> {
     }
     let otlp = root.one("otlp");
     let strategy = otlp.text("translation_strategy");
-    if scheme == NameValidation::Legacy && matches!(strategy, "NoTranslation" | "NoUTF8EscapingWithSuffixes") {
-        let what = format!("translation_strategy {strategy} does not go with validation scheme legacy");
+    if scheme == NameValidation::Legacy
+        && matches!(strategy, "NoTranslation" | "NoUTF8EscapingWithSuffixes")
+    {
+        let what =
+            format!("translation_strategy {strategy} does not go with validation scheme legacy");
         return Err(otlp.problem("translation_strategy", what));
     }
     Ok(())

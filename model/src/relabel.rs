@@ -64,9 +64,8 @@ impl Rule {
             .map_err(|e| RuleError { field: "regex", message: e.to_string() })?;
         let is_default = config.regex.is_none();
         let is_copy = is_default && config.replacement == "$1";
-        let is_constant = is_default
-            && !config.target_label.contains('$')
-            && !config.replacement.contains('$');
+        let is_constant =
+            is_default && !config.target_label.contains('$') && !config.replacement.contains('$');
         Ok(Self { config, scheme, regex, is_copy, is_constant })
     }
 
@@ -212,7 +211,10 @@ fn check(config: &RuleConfig, scheme: NameValidation) -> Result<(), RuleError> {
         _ => !sets_target || scheme.is_label_name(target),
     };
     if !target_is_good {
-        return wrong("target_label", format!("{target:?} cannot be the target_label of action {name}"));
+        return wrong(
+            "target_label",
+            format!("{target:?} cannot be the target_label of action {name}"),
+        );
     }
     let keeps_replacement = sets_target && !matches!(action, Action::Replace | Action::HashMod);
     if keeps_replacement && config.replacement != defaults.replacement {
@@ -220,9 +222,13 @@ fn check(config: &RuleConfig, scheme: NameValidation) -> Result<(), RuleError> {
     }
     if action == Action::LabelMap && !is_template(&config.replacement, scheme) {
         let text = &config.replacement;
-        return wrong("replacement", format!("{text:?} cannot be the replacement of action {name}"));
+        return wrong(
+            "replacement",
+            format!("{text:?} cannot be the replacement of action {name}"),
+        );
     }
-    let foreign = |fields: &[(&'static str, bool)]| fields.iter().find(|(_, set)| *set).map(|f| f.0);
+    let foreign =
+        |fields: &[(&'static str, bool)]| fields.iter().find(|(_, set)| *set).map(|f| f.0);
     let separator = ("separator", config.separator != defaults.separator);
     let modulus = ("modulus", config.modulus != 0);
     let replacement = ("replacement", config.replacement != defaults.replacement);
@@ -239,7 +245,9 @@ fn check(config: &RuleConfig, scheme: NameValidation) -> Result<(), RuleError> {
         _ => return Ok(()),
     };
     match field {
-        Some(field) => wrong(field, format!("action {name} takes {taken} and nothing else, not {field}")),
+        Some(field) => {
+            wrong(field, format!("action {name} takes {taken} and nothing else, not {field}"))
+        }
         None => Ok(()),
     }
 }

@@ -94,7 +94,9 @@ pub static SIGV4: Schema = Schema {
     ]],
     check: |section| match (section.has("access_key"), section.has("secret_key")) {
         (true, false) => Err(section.problem("access_key", "sigv4: access_key needs a secret_key")),
-        (false, true) => Err(section.problem("secret_key", "sigv4: secret_key needs an access_key")),
+        (false, true) => {
+            Err(section.problem("secret_key", "sigv4: secret_key needs an access_key"))
+        }
         _ => Ok(()),
     },
 };
@@ -145,7 +147,8 @@ static CERTIFICATE: Schema = Schema {
 };
 
 /// The ways to prove who asks, of which `azuread` takes one.
-const AZURE_METHODS: [&str; 5] = ["managed_identity", "workload_identity", "oauth", "sdk", "certificate"];
+const AZURE_METHODS: [&str; 5] =
+    ["managed_identity", "workload_identity", "oauth", "sdk", "certificate"];
 
 static AZURE_AD: Schema = Schema {
     name: "azuread",
@@ -178,7 +181,9 @@ fn check_message(text: &str) -> Result<(), String> {
 
 fn needs(section: &Section, names: &[&'static str]) -> Result<(), Problem> {
     match names.iter().find(|name| !section.has(name)) {
-        Some(name) => Err(section.problem(name, format!("{} needs a {name}", section.schema().name))),
+        Some(name) => {
+            Err(section.problem(name, format!("{} needs a {name}", section.schema().name)))
+        }
         None => Ok(()),
     }
 }
@@ -193,7 +198,9 @@ fn uuids(section: &Section, names: &[&'static str]) -> Result<(), Problem> {
         digits && (lengths == [8, 4, 4, 4, 12] || lengths == [32])
     };
     match names.iter().find(|name| section.has(name) && !is_uuid(section.text(name))) {
-        Some(name) => Err(section.problem(name, format!("{}: {name} is not a UUID", section.schema().name))),
+        Some(name) => {
+            Err(section.problem(name, format!("{}: {name} is not a UUID", section.schema().name)))
+        }
         None => Ok(()),
     }
 }
@@ -210,10 +217,13 @@ fn check_azure(section: &mut Section) -> Result<(), Problem> {
     let methods = AZURE_METHODS.join(", ");
     match (given.next(), given.next()) {
         (None, _) => Err(section.problem("cloud", format!("azuread needs one of {methods}"))),
-        (_, Some(second)) => Err(section.problem(second, format!("azuread: give only one of {methods}"))),
+        (_, Some(second)) => {
+            Err(section.problem(second, format!("azuread: give only one of {methods}")))
+        }
         _ => Ok(()),
     }?;
-    let is_good = |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "_:/.-".contains(c);
+    let is_good =
+        |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "_:/.-".contains(c);
     if section.text("scope").chars().all(is_good) {
         Ok(())
     } else {
@@ -223,11 +233,14 @@ fn check_azure(section: &mut Section) -> Result<(), Problem> {
 
 /// Refuses headers that the client or its authentication sets.
 fn check_headers(section: &Section) -> Result<(), Problem> {
-    let Some((name, _)) = section.map("headers").iter().find(|(name, _)| reserved_header(name)) else {
+    let Some((name, _)) = section.map("headers").iter().find(|(name, _)| reserved_header(name))
+    else {
         return Ok(());
     };
     let what = if name.eq_ignore_ascii_case("authorization") {
-        format!("header {name:?} is set by basic_auth, authorization, oauth2, sigv4, azuread or google_iam")
+        format!(
+            "header {name:?} is set by basic_auth, authorization, oauth2, sigv4, azuread or google_iam"
+        )
     } else {
         format!("header {name:?} is set by the client itself")
     };
@@ -273,7 +286,9 @@ fn check_queue(queue: &Section) -> Result<(), Problem> {
 fn check_read(section: &mut Section) -> Result<(), Problem> {
     check_url(section)?;
     check_headers(section)?;
-    if let Some((name, _)) = section.map("required_matchers").iter().find(|(name, _)| name.is_empty()) {
+    if let Some((name, _)) =
+        section.map("required_matchers").iter().find(|(name, _)| name.is_empty())
+    {
         let what = format!("required_matchers: {name:?} cannot be a label name");
         return Err(section.problem("required_matchers", what));
     }

@@ -1,7 +1,9 @@
 //! Integration tests: everything seen from outside.
 
 mod chunk;
+mod config;
 mod exposition;
 mod regex;
+mod relabel;
 mod scalars;
 mod wal;

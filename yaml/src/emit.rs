@@ -216,7 +216,7 @@ impl Printer {
                     .iter()
                     .map(|(key, value)| match &key.content {
                         Content::Scalar { text, .. } => (text.as_str(), value),
-                        Content::List(_) | Content::Map(_) => ("", value),
+                        Content::Bytes | Content::List(_) | Content::Map(_) => ("", value),
                     })
                     .collect();
                 pairs.sort_by(|a, b| crate::load::compare_keys(a.0, b.0));
@@ -247,8 +247,16 @@ impl Printer {
                     self.any(node, indent + 2, true);
                 }
             }
+            Content::Bytes => {
+                self.out.push_str(" null");
+                self.newline();
+            }
             Content::Map(_) | Content::List(_) => {
-                self.out.push_str(if matches!(node.content, Content::Map(_)) { " {}" } else { " []" });
+                self.out.push_str(if matches!(node.content, Content::Map(_)) {
+                    " {}"
+                } else {
+                    " []"
+                });
                 self.newline();
             }
             Content::Scalar { text, plain } => {
@@ -256,7 +264,9 @@ impl Printer {
                 match (node.is_null(), *plain) {
                     (true, _) => self.out.push_str("null"),
                     (false, true) => self.meaning(text, indent - 2),
-                    (false, false) => self.scalar(text, Place { indent: indent - 2, flow: false, key: false }),
+                    (false, false) => {
+                        self.scalar(text, Place { indent: indent - 2, flow: false, key: false })
+                    }
                 }
                 self.newline();
             }

@@ -78,7 +78,7 @@ fn unknown(key: &Node, schema: &'static Schema) -> Problem {
 fn text_of(node: &Node) -> Option<&str> {
     match &node.content {
         Content::Scalar { text, .. } => Some(text),
-        Content::List(_) | Content::Map(_) => None,
+        Content::Bytes | Content::List(_) | Content::Map(_) => None,
     }
 }
 
@@ -92,7 +92,9 @@ fn default(field: &Field) -> Value {
             Value::Section(Box::new(section))
         }
         _ if field.default.is_empty() => Value::zero(field.kind),
-        Kind::List | Kind::FlowList => Value::List(field.default.split(',').map(str::to_owned).collect()),
+        Kind::List | Kind::FlowList => {
+            Value::List(field.default.split(',').map(str::to_owned).collect())
+        }
         _ => {
             let content = Content::Scalar { text: field.default.to_owned(), plain: true };
             value(&Node { mark: Mark::NONE, content }, field, &mut Vec::new())
@@ -106,7 +108,8 @@ fn value(node: &Node, field: &Field, problems: &mut Vec<Problem>) -> Option<Valu
     match field.kind {
         Kind::Maybe(_) if node.is_null() => return Some(Value::Null),
         Kind::One(schema) | Kind::Maybe(schema) => {
-            return section(node, schema, problems).map(|section| Value::Section(Box::new(section)));
+            return section(node, schema, problems)
+                .map(|section| Value::Section(Box::new(section)));
         }
         Kind::Many(schema) => return Some(sections(node, schema, field.name, problems)),
         Kind::Any => return Some(Value::Any(node.clone())),
@@ -261,7 +264,7 @@ fn scalar(node: &Node, kind: Kind, name: &str) -> Result<Value, Problem> {
             _ => None,
         },
         Kind::Int => whole(meaning()).and_then(|n| i64::try_from(n).ok()).map(Value::Int),
-        Kind::Uint => whole(meaning()).and_then(|n| u64::try_from(n).ok()).map(Value::Uint),
+        Kind::Uint => whole(meaning()).and_then(unsigned).map(Value::Uint),
         Kind::Float => match meaning() {
             Scalar::Int(value) => Some(Value::Float(value as f64)),
             Scalar::Float(value) => Some(Value::Float(value)),
@@ -279,6 +282,11 @@ fn whole(meaning: Scalar) -> Option<i128> {
         Scalar::Float(value) if value.is_finite() && value.abs() < 1e30 => Some(value as i128),
         _ => None,
     }
+}
+
+/// An integer from 0. Exactly 2^64 becomes 2^63, as with Prometheus on the usual processors.
+fn unsigned(value: i128) -> Option<u64> {
+    if value == 1 << 64 { Some(1 << 63) } else { u64::try_from(value).ok() }
 }
 
 fn expected(kind: Kind) -> &'static str {

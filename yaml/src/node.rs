@@ -55,6 +55,8 @@ pub enum Content {
         /// Whether it may be anything but a text.
         plain: bool,
     },
+    /// Bytes that are not a text.
+    Bytes,
     /// A list.
     List(Vec<Node>),
     /// Keys and values in the order of the file.
@@ -81,6 +83,7 @@ impl Node {
         match &self.content {
             Content::Scalar { .. } if self.is_null() => String::from("nothing"),
             Content::Scalar { text, .. } => format!("{text:?}"),
+            Content::Bytes => String::from("bytes that are not UTF-8 text"),
             Content::List(_) => String::from("a list"),
             Content::Map(_) => String::from("a section"),
         }
@@ -94,8 +97,10 @@ pub struct Document {
     pub file: String,
     /// Its text.
     pub text: String,
-    /// Its value; null if it is empty.
+    /// Its value; null if there is none.
     pub root: Node,
+    /// There is nothing in the document, not even `null`.
+    pub is_empty: bool,
 }
 
 /// Aliases may blow a document up to this many values and no further.
@@ -120,7 +125,12 @@ impl Document {
         };
         let mut builder = Builder::default();
         match builder.run(text) {
-            Ok(root) => Ok(Self { file: file.to_owned(), text: text.to_owned(), root }),
+            Ok(root) => {
+                let is_empty = root.is_none();
+                let root =
+                    root.unwrap_or_else(|| Node::null(Mark { line: 1, column: 1, length: 1 }));
+                Ok(Self { file: file.to_owned(), text: text.to_owned(), root, is_empty })
+            }
             Err(problem) => Err(Error::new(file, text, vec![problem])),
         }
     }
@@ -148,7 +158,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn run(&mut self, text: &str) -> Result<Node, Problem> {
+    fn run(&mut self, text: &str) -> Result<Option<Node>, Problem> {
         let mut options = Options::default();
         options.emit_comments = false;
         options.flow_nesting_limit = MAX_DEPTH;
@@ -167,8 +177,12 @@ impl Builder {
                     let node = scalar(mark, text, style, tag.as_deref())?;
                     self.finish(node, anchor)?;
                 }
-                Event::SequenceStart(_, anchor, _) => self.open(mark, Content::List(Vec::new()), anchor),
-                Event::MappingStart(_, anchor, _) => self.open(mark, Content::Map(Vec::new()), anchor),
+                Event::SequenceStart(_, anchor, _) => {
+                    self.open(mark, Content::List(Vec::new()), anchor)
+                }
+                Event::MappingStart(_, anchor, _) => {
+                    self.open(mark, Content::Map(Vec::new()), anchor)
+                }
                 Event::SequenceEnd | Event::MappingEnd => {
                     let open = self.stack.pop().expect("ends follow starts");
                     self.finish(open.node, open.anchor)?;
@@ -189,7 +203,7 @@ impl Builder {
                 return Err(Problem::new(mark, format!("more than {MAX_NODES} values")));
             }
         }
-        Ok(self.root.take().unwrap_or_else(|| Node::null(Mark { line: 1, column: 1, length: 1 })))
+        Ok(self.root.take())
     }
 
     fn open(&mut self, mark: Mark, content: Content, anchor: usize) {
@@ -216,7 +230,7 @@ impl Builder {
                 None => open.key = Some(node),
                 Some(key) => insert(map, key, node)?,
             },
-            Content::Scalar { .. } => unreachable!("only lists and maps are open"),
+            Content::Scalar { .. } | Content::Bytes => unreachable!("only lists and maps are open"),
         }
         Ok(())
     }
@@ -224,7 +238,7 @@ impl Builder {
 
 fn size(node: &Node) -> usize {
     1 + match &node.content {
-        Content::Scalar { .. } => 0,
+        Content::Scalar { .. } | Content::Bytes => 0,
         Content::List(list) => list.iter().map(size).sum(),
         Content::Map(map) => map.iter().map(|(key, value)| size(key) + size(value)).sum(),
     }
@@ -242,11 +256,13 @@ fn scalar(
         Some("binary") => {
             use base64::Engine as _;
             let packed: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-            let bytes = base64::engine::general_purpose::STANDARD.decode(packed);
-            text = bytes
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(|| Problem::new(mark, "not base64 of UTF-8 text"))?;
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(packed)
+                .map_err(|_| Problem::new(mark, "!!binary wants base64"))?;
+            match String::from_utf8(bytes) {
+                Ok(decoded) => text = decoded,
+                Err(_) => return Ok(Node { mark, content: Content::Bytes }),
+            }
             plain = false;
         }
         Some("str") => plain = false,
@@ -259,7 +275,7 @@ fn scalar(
 fn key_text(key: &Node) -> Option<&str> {
     match &key.content {
         Content::Scalar { text, .. } => Some(text),
-        Content::List(_) | Content::Map(_) => None,
+        Content::Bytes | Content::List(_) | Content::Map(_) => None,
     }
 }
 
@@ -304,7 +320,7 @@ fn merge(map: &mut Vec<(Node, Node)>, value: Node) -> Result<(), Problem> {
             Ok(())
         }
         Content::List(list) => list.into_iter().try_for_each(|value| merge(map, value)),
-        Content::Scalar { .. } => {
+        Content::Scalar { .. } | Content::Bytes => {
             Err(Problem::new(mark, "\"<<\" takes a section or a list of sections"))
         }
     }

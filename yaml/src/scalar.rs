@@ -97,9 +97,7 @@ pub(crate) fn is_base60(text: &str) -> bool {
     let first = parts.next().unwrap_or_default();
     let rest: Vec<&str> = parts.collect();
     let whole = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || b == b'_');
-    let sixty = |part: &str| {
-        matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9'])
-    };
+    let sixty = |part: &str| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
     let Some((last, middle)) = rest.split_last() else { return false };
     let last = match last.split_once('.') {
         Some((last, fraction)) if whole(fraction) => last,

@@ -90,7 +90,9 @@ impl Section {
         self.schema.fields().zip(&self.values)
     }
 
-    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&'static crate::Field, &mut Value)> {
+    pub(crate) fn entries_mut(
+        &mut self,
+    ) -> impl Iterator<Item = (&'static crate::Field, &mut Value)> {
         self.schema.fields().zip(&mut self.values)
     }
 

@@ -46,7 +46,10 @@ fn scheme(text: &str) -> Result<(&str, &str), String> {
         Some(0) if text.starts_with(':') => {
             Err(format!("{text:?} is not a URL: the scheme before \":\" is missing"))
         }
-        Some(end) if text[end..].starts_with(':') && text.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+        Some(end)
+            if text[end..].starts_with(':')
+                && text.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+        {
             Ok((&text[..end], &text[end + 1..]))
         }
         _ => Ok(("", text)),
@@ -68,7 +71,10 @@ fn check_host(text: &str, host: &str) -> Result<(), String> {
     {
         return wrong("the port is not a number");
     }
-    if let Some(bad) = host.chars().find(|c| matches!(c, ' ' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')) {
+    if let Some(bad) = host
+        .chars()
+        .find(|c| matches!(c, ' ' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}'))
+    {
         return wrong(&format!("{bad:?} cannot stand in a host name"));
     }
     check_escapes(text, host)
@@ -79,7 +85,9 @@ fn check_escapes(text: &str, part: &str) -> Result<(), String> {
     while let Some(index) = rest.find('%') {
         let digits = rest.as_bytes().get(index + 1..index + 3);
         if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-            return Err(format!("{text:?} is not a URL: \"%\" wants two hexadecimal digits after it"));
+            return Err(format!(
+                "{text:?} is not a URL: \"%\" wants two hexadecimal digits after it"
+            ));
         }
         rest = &rest[index + 3..];
     }

@@ -5,7 +5,10 @@ use super::ConfigError;
 /// The files that `pattern` matches, sorted; nothing is no error, a malformed pattern is.
 pub(super) fn glob(pattern: &str) -> Result<Vec<String>, ConfigError> {
     if matches(pattern, "").is_none() {
-        return Err(ConfigError::whole(pattern, "the pattern is malformed: a [ is not closed or a \\ ends it"));
+        return Err(ConfigError::whole(
+            pattern,
+            "the pattern is malformed: a [ is not closed or a \\ ends it",
+        ));
     }
     let (mut found, rest) = match pattern.strip_prefix('/') {
         Some(rest) => (vec![String::from("/")], rest),

@@ -68,7 +68,10 @@ fn check_alertmanager(section: &mut Section) -> Result<(), Problem> {
     let methods = ["basic_auth", "authorization", "oauth2"];
     let other = methods.into_iter().find(|name| section.section(name).is_some());
     if let (Some(other), Some(sigv4)) = (other, section.section("sigv4")) {
-        return Err(Problem::new(sigv4.mark, format!("alertmanagers: give either sigv4 or {other}")));
+        return Err(Problem::new(
+            sigv4.mark,
+            format!("alertmanagers: give either sigv4 or {other}"),
+        ));
     }
     if section.sections("relabel_configs").is_empty() {
         check_static_targets(section)?;
@@ -115,8 +118,11 @@ static RETENTION: Schema = Schema {
     check: check_retention,
 };
 
-static EXEMPLARS: Schema =
-    Schema { name: "exemplars", parts: &[&[Field::new("max_exemplars", Kind::Int)]], check: no_check };
+static EXEMPLARS: Schema = Schema {
+    name: "exemplars",
+    parts: &[&[Field::new("max_exemplars", Kind::Int)]],
+    check: no_check,
+};
 
 fn check_encoding(text: &str) -> Result<(), String> {
     match text {
@@ -140,7 +146,9 @@ fn check_retention(section: &mut Section) -> Result<(), Problem> {
         return Err(section.problem("size", "retention: the size is not below 0"));
     }
     if !(0.0..=100.0).contains(&section.float("percentage")) {
-        return Err(section.problem("percentage", "retention: the percentage lies between 0 and 100"));
+        return Err(
+            section.problem("percentage", "retention: the percentage lies between 0 and 100")
+        );
     }
     Ok(())
 }
@@ -190,7 +198,8 @@ static OTLP: Schema = Schema {
         Field::new("promote_all_resource_attributes", Kind::Bool),
         Field::new("promote_resource_attributes", Kind::List),
         Field::new("ignore_resource_attributes", Kind::List),
-        Field::new("translation_strategy", Kind::Word(check_strategy)).or("UnderscoreEscapingWithSuffixes"),
+        Field::new("translation_strategy", Kind::Word(check_strategy))
+            .or("UnderscoreEscapingWithSuffixes"),
         Field::new("keep_identifying_resource_attributes", Kind::Bool),
         Field::new("convert_histograms_to_nhcb", Kind::Bool),
         Field::new("promote_scope_metadata", Kind::Bool),

@@ -6,7 +6,9 @@ use yaml::{Problem, Section};
 /// Refuses a section without a text for one of `names`.
 pub(super) fn needs(section: &Section, names: &[&'static str]) -> Result<(), Problem> {
     match names.iter().find(|name| section.text(name).trim().is_empty()) {
-        Some(name) => Err(section.problem(name, format!("{} needs a {name}", section.schema().name))),
+        Some(name) => {
+            Err(section.problem(name, format!("{} needs a {name}", section.schema().name)))
+        }
         None => Ok(()),
     }
 }
@@ -43,7 +45,11 @@ pub(super) fn one_of(text: &str, words: &[&str]) -> Result<(), String> {
 }
 
 /// Refuses a URL without scheme and host; with `web`, the scheme must be `http` or `https`.
-pub(super) fn absolute_url(section: &Section, name: &'static str, web: bool) -> Result<(), Problem> {
+pub(super) fn absolute_url(
+    section: &Section,
+    name: &'static str,
+    web: bool,
+) -> Result<(), Problem> {
     needs(section, &[name])?;
     let text = section.text(name);
     let wrong = |what: String| section.problem(name, format!("{}: {what}", section.schema().name));

@@ -9,10 +9,7 @@ const REFRESH: Field = Field::new("refresh_interval", Kind::Duration).or("1m");
 
 static FILTER: Schema = Schema {
     name: "filters",
-    parts: &[&[
-        Field::new("name", Kind::Text).always(),
-        Field::new("values", Kind::List).always(),
-    ]],
+    parts: &[&[Field::new("name", Kind::Text).always(), Field::new("values", Kind::List).always()]],
     check: |section| match section.list("values") {
         [] => Err(section.problem("values", "a filter needs at least one of values")),
         _ => Ok(()),
@@ -30,15 +27,11 @@ const AWS_IDENTITY: &[Field] = &[
     Field::new("external_id", Kind::Text),
 ];
 
-const ENDPOINT_THEN_REGION: &[Field] = &[
-    Field::new("endpoint", Kind::Text).always(),
-    Field::new("region", Kind::Text).always(),
-];
+const ENDPOINT_THEN_REGION: &[Field] =
+    &[Field::new("endpoint", Kind::Text).always(), Field::new("region", Kind::Text).always()];
 
-const REGION_THEN_ENDPOINT: &[Field] = &[
-    Field::new("region", Kind::Text).always(),
-    Field::new("endpoint", Kind::Text).always(),
-];
+const REGION_THEN_ENDPOINT: &[Field] =
+    &[Field::new("region", Kind::Text).always(), Field::new("endpoint", Kind::Text).always()];
 
 const CLUSTERS: &[Field] = &[Field::new("clusters", Kind::List), PORT, REFRESH];
 
@@ -248,8 +241,14 @@ fn check_oci(section: &mut Section) -> Result<(), Problem> {
             either(section, "key_passphrase", "key_passphrase_file", false)?;
         }
         "instance_principal" => {
-            let foreign =
-                ["tenancy", "user", "fingerprint", "key_file", "key_passphrase", "key_passphrase_file"];
+            let foreign = [
+                "tenancy",
+                "user",
+                "fingerprint",
+                "key_file",
+                "key_passphrase",
+                "key_passphrase_file",
+            ];
             if let Some(name) = foreign.into_iter().find(|name| section.has(name)) {
                 let what = format!("oci_sd_configs: auth instance_principal takes no {name}");
                 return Err(section.problem(name, what));
@@ -261,10 +260,14 @@ fn check_oci(section: &mut Section) -> Result<(), Problem> {
         }
     }
     if section.list("compartments").iter().any(String::is_empty) {
-        return Err(section.problem("compartments", "oci_sd_configs: an entry of compartments is empty"));
+        return Err(
+            section.problem("compartments", "oci_sd_configs: an entry of compartments is empty")
+        );
     }
     if section.int("refresh_interval") == 0 {
-        return Err(section.problem("refresh_interval", "oci_sd_configs: refresh_interval is above 0"));
+        return Err(
+            section.problem("refresh_interval", "oci_sd_configs: refresh_interval is above 0")
+        );
     }
     check_http(section)
 }
@@ -283,15 +286,21 @@ pub(super) static OPENSTACK: Schema = Schema {
         Field::new("application_credential_name", Kind::Text).always(),
         Field::new("application_credential_id", Kind::Text).always(),
         Field::new("application_credential_secret", Kind::Secret).always(),
-        Field::new("role", Kind::Word(|text| one_of(text, &["hypervisor", "instance", "loadbalancer"])))
-            .always(),
+        Field::new(
+            "role",
+            Kind::Word(|text| one_of(text, &["hypervisor", "instance", "loadbalancer"])),
+        )
+        .always(),
         Field::new("region", Kind::Text).always(),
         REFRESH.always(),
         PORT,
         Field::new("all_tenants", Kind::Bool),
         Field::new("tls_config", Kind::One(&TLS)),
-        Field::new("availability", Kind::Word(|text| one_of(text, &["public", "internal", "admin"])))
-            .or("public"),
+        Field::new(
+            "availability",
+            Kind::Word(|text| one_of(text, &["public", "internal", "admin"])),
+        )
+        .or("public"),
     ]],
     check: |section| needs(section, &["availability", "role", "region"]),
 };
@@ -329,10 +338,14 @@ pub(super) static OVHCLOUD: Schema = Schema {
         Field::new("application_secret", Kind::Secret).always(),
         Field::new("consumer_key", Kind::Secret).always(),
         REFRESH.always(),
-        Field::new("service", Kind::Word(|text| one_of(text, &["dedicated_server", "vps"]))).always(),
+        Field::new("service", Kind::Word(|text| one_of(text, &["dedicated_server", "vps"])))
+            .always(),
     ]],
     check: |section| {
-        needs(section, &["endpoint", "application_key", "application_secret", "consumer_key", "service"])
+        needs(
+            section,
+            &["endpoint", "application_key", "application_secret", "consumer_key", "service"],
+        )
     },
 };
 
@@ -353,7 +366,8 @@ pub(super) static SCALEWAY: Schema = Schema {
         &[
             REFRESH.always(),
             PORT,
-            Field::new("role", Kind::Word(|text| one_of(text, &["instance", "baremetal"]))).always(),
+            Field::new("role", Kind::Word(|text| one_of(text, &["instance", "baremetal"])))
+                .always(),
         ],
     ],
     check: |section| {
@@ -394,7 +408,9 @@ pub(super) static TRITON: Schema = Schema {
     name: "triton_sd_configs",
     parts: &[&[
         Field::new("account", Kind::Text).always(),
-        Field::new("role", Kind::Word(|text| one_of(text, &["container", "cn"]))).or("container").always(),
+        Field::new("role", Kind::Word(|text| one_of(text, &["container", "cn"])))
+            .or("container")
+            .always(),
         Field::new("dns_suffix", Kind::Text).always(),
         Field::new("endpoint", Kind::Text).always(),
         Field::new("groups", Kind::List),
@@ -406,7 +422,8 @@ pub(super) static TRITON: Schema = Schema {
     check: |section| {
         needs(section, &["role", "account", "dns_suffix", "endpoint"])?;
         match section.int("refresh_interval") {
-            0 => Err(section.problem("refresh_interval", "triton_sd_configs: refresh_interval is above 0")),
+            0 => Err(section
+                .problem("refresh_interval", "triton_sd_configs: refresh_interval is above 0")),
             _ => Ok(()),
         }
     },

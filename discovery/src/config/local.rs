@@ -54,12 +54,11 @@ pub const FILE_EXTENSIONS: [&str; 6] = [".json", ".yml", ".yaml", ".JSON", ".YML
 /// An entry of `static_configs`, or of a discovery file.
 pub(crate) static STATIC_CONFIG: Schema = Schema {
     name: "static_configs",
-    parts: &[&[
-        Field::new("targets", Kind::List).always(),
-        Field::new("labels", Kind::Map),
-    ]],
+    parts: &[&[Field::new("targets", Kind::List).always(), Field::new("labels", Kind::Map)]],
     check: |section| match section.map("labels").iter().find(|(name, _)| name.is_empty()) {
-        Some((name, _)) => Err(section.problem("labels", format!("{name:?} cannot be a label name"))),
+        Some((name, _)) => {
+            Err(section.problem("labels", format!("{name:?} cannot be a label name")))
+        }
         None => Ok(()),
     },
 };
@@ -83,7 +82,9 @@ fn check_file(section: &mut Section) -> Result<(), Problem> {
     };
     match files.iter().find(|path| !is_good(path)) {
         Some(path) => {
-            let what = format!("{path:?}: files end in .json, .yml or .yaml, and * stands in the last part only");
+            let what = format!(
+                "{path:?}: files end in .json, .yml or .yaml, and * stands in the last part only"
+            );
             Err(section.problem("files", what))
         }
         None => Ok(()),
@@ -94,7 +95,8 @@ fn check_file(section: &mut Section) -> Result<(), Problem> {
 pub fn check_static_targets(section: &Section) -> Result<(), Problem> {
     for group in section.sections(STATIC) {
         if let Some(target) = group.list("targets").iter().find(|target| target.contains('/')) {
-            let what = format!("{target:?} is not host:port; scheme and path have their own fields");
+            let what =
+                format!("{target:?} is not host:port; scheme and path have their own fields");
             return Err(group.problem("targets", what));
         }
     }
@@ -106,7 +108,9 @@ impl StaticGroup {
     pub(crate) fn from_section(section: &Section) -> Self {
         Self {
             targets: section.list("targets").to_vec(),
-            labels: Labels::from_pairs(section.map("labels").iter().map(|(name, value)| (name, value))),
+            labels: Labels::from_pairs(
+                section.map("labels").iter().map(|(name, value)| (name, value)),
+            ),
         }
     }
 }
@@ -123,7 +127,11 @@ impl DiscoveryConfigs {
             .map(|field| field.name)
             .collect();
         Self {
-            static_configs: section.sections(STATIC).iter().map(StaticGroup::from_section).collect(),
+            static_configs: section
+                .sections(STATIC)
+                .iter()
+                .map(StaticGroup::from_section)
+                .collect(),
             file_sd_configs: section
                 .sections(FILE)
                 .iter()

@@ -43,9 +43,12 @@ fn check_consul(section: &mut Section) -> Result<(), Problem> {
         basic.set("password", section.value("password").clone());
         section.set("basic_auth", yaml::Value::Section(Box::new(basic)));
     }
-    let other = ["authorization", "oauth2"].into_iter().find(|name| section.section(name).is_some());
+    let other =
+        ["authorization", "oauth2"].into_iter().find(|name| section.section(name).is_some());
     if let (true, Some(other)) = (section.has("token"), other) {
-        return Err(section.problem(other, format!("consul_sd_configs: give either token or {other}")));
+        return Err(
+            section.problem(other, format!("consul_sd_configs: give either token or {other}"))
+        );
     }
     check_http(section)
 }
@@ -75,10 +78,7 @@ pub(super) static DNS: Schema = Schema {
 
 static FILTER: Schema = Schema {
     name: "filters",
-    parts: &[&[
-        Field::new("name", Kind::Text).always(),
-        Field::new("values", Kind::List).always(),
-    ]],
+    parts: &[&[Field::new("name", Kind::Text).always(), Field::new("values", Kind::List).always()]],
     check: no_check,
 };
 
@@ -108,7 +108,8 @@ pub(super) static DOCKERSWARM: Schema = Schema {
         HTTP_FIELDS,
         &[
             Field::new("host", Kind::Text).always(),
-            Field::new("role", Kind::Word(|text| one_of(text, &["services", "tasks", "nodes"]))).always(),
+            Field::new("role", Kind::Word(|text| one_of(text, &["services", "tasks", "nodes"])))
+                .always(),
             Field::new("port", Kind::Int).or("80").always(),
             Field::new("filters", Kind::Many(&FILTER)).always(),
             Field::new("refresh_interval", Kind::Duration).or("1m").always(),
@@ -320,7 +321,9 @@ static SELECTOR: Schema = Schema {
     check: |section| {
         let terms = section.text("field").split(',').filter(|term| !term.trim().is_empty());
         match terms.into_iter().find(|term| !term.contains('=')) {
-            Some(term) => Err(section.problem("field", format!("{term:?} is not of the form name=value"))),
+            Some(term) => {
+                Err(section.problem("field", format!("{term:?} is not of the form name=value")))
+            }
             None => check_label_selector(section),
         }
     },
@@ -375,12 +378,15 @@ pub(super) static KUBERNETES: Schema = Schema {
 fn check_kubernetes(section: &mut Section) -> Result<(), Problem> {
     needs(section, &["role"])?;
     check_http(section)?;
-    let refuse = |name: &str, what: &str| Err(section.problem(name, format!("kubernetes_sd_configs: {what}")));
+    let refuse = |name: &str, what: &str| {
+        Err(section.problem(name, format!("kubernetes_sd_configs: {what}")))
+    };
     let (server, file) = (section.is_given("api_server"), section.has("kubeconfig_file"));
     if server && file {
         return refuse("kubeconfig_file", "give either api_server or kubeconfig_file");
     }
-    let custom = net::config::HttpClientConfig::from_section(section) != net::config::HttpClientConfig::default();
+    let custom = net::config::HttpClientConfig::from_section(section)
+        != net::config::HttpClientConfig::default();
     if file && custom {
         return refuse("kubeconfig_file", "the HTTP client is configured in the kubeconfig_file");
     }
@@ -396,7 +402,9 @@ fn check_kubernetes(section: &mut Section) -> Result<(), Problem> {
     for selector in section.sections("selectors") {
         let name = selector.text("role");
         if seen.contains(&name) {
-            return Err(selector.problem("role", format!("there is a selector for role {name:?} already")));
+            return Err(
+                selector.problem("role", format!("there is a selector for role {name:?} already"))
+            );
         }
         if !allowed.contains(&name) {
             let what = format!("role {role:?} takes selectors for {} only", allowed.join(", "));

@@ -1,7 +1,8 @@
 //! The HTTP client section as a table of fields, what must hold among them, and the typed form made of it.
 
 use super::{
-    Authorization, BasicAuth, HttpClientConfig, HttpHeader, OAuth2, ProxyConfig, Secret, TlsConfig, TlsVersion,
+    Authorization, BasicAuth, HttpClientConfig, HttpHeader, OAuth2, ProxyConfig, Secret, TlsConfig,
+    TlsVersion,
 };
 use yaml::{Field, Kind, Problem, Schema, Section, Value, no_check};
 
@@ -10,7 +11,10 @@ pub const HTTP_FIELDS: &[Field] = &http_fields("true", "true");
 
 /// Fields of an HTTP client, which other sections take in among their own.
 #[must_use]
-pub const fn http_fields(follow_redirects: &'static str, enable_http2: &'static str) -> [Field; 13] {
+pub const fn http_fields(
+    follow_redirects: &'static str,
+    enable_http2: &'static str,
+) -> [Field; 13] {
     [
         Field::new("basic_auth", Kind::Maybe(&BASIC_AUTH)),
         Field::new("authorization", Kind::Maybe(&AUTHORIZATION)),
@@ -153,7 +157,8 @@ pub fn reserved_header(name: &str) -> bool {
 fn at_most_one(section: &Section, names: &[&str]) -> Result<(), Problem> {
     match names.iter().filter(|name| section.has(name)).nth(1) {
         Some(second) => {
-            let what = format!("{}: give at most one of {}", section.schema().name, names.join(", "));
+            let what =
+                format!("{}: give at most one of {}", section.schema().name, names.join(", "));
             Err(section.problem(second, what))
         }
         None => Ok(()),
@@ -197,7 +202,9 @@ fn check_oauth2(section: &mut Section) -> Result<(), Problem> {
 fn check_version(text: &str) -> Result<(), String> {
     match TlsVersion::from_name(text) {
         Some(_) => Ok(()),
-        None => Err(format!("there is no TLS version {text:?}; there are TLS10, TLS11, TLS12, TLS13")),
+        None => {
+            Err(format!("there is no TLS version {text:?}; there are TLS10, TLS11, TLS12, TLS13"))
+        }
     }
 }
 
@@ -207,7 +214,9 @@ fn check_tls(section: &mut Section) -> Result<(), Problem> {
     at_most_one(section, &["key", "key_file", "key_ref"])?;
     let given = |names: [&'static str; 3]| names.into_iter().find(|name| section.has(name));
     match (given(["cert", "cert_file", "cert_ref"]), given(["key", "key_file", "key_ref"])) {
-        (Some(cert), None) => Err(section.problem(cert, "a client certificate needs a key or key_file")),
+        (Some(cert), None) => {
+            Err(section.problem(cert, "a client certificate needs a key or key_file"))
+        }
         (None, Some(key)) => Err(section.problem(key, "a client key needs a cert or cert_file")),
         _ => Ok(()),
     }
@@ -216,7 +225,10 @@ fn check_tls(section: &mut Section) -> Result<(), Problem> {
 fn check_proxy(section: &Section) -> Result<(), Problem> {
     let from_environment = section.bool("proxy_from_environment");
     let refuse = |name: &str, what: &str| Err(section.problem(name, what));
-    if !section.lists("proxy_connect_header").is_empty() && !from_environment && !section.has("proxy_url") {
+    if !section.lists("proxy_connect_header").is_empty()
+        && !from_environment
+        && !section.has("proxy_url")
+    {
         return refuse(
             "proxy_connect_header",
             "proxy_connect_header needs a proxy_url or proxy_from_environment",
@@ -226,7 +238,10 @@ fn check_proxy(section: &Section) -> Result<(), Problem> {
         return refuse("proxy_url", "give either proxy_url or proxy_from_environment");
     }
     if from_environment && section.has("no_proxy") {
-        return refuse("no_proxy", "with proxy_from_environment the variable NO_PROXY counts, not no_proxy");
+        return refuse(
+            "no_proxy",
+            "with proxy_from_environment the variable NO_PROXY counts, not no_proxy",
+        );
     }
     if section.has("no_proxy") && !section.is_given("proxy_url") {
         return refuse("no_proxy", "no_proxy needs a proxy_url");
@@ -256,8 +271,12 @@ pub fn check_http(section: &mut Section) -> Result<(), Problem> {
         section.set("authorization", Value::Section(Box::new(authorization)));
         section.set(bearer, Value::Text(String::new()));
     }
-    if let Some((name, _)) = section.named("http_headers").iter().find(|(name, _)| reserved_header(name)) {
-        return Err(section.problem("http_headers", format!("header {name:?} is set by the client itself")));
+    if let Some((name, _)) =
+        section.named("http_headers").iter().find(|(name, _)| reserved_header(name))
+    {
+        return Err(
+            section.problem("http_headers", format!("header {name:?} is set by the client itself"))
+        );
     }
     check_proxy(section)
 }

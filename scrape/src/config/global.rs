@@ -61,7 +61,11 @@ const DEFAULT_INTERVAL_MS: i64 = 60_000;
 const DEFAULT_TIMEOUT_MS: i64 = 10_000;
 
 /// Checks `global` and fills in what it leaves open. `is_absent`: the file has no such section, or an empty one.
-pub fn check_global(section: &mut Section, defaults: Defaults, is_absent: bool) -> Result<(), Problem> {
+pub fn check_global(
+    section: &mut Section,
+    defaults: Defaults,
+    is_absent: bool,
+) -> Result<(), Problem> {
     if section.text("metric_name_validation_scheme").is_empty() {
         section.set("metric_name_validation_scheme", Value::Text(String::from("utf8")));
     }
@@ -74,13 +78,11 @@ pub fn check_global(section: &mut Section, defaults: Defaults, is_absent: bool) 
         let what = format!("external_labels: {name:?} cannot be a label name");
         return Err(section.problem("external_labels", what));
     }
-    // Labels without a value do not exist.
-    let labels = labels.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
-    section.set("external_labels", Value::Map(labels));
     settle_times(section)?;
-    for (name, default) in
-        [("scrape_native_histograms", false), ("extra_scrape_metrics", defaults.extra_scrape_metrics)]
-    {
+    for (name, default) in [
+        ("scrape_native_histograms", false),
+        ("extra_scrape_metrics", defaults.extra_scrape_metrics),
+    ] {
         if section.maybe_bool(name).is_none() {
             section.set(name, Value::Bool(default));
         }
@@ -147,7 +149,9 @@ impl GlobalConfig {
             scrape_failure_log_file: section.text("scrape_failure_log_file").to_owned(),
             external_labels: Labels::from_pairs(labels),
             limits: Limits::from_section(section),
-            metric_name_validation_scheme: validation(section.text("metric_name_validation_scheme")),
+            metric_name_validation_scheme: validation(
+                section.text("metric_name_validation_scheme"),
+            ),
             scrape_native_histograms: section.bool("scrape_native_histograms"),
             convert_classic_histograms_to_nhcb: section.bool("convert_classic_histograms_to_nhcb"),
             always_scrape_classic_histograms: section.bool("always_scrape_classic_histograms"),

@@ -81,7 +81,9 @@ impl ScrapeConfig {
             scrape_interval: section.duration("scrape_interval"),
             scrape_timeout: section.duration("scrape_timeout"),
             scrape_protocols: protocols(section)?,
-            fallback_scrape_protocol: ScrapeProtocol::from_name(section.text("fallback_scrape_protocol")),
+            fallback_scrape_protocol: ScrapeProtocol::from_name(
+                section.text("fallback_scrape_protocol"),
+            ),
             scrape_native_histograms: section.bool("scrape_native_histograms"),
             always_scrape_classic_histograms: section.bool("always_scrape_classic_histograms"),
             convert_classic_histograms_to_nhcb: section.bool("convert_classic_histograms_to_nhcb"),
@@ -143,7 +145,9 @@ fn inherit(section: &mut Section, global: &Section) -> Result<(), Problem> {
     }
     if matches!(section.value("scrape_protocols"), Value::Null) {
         let list = match global.value("scrape_protocols") {
-            Value::Null if section.bool("scrape_native_histograms") => names(&protocol::PROTOBUF_FIRST),
+            Value::Null if section.bool("scrape_native_histograms") => {
+                names(&protocol::PROTOBUF_FIRST)
+            }
             Value::Null => names(&protocol::DEFAULT),
             _ => global.list("scrape_protocols").to_vec(),
         };

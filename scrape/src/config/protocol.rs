@@ -55,7 +55,11 @@ pub(super) fn protocols(section: &Section) -> Result<Vec<ScrapeProtocol>, Proble
 
 /// Accepts the name of a protocol.
 pub(super) fn check_protocol(name: &str) -> Result<(), String> {
-    if name.is_empty() || ScrapeProtocol::from_name(name).is_some() { Ok(()) } else { Err(unknown(name)) }
+    if name.is_empty() || ScrapeProtocol::from_name(name).is_some() {
+        Ok(())
+    } else {
+        Err(unknown(name))
+    }
 }
 
 /// Accepts the name of a validation scheme.

@@ -40,7 +40,8 @@ fn is_blank_or_break(c: char) -> bool {
 
 /// What is printed as it is; the rest is escaped in double quotes.
 fn is_printable(c: char) -> bool {
-    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && c != '\u{feff}'
+    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
+        && c != '\u{feff}'
 }
 
 impl Traits {
@@ -76,7 +77,8 @@ impl Traits {
 
     fn indicators(&mut self, c: char, first: bool, before: bool, after: bool) {
         match c {
-            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`'
+            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%'
+            | '@' | '`'
                 if first =>
             {
                 self.flow_indicator = true;
@@ -133,8 +135,10 @@ impl Printer {
             }
             return;
         }
-        let is_text =
-            resolve(text) == Scalar::Text && text != "<<" && !is_base60(text) && !is_timestamp(text);
+        let is_text = resolve(text) == Scalar::Text
+            && text != "<<"
+            && !is_base60(text)
+            && !is_timestamp(text);
         if !is_text {
             self.double_quoted(text, place);
         } else if traits.plain(place.flow) {
