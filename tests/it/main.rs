@@ -3,6 +3,7 @@
 mod chunk;
 mod config;
 mod exposition;
+mod parse;
 mod regex;
 mod relabel;
 mod scalars;
