@@ -1,5 +1,6 @@
 //! Integration tests: everything seen from outside.
 
+mod block;
 mod chunk;
 mod config;
 mod exposition;

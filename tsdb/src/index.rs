@@ -1,5 +1,5 @@
 //! The index file of a block: which series there are, where their chunks lie, which series carry a label pair.
-//! Layout: header, symbols, series, postings lists, postings offset table, table of contents (docs/format/index.md).
+//! Layout: header, symbols, series, postings lists, postings offset table, table of contents (docs/format/block.md).
 //! Everything read here is foreign: no byte is trusted, every error names file, section and offset.
 
 mod cursor;

@@ -41,7 +41,7 @@ pub fn expired(blocks: &[BlockStat], policy: &Policy, head_bytes: u64) -> Vec<us
 
 /// How many of the newest blocks are young enough.
 fn by_time(blocks: &[BlockStat], newest_first: &[usize], policy: &Policy) -> usize {
-    let Some(&newest) = newest_first.first().filter(|_| policy.retention_ms > 0) else {
+    let Some(&newest) = newest_first.first().filter(|_| policy.retention_ms != 0) else {
         return newest_first.len();
     };
     let age = |index: usize| blocks[newest].max_time.saturating_sub(blocks[index].max_time);

@@ -6,7 +6,8 @@ pub struct PostingsList<'a>(&'a [[u8; 4]]);
 
 impl<'a> PostingsList<'a> {
     /// The list whose ids are these bytes; left-over bytes at the end are ignored.
-    pub(super) fn new(ids: &'a [u8]) -> Self {
+    #[must_use]
+    pub fn from_bytes(ids: &'a [u8]) -> Self {
         Self(ids.as_chunks().0)
     }
 

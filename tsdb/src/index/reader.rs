@@ -160,7 +160,7 @@ impl IndexReader {
         }
         let mut list = Cursor::new(content);
         let ids = list.u32().and_then(|count| list.bytes((count as usize).checked_mul(4)?));
-        ids.map(PostingsList::new).ok_or_else(|| flaw("has fewer ids than announced"))
+        ids.map(PostingsList::from_bytes).ok_or_else(|| flaw("has fewer ids than announced"))
     }
 
     /// One above the largest id of a series.

@@ -1,0 +1,212 @@
+//! Planning, retention and merging agree with the recorded decisions.
+
+use super::{Sample, Source, bits, xor};
+use chunk::Encoding;
+use model::{Labels, Symbols, TimeRange};
+use serde_json::Value;
+use storage::{SeriesBatch, SeriesSet};
+use tests::Scratch;
+use tsdb::block::{Block, BlockMeta, Hint, Ulid};
+use tsdb::compact::{BlockSpec, plan, retention, write_block};
+
+fn int(value: &Value, key: &str) -> i64 {
+    value[key].as_i64().unwrap_or(0)
+}
+
+fn metas(line: &Value) -> Vec<(String, BlockMeta)> {
+    let blocks = line["blocks"].as_array().cloned().unwrap_or_default();
+    let meta = |(number, block): (usize, &Value)| {
+        let ulid = Ulid::new(1, number as u128);
+        let mut meta = BlockMeta::new(ulid, int(block, "min"), int(block, "max"));
+        meta.stats.num_series = int(block, "num_series") as u64;
+        meta.stats.num_tombstones = int(block, "num_tombstones") as u64;
+        meta.compaction.level = 1;
+        meta.compaction.sources = vec![ulid];
+        meta.compaction.failed = block["failed"].as_bool().unwrap_or(false);
+        meta.compaction.hints = block["hint"].as_str().map(Hint::from_name).into_iter().collect();
+        (block["id"].as_str().expect("id").to_owned(), meta)
+    };
+    blocks.iter().enumerate().map(meta).collect()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().map(|v| v.as_str().expect("text")).collect()
+}
+
+#[test]
+fn recorded_plans() {
+    let mut seen = 0;
+    for line in tests::golden("tsdb/compaction_plans.jsonl") {
+        if line["kind"] != "plan" {
+            continue;
+        }
+        let mut blocks = metas(&line);
+        if let Some(excluded) = line["excluded"].as_str() {
+            // What lies behind a block that is not to be touched yet is not looked at.
+            let end = blocks.iter().position(|(id, _)| id == excluded).unwrap_or(blocks.len());
+            blocks.truncate(end);
+        }
+        let ranges = line["ranges"].as_array().expect("ranges").iter();
+        let policy = plan::Policy {
+            ranges_ms: ranges.map(|v| v.as_i64().expect("range")).collect(),
+            merge_overlapping: line["overlapping"].as_bool().expect("flag"),
+        };
+        let only: Vec<&BlockMeta> = blocks.iter().map(|(_, meta)| meta).collect();
+        let planned = plan::plan(&only, &policy);
+        let ids: Vec<&str> = planned.iter().map(|&index| &*blocks[index].0).collect();
+        assert_eq!(ids, texts(&line["plan"]), "{}", line["name"]);
+        if !planned.is_empty() {
+            let spec = BlockSpec::from_blocks(planned.iter().map(|&index| only[index]));
+            let result = &line["result"];
+            let hints: Vec<Hint> =
+                texts(&result["hints"]).into_iter().map(Hint::from_name).collect();
+            assert_eq!(spec.hints, hints, "{}", line["name"]);
+            assert_eq!((spec.min_ms, spec.max_ms), (int(result, "min"), int(result, "max")));
+            assert_eq!(i64::from(spec.level), int(result, "level"), "{}", line["name"]);
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 156);
+}
+
+#[test]
+fn recorded_retention() {
+    let mut seen = 0;
+    for line in tests::golden("tsdb/compaction_plans.jsonl") {
+        if line["kind"] != "retention" {
+            continue;
+        }
+        let blocks = line["blocks"].as_array().cloned().unwrap_or_default();
+        let stat = |block: &Value| retention::BlockStat {
+            max_time: int(block, "max"),
+            size_bytes: int(block, "size") as u64,
+            deletable: block["deletable"].as_bool().unwrap_or(false),
+        };
+        let stats: Vec<retention::BlockStat> = blocks.iter().map(stat).collect();
+        let policy = retention::Policy {
+            retention_ms: int(&line, "retention_ms"),
+            max_bytes: int(&line, "max_bytes") as u64,
+            max_percentage: line["max_percentage"].as_f64().unwrap_or(0.0),
+            disk_bytes: int(&line, "disk_bytes") as u64,
+        };
+        let expired = retention::expired(&stats, &policy, int(&line, "head_bytes") as u64);
+        let mut ids: Vec<&str> =
+            expired.into_iter().map(|index| blocks[index]["id"].as_str().expect("id")).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, texts(&line["delete"]), "{}", line["name"]);
+        seen += 1;
+    }
+    assert_eq!(seen, 64);
+}
+
+/// The chunks of each source; `None` if one is of a kind that is not encoded here.
+fn inputs(line: &Value) -> Option<Vec<Vec<Vec<Sample>>>> {
+    let sample = |s: &Value| Some((s[0].as_i64()?, u64::from_str_radix(s[1].as_str()?, 16).ok()?));
+    let chunk = |c: &Value| {
+        (c["enc"] == 1).then_some(())?;
+        c["samples"].as_array()?.iter().map(sample).collect::<Option<Vec<_>>>()
+    };
+    let source = |s: &Value| s.as_array()?.iter().map(chunk).collect::<Option<Vec<_>>>();
+    line["inputs"].as_array()?.iter().map(source).collect()
+}
+
+#[test]
+fn recorded_merges() {
+    let labels = Labels::from_pairs([("__name__", "m")]);
+    let range = BlockSpec::from_head(-1_000_000, 1_000_000_000);
+    let (mut queried, mut compacted) = (0, 0);
+    for line in tests::golden("tsdb/merges.jsonl") {
+        let Some(inputs) = inputs(&line) else { continue };
+        let symbols = Symbols::new();
+        let merged = || {
+            let source = |chunks: &Vec<Vec<Sample>>| -> Box<dyn SeriesSet + '_> {
+                Box::new(Source::new(vec![(labels.clone(), chunks.clone())], &symbols))
+            };
+            storage::merge(inputs.iter().map(source).collect(), &symbols)
+        };
+        // Prometheus answers a source whose own chunks overlap out of order, which no reader can use.
+        if line["name"] != "one-series-overlapping-chunks" {
+            let mut batch = SeriesBatch::default();
+            let mut columns = chunk::SampleColumns::default();
+            assert!(merged().next_batch(&mut batch).expect("merge"));
+            batch.read(0, TimeRange::ALL, &mut columns).expect("read");
+            let values = columns.values.iter().map(|v| v.to_bits());
+            let got: Vec<Sample> = columns.timestamps_ms.iter().copied().zip(values).collect();
+            let expected = line["query"].as_array().expect("samples").iter();
+            let expected: Vec<Sample> =
+                expected.map(|s| (s[0].as_i64().expect("time"), bits(&s[1]))).collect();
+            assert_eq!(got, expected, "query {}", line["name"]);
+            queried += 1;
+        }
+        if line["name"] == "xor2" {
+            continue; // Written in the other float encoding.
+        }
+        let scratch = Scratch::new("merges");
+        let ulid = Ulid::new(1, 1);
+        let disk = disk::RealDisk;
+        let written = write_block(&mut *merged(), &symbols, &range, ulid, &disk, scratch.path());
+        let meta = written.expect("write").expect("samples");
+        let block = Block::open(&disk, &scratch.path().join(ulid.to_string())).expect("open");
+        let mut chunks = Vec::new();
+        let id = block.index().all().expect("all").get(0).expect("one series");
+        block.index().chunks(id, &mut chunks).expect("chunks");
+        let expected = line["compacted"].as_array().expect("chunks");
+        let got: Vec<_> = chunks
+            .iter()
+            .map(|entry| {
+                let stored = block.chunks().chunk(entry.reference).expect("chunk");
+                (entry.min_ms, entry.max_ms, stored.num_samples, stored.data.to_vec())
+            })
+            .collect();
+        let hex = |text: &Value| -> Vec<u8> {
+            let text = text.as_str().expect("hex").as_bytes();
+            let digits = |pair: &[u8]| {
+                u8::from_str_radix(std::str::from_utf8(pair).expect("hex"), 16).expect("hex")
+            };
+            text.chunks(2).map(digits).collect()
+        };
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|c| (int(c, "min"), int(c, "max"), int(c, "n") as u32, hex(&c["hex"])))
+            .collect();
+        assert_eq!(got, expected, "compaction {}", line["name"]);
+        assert_eq!(meta.stats.num_chunks, got.len() as u64);
+        compacted += 1;
+    }
+    assert_eq!((queried, compacted), (34, 34));
+}
+
+#[test]
+fn chunks_are_cut_to_the_range_of_the_block() {
+    let sample = |i: i64| (i * 1000, (i as f64).to_bits());
+    let chunks = vec![(0..120).map(sample).collect(), (120..240).map(sample).collect::<Vec<_>>()];
+    let labels = Labels::from_pairs([("__name__", "m")]);
+    let symbols = Symbols::new();
+    let scratch = Scratch::new("range");
+    let disk = disk::RealDisk;
+    let mut source = Source::new(vec![(labels, chunks)], &symbols);
+    let spec = BlockSpec::from_head(50_000, 200_000);
+    let ulid = Ulid::new(7, 7);
+    let meta = write_block(&mut source, &symbols, &spec, ulid, &disk, scratch.path());
+    let meta = meta.expect("write").expect("samples");
+    assert_eq!((meta.stats.num_samples, meta.stats.num_chunks), (150, 2));
+    let block = Block::open(&disk, &scratch.path().join(ulid.to_string())).expect("open");
+    let read = super::read_all(&std::sync::Arc::new(block).querier(TimeRange::ALL), TimeRange::ALL);
+    assert_eq!(read[0].1, (50..200).map(sample).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_samples_no_block() {
+    let labels = Labels::from_pairs([("__name__", "m")]);
+    let symbols = Symbols::new();
+    let scratch = Scratch::new("empty");
+    let disk = disk::RealDisk;
+    let (_, data) = xor(&[(5, 0)]);
+    assert_eq!(data[..2], [0, 1]);
+    let mut source = Source::new(vec![(labels, vec![vec![(5, 0)]])], &symbols);
+    let spec = BlockSpec::from_head(50_000, 200_000);
+    let written = write_block(&mut source, &symbols, &spec, Ulid::new(7, 7), &disk, scratch.path());
+    assert_eq!(written.expect("write"), None);
+    assert_eq!(std::fs::read_dir(scratch.path()).expect("list").count(), 0);
+    assert_eq!(Encoding::from_disk(1), Some(Encoding::Xor));
+}
