@@ -20,7 +20,7 @@ pub struct Policy {
     pub max_bytes: u64,
     /// Bytes as a share of the file system, in percent; overrides `max_bytes`.
     pub max_percentage: f64,
-    /// Size of the file system.
+    /// Size of the file system; zero if unknown, then `max_bytes` counts.
     pub disk_bytes: u64,
 }
 
@@ -56,7 +56,7 @@ fn by_size(
     policy: &Policy,
     head_bytes: u64,
 ) -> usize {
-    let max_bytes = if policy.max_percentage > 0.0 {
+    let max_bytes = if policy.max_percentage > 0.0 && policy.disk_bytes > 0 {
         (policy.disk_bytes as f64 * policy.max_percentage / 100.0) as u64
     } else {
         policy.max_bytes
