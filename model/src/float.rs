@@ -131,7 +131,7 @@ pub fn write_api(value: f64, out: &mut Vec<u8>) {
     }
     let decimal = Decimal::new(value);
     let size = value.abs();
-    if size != 0.0 && (size < 1e-6 || size >= 1e21) {
+    if size != 0.0 && !(1e-6..1e21).contains(&size) {
         decimal.write_exponent(out);
     } else {
         decimal.write_fixed(out);

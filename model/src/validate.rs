@@ -1,5 +1,7 @@
 //! Which names are legal, and how a name is written for readers that know less: the escaping schemes.
 
+use std::fmt::Write as _;
+
 /// Which names are allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NameValidation {
@@ -125,7 +127,7 @@ impl EscapingScheme {
                 _ if legal => out.push(c),
                 Self::Dots => out.push_str("__"),
                 Self::Values => {
-                    out.push_str(&format!("_{:x}_", c as u32));
+                    write!(out, "_{:x}_", c as u32).expect("writing to a string succeeds");
                 }
                 Self::Underscores | Self::AllowUtf8 => out.push('_'),
             }

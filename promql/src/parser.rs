@@ -21,9 +21,9 @@ const MAX_NESTING: u32 = 250;
 const MAX_HEIGHT: u32 = 1000;
 
 /// The expression that `text` is. `text` need not be UTF-8; where it is not matters in comments only.
-pub fn parse(text: impl AsRef<[u8]>, features: Features) -> Result<Expr, ParseError> {
+pub fn parse(text: impl AsRef<[u8]>, features: &Features) -> Result<Expr, ParseError> {
     let text = text.as_ref();
-    let mut parser = Parser::new(text, features);
+    let mut parser = Parser::new(text, *features);
     let mut expr = parser.whole().map_err(|fail| parser.finish(fail))?;
     check::check(&mut expr, text)?;
     Ok(expr)

@@ -21,7 +21,7 @@ fn every_line_agrees() {
             extended_range_selectors: options.contains(&"extended"),
             binop_fill_modifiers: options.contains(&"fill"),
         };
-        let got = match parse(&query, features) {
+        let got = match parse(&query, &features) {
             Ok(expr) => serde_json::json!({
                 "canon": expr.to_string(),
                 "pretty": pretty(&expr),

@@ -5,7 +5,7 @@ use crate::ast::{DurationExpr, DurationKind, DurationOp, Length};
 use crate::token::{Kind, Token};
 
 /// What fits into 2^63 nanoseconds.
-const MAX_SECONDS: f64 = 9_223_372_036.854_775_808;
+const MAX_SECONDS: f64 = 9_223_372_036.854_776;
 
 const OUT_OF_RANGE: &str = "duration out of range";
 

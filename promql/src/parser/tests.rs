@@ -4,7 +4,7 @@ use super::*;
 use crate::ast::{At, Length};
 
 fn ok(text: &str) -> Expr {
-    parse(text, Features::ALL).unwrap_or_else(|error| panic!("{text}: {error}"))
+    parse(text, &Features::ALL).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 #[test]
@@ -12,19 +12,19 @@ fn nesting_ends_in_an_error() {
     let deep = 100_000;
     for (open, close) in [("(", ")"), ("sum(", ")"), ("abs(", ")"), ("-", ""), ("1 ^ ", "")] {
         let text = format!("{}x{}", open.repeat(deep), close.repeat(deep));
-        let error = parse(&text, Features::ALL).expect_err("far too deep");
+        let error = parse(&text, &Features::ALL).expect_err("far too deep");
         assert!(error.message.contains("nested deeper"), "{error}");
     }
     let brackets = format!("x[{}1{}]", "(".repeat(deep), ")".repeat(deep));
-    assert!(parse(brackets, Features::ALL).is_err());
-    assert!(parse("x offset ".to_owned() + &"-".repeat(deep) + "1", Features::ALL).is_err());
-    assert!(parse("x[1".to_owned() + &"+1".repeat(deep) + "]", Features::ALL).is_err());
+    assert!(parse(brackets, &Features::ALL).is_err());
+    assert!(parse("x offset ".to_owned() + &"-".repeat(deep) + "1", &Features::ALL).is_err());
+    assert!(parse("x[1".to_owned() + &"+1".repeat(deep) + "]", &Features::ALL).is_err());
     for operator in [" or ", " + ", " * "] {
-        let error = parse(vec!["x"; deep].join(operator), Features::ALL).expect_err("too high");
+        let error = parse(vec!["x"; deep].join(operator), &Features::ALL).expect_err("too high");
         assert!(error.message.contains("higher than"), "{error}");
     }
     let subqueries = format!("x{}", "[1m:1m]".repeat(deep));
-    assert!(parse(subqueries, Features::ALL).is_err());
+    assert!(parse(subqueries, &Features::ALL).is_err());
 }
 
 #[test]
@@ -109,7 +109,7 @@ proptest::proptest! {
     #[test]
     fn never_panics(picks in proptest::collection::vec(0..PIECES.len(), 0..24)) {
         let text: String = picks.into_iter().map(|pick| PIECES[pick]).collect();
-        if let Err(error) = parse(&text, Features::ALL) {
+        if let Err(error) = parse(&text, &Features::ALL) {
             proptest::prop_assert!(!error.to_string().is_empty());
         }
     }
@@ -126,7 +126,7 @@ proptest::proptest! {
             text.push_str(leaves[*pick]);
         }
         // Matching between scalars is an error; what parses must print and parse again.
-        if let Ok(expr) = parse(&text, Features::ALL) {
+        if let Ok(expr) = parse(&text, &Features::ALL) {
             let printed = expr.to_string();
             proptest::prop_assert_eq!(ok(&printed).to_string(), printed.clone());
             proptest::prop_assert_eq!(ok(&crate::pretty(&expr)).to_string(), printed);
