@@ -6,6 +6,7 @@ mod cloud;
 mod local;
 mod platform;
 
+pub(crate) use local::STATIC_CONFIG;
 pub use local::{DISCOVERY_FIELDS, FILE_EXTENSIONS, check_static_targets};
 
 use model::Labels;

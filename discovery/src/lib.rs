@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod file_format;
 mod group;
 
 pub use group::TargetGroup;

@@ -4,6 +4,7 @@ mod block;
 mod chunk;
 mod config;
 mod exposition;
+mod file_sd;
 mod parse;
 mod regex;
 mod relabel;

@@ -265,7 +265,7 @@ impl Printer {
                     (true, _) => self.out.push_str("null"),
                     (false, true) => self.meaning(text, indent - 2),
                     (false, false) => {
-                        self.scalar(text, Place { indent: indent - 2, flow: false, key: false })
+                        self.scalar(text, Place { indent: indent - 2, flow: false, key: false });
                     }
                 }
                 self.newline();

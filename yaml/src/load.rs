@@ -68,11 +68,14 @@ fn unknown(key: &Node, schema: &'static Schema) -> Problem {
     let Some(name) = text_of(key) else {
         return Problem::new(key.mark, format!("{} has names for keys", schema.name));
     };
-    let mut what = format!("unknown field {name:?} in {}", schema.name);
-    if let Some(meant) = suggest(name, schema.fields().map(|field| field.name)) {
-        what.push_str(&format!("; did you mean {meant:?}?"));
-    }
-    Problem::new(key.mark, what)
+    let what = format!("unknown field {name:?} in {}", schema.name);
+    Problem::new(
+        key.mark,
+        match suggest(name, schema.fields().map(|field| field.name)) {
+            Some(meant) => format!("{what}; did you mean {meant:?}?"),
+            None => what,
+        },
+    )
 }
 
 fn text_of(node: &Node) -> Option<&str> {

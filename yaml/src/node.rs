@@ -178,10 +178,10 @@ impl Builder {
                     self.finish(node, anchor)?;
                 }
                 Event::SequenceStart(_, anchor, _) => {
-                    self.open(mark, Content::List(Vec::new()), anchor)
+                    self.open(mark, Content::List(Vec::new()), anchor);
                 }
                 Event::MappingStart(_, anchor, _) => {
-                    self.open(mark, Content::Map(Vec::new()), anchor)
+                    self.open(mark, Content::Map(Vec::new()), anchor);
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     let open = self.stack.pop().expect("ends follow starts");

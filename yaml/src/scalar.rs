@@ -36,10 +36,10 @@ pub(crate) fn resolve(text: &str) -> Scalar {
         return Scalar::Text;
     }
     let plain: String = text.chars().filter(|&c| c != '_').collect();
-    if !text.starts_with('.') {
-        if let Some(int) = integer(&plain) {
-            return Scalar::Int(int);
-        }
+    if !text.starts_with('.')
+        && let Some(int) = integer(&plain)
+    {
+        return Scalar::Int(int);
     }
     if is_float(&plain) {
         return plain.parse().map_or(Scalar::Text, Scalar::Float);

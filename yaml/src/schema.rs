@@ -109,7 +109,6 @@ impl Schema {
 }
 
 /// The check of sections whose fields do not depend on each other.
-#[expect(clippy::unnecessary_wraps, reason = "has the signature of a check")]
 pub fn no_check(_section: &mut Section) -> Result<(), Problem> {
     Ok(())
 }

@@ -216,12 +216,21 @@ impl Printer {
             '\u{2029}' => "\\P",
             _ => "",
         };
+        if !short.is_empty() {
+            self.out.push_str(short);
+            return;
+        }
         let code = u32::from(c);
-        match (short.is_empty(), code) {
-            (false, _) => self.out.push_str(short),
-            (true, 0..=0xff) => self.out.push_str(&format!("\\x{code:02X}")),
-            (true, 0x100..=0xffff) => self.out.push_str(&format!("\\u{code:04X}")),
-            (true, _) => self.out.push_str(&format!("\\U{code:08X}")),
+        let (letter, digits) = match code {
+            0..=0xff => ('x', 2),
+            0x100..=0xffff => ('u', 4),
+            _ => ('U', 8),
+        };
+        self.out.push('\\');
+        self.out.push(letter);
+        for place in (0..digits).rev() {
+            let digit = char::from_digit((code >> (4 * place)) & 0xf, 16).expect("four bits");
+            self.out.push(digit.to_ascii_uppercase());
         }
     }
 
