@@ -145,7 +145,7 @@ impl<'a> Exec<'a> {
             }
             Node::Invariant(inner) => return self.invariant(inner, grid),
             Node::Call(call) => functions::call::vector(self, call, grid)?,
-            Node::Negate(inner, _) => {
+            Node::Negate(inner) => {
                 let mut out = self.vector(inner, grid)?;
                 out.values.iter_mut().for_each(|v| *v = -*v);
                 self.drop_names(out)?
@@ -189,7 +189,7 @@ impl<'a> Exec<'a> {
                 (0..grid.len).for_each(|step| self.count(step, looked_at as usize));
                 Ok(vec![once.first().copied().unwrap_or(f64::NAN); grid.len])
             }
-            Node::Negate(inner, _) => {
+            Node::Negate(inner) => {
                 let mut out = self.scalar(inner, grid)?;
                 out.iter_mut().for_each(|v| *v = -*v);
                 Ok(out)

@@ -1,5 +1,15 @@
 //! The table of PromQL functions: names, argument types, results. Data only: what they compute lives beside it.
 
+pub(crate) mod call;
+pub(crate) mod elementary;
+pub(crate) mod histogram;
+mod label;
+pub(crate) mod predict;
+pub(crate) mod range;
+pub(crate) mod sort;
+mod time;
+pub(crate) mod trig;
+
 use crate::ast::ValueType::{self, Matrix, Scalar, String, Vector};
 
 /// How many arguments a function takes beyond what its types say.

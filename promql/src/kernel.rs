@@ -4,6 +4,7 @@
 pub(crate) mod counter;
 pub(crate) mod extreme;
 pub(crate) mod order;
+pub(crate) mod pdqsort;
 pub(crate) mod sum;
 
 use model::StepGrid;

@@ -174,12 +174,6 @@ impl LabelIndex {
         self.sets.get(number)
     }
 
-    /// The number of a set if it is there.
-    pub(crate) fn find(&self, pairs: &[LabelPair]) -> Option<usize> {
-        let hash = self.hasher.hash_one(pairs);
-        self.table.find(hash, |&i| self.sets.get(i as usize) == pairs).map(|&i| i as usize)
-    }
-
     /// The number of a set, the next free one if it is new.
     pub(crate) fn insert(&mut self, pairs: &[LabelPair]) -> usize {
         let hash = self.hasher.hash_one(pairs);

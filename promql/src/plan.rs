@@ -74,7 +74,6 @@ pub(crate) struct Select {
     pub(crate) matchers: Vec<Matcher>,
     pub(crate) look: Look,
     pub(crate) smoothed: bool,
-    pub(crate) span: Span,
 }
 
 /// Where windows take their samples from.
@@ -110,7 +109,7 @@ pub(crate) enum Node {
     /// Any other function.
     Call(Box<Call>),
     /// Minus.
-    Negate(Box<Self>, Span),
+    Negate(Box<Self>),
     Binary(Box<Binary>),
     Aggregate(Box<Aggregate>),
     /// Evaluated at the first step, the same at all others.
@@ -159,8 +158,6 @@ pub(crate) struct Aggregate {
     pub(crate) param: Option<Argument>,
     pub(crate) grouping: Vec<Box<str>>,
     pub(crate) without: bool,
-    pub(crate) span: Span,
-    pub(crate) operand_span: Span,
     pub(crate) param_span: Option<Span>,
 }
 
@@ -174,7 +171,7 @@ impl Node {
                 call.function,
                 FunctionId::Scalar | FunctionId::Time | FunctionId::MinOf | FunctionId::MaxOf
             ),
-            Self::Negate(node, _) | Self::Invariant(node) => node.is_scalar(),
+            Self::Negate(node) | Self::Invariant(node) => node.is_scalar(),
             Self::Binary(binary) => binary.lhs.is_scalar() && binary.rhs.is_scalar(),
         }
     }

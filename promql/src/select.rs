@@ -88,7 +88,7 @@ pub(crate) fn stream(
     let windows = hints::instant_windows(select, grid, exec.lookback_ms);
     let drop_name = timestamps && exec.delayed_name_removal;
     let mut out = StepBatch::new(grid.len);
-    let mut flush = |out: &mut StepBatch, sink: Sink<'_>| {
+    let flush = |out: &mut StepBatch, sink: Sink<'_>| {
         exec.hold(out.num_samples(), 0)?;
         sink(out)?;
         *out = StepBatch::new(grid.len);

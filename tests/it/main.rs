@@ -1,11 +1,15 @@
 //! Integration tests: everything seen from outside.
 
+mod aggregations;
 mod block;
+mod cases;
 mod chunk;
 mod config;
 mod exposition;
 mod file_sd;
+mod functions;
 mod parse;
+mod queries;
 mod regex;
 mod relabel;
 mod scalars;

@@ -27,11 +27,11 @@ fn limits(k: &[f64], num_series: usize) -> Result<Option<Vec<usize>>, Error> {
         return Err(Error::Execution("Parameter value is NaN".to_owned()));
     }
     if smallest <= MIN {
-        let value = float::api(smallest);
+        let value = float::general(smallest);
         return Err(Error::Execution(format!("Scalar value {value} underflows int64")));
     }
     if largest >= MAX {
-        let value = float::api(largest);
+        let value = float::general(largest);
         return Err(Error::Execution(format!("Scalar value {value} overflows int64")));
     }
     Ok(Some(k.iter().map(|&k| (k.max(0.0) as usize).min(num_series)).collect()))

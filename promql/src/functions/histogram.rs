@@ -1,9 +1,6 @@
 //! Classic histograms: quantiles and fractions from cumulative buckets. Which rows are buckets of which histogram is
 //! found once for the query; a step costs the walk over its buckets.
 
-#[cfg(test)]
-mod tests;
-
 use crate::ast::Span;
 use crate::bitmap;
 use crate::engine::Error;
@@ -188,7 +185,7 @@ fn histograms(exec: &Exec<'_>, batch: &StepBatch, place: Span) -> Vec<Histogram>
     let (mut index, mut out, mut key) = (LabelIndex::default(), Vec::<Histogram>::new(), Vec::new());
     for (row, labels) in batch.labels.iter().enumerate() {
         let le = exec.symbols.text(label(labels, exec.names.le));
-        let Some(bound) = float::parse_float(le) else {
+        let Ok(bound) = float::parse_float(le) else {
             let mut text = format!("bucket label \"le\" is missing or has a malformed value of \"{le}\"");
             text.push_str(&for_metric(exec, labels));
             exec.note(|notes| notes.warn(text, Some(place)));
@@ -278,7 +275,7 @@ impl Monotonicity {
 
     fn tell(self, exec: &Exec<'_>, grid: StepGrid, place: Span) {
         for (metric, forced, count, first, last) in self.forced {
-            let [from, to] = [first, last].map(|step| model::timestamp::rfc3339(grid.at(step)));
+            let [from, to] = [first, last].map(|step| model::timestamp::format_rfc3339(grid.at(step)));
             let [low, high] = [forced.min_bound, forced.max_bound].map(float::general);
             let difference = float::printf_g(forced.max_difference, 2);
             let text = format!("input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile){metric}, from buckets {low} to {high}, with a max diff of {difference}, over {count} samples from {from} to {to}");

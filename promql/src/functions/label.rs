@@ -6,7 +6,8 @@ use crate::functions::FunctionId;
 use crate::operator::{StepBatch, label, set_label};
 use crate::plan::{Argument, Call};
 use model::hash::HashMap;
-use model::{LabelPair, METRIC_NAME, Regex, StepGrid, Sym};
+use model::regex::Regex;
+use model::{LabelPair, METRIC_NAME, StepGrid, Sym};
 
 fn text(call: &Call, index: usize) -> &str {
     match &call.args[index] {

@@ -124,15 +124,16 @@ pub(crate) fn at_edges(
     };
     let mut difference = right - left;
     if counting.counter {
-        let mut previous = left;
+        let (mut previous, mut correction) = (left, 0.0);
         let inside = t.iter().zip(v).take(last + 1).skip(first);
         let inside = inside.filter(|(t, _)| **t > window.start_ms && **t < window.end_ms);
         for value in inside.map(|(_, v)| *v).chain([right]) {
             if value < previous {
-                difference += previous;
+                correction += previous;
             }
             previous = value;
         }
+        difference += correction;
     }
     Some(counting.per_seconds.map_or(difference, |seconds| difference / seconds))
 }

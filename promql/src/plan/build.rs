@@ -58,7 +58,7 @@ impl Builder<'_> {
                 match inner {
                     inner if !unary.negative => inner,
                     Node::Number(value) => Node::Number(-value),
-                    inner => Node::Negate(Box::new(inner), unary.span),
+                    inner => Node::Negate(Box::new(inner)),
                 }
             }
             Expr::Binary(binary) => self.binary(binary)?,
@@ -97,8 +97,6 @@ impl Builder<'_> {
             param: param?,
             grouping: aggregate.grouping.clone(),
             without: aggregate.without,
-            span: aggregate.span,
-            operand_span: aggregate.expr.unwrap_parens().span(),
             param_span: aggregate.param.as_deref().map(|p| p.unwrap_parens().span()),
         })))
     }
@@ -182,7 +180,6 @@ impl Builder<'_> {
             matchers: selector.matchers.clone(),
             look: self.look(&selector.at)?,
             smoothed: selector.extended == Some(Extended::Smoothed),
-            span: selector.span,
         })
     }
 

@@ -37,7 +37,7 @@ fn visit(node: &Node, grid: StepGrid, lookback_ms: i64, span: &mut Option<TimeRa
             call.params.iter().for_each(|param| visit(param, grid, lookback_ms, span));
         }
         Node::Call(call) => call.args.iter().for_each(argument),
-        Node::Negate(inner, _) => visit(inner, grid, lookback_ms, span),
+        Node::Negate(inner) => visit(inner, grid, lookback_ms, span),
         Node::Binary(binary) => {
             visit(&binary.lhs, grid, lookback_ms, span);
             visit(&binary.rhs, grid, lookback_ms, span);

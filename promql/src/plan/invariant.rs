@@ -51,7 +51,7 @@ pub(super) fn mark(node: &mut Node) -> bool {
             }
             false
         }
-        Node::Negate(inner, _) => mark(inner),
+        Node::Negate(inner) => mark(inner),
         Node::Binary(binary) => {
             let (left, right) = (mark(&mut binary.lhs), mark(&mut binary.rhs));
             if left && right {
