@@ -143,7 +143,7 @@ impl Engine {
         at_ms: i64,
         request: &Request<'_>,
     ) -> Result<Answer, Error> {
-        let expr = parse(query, self.options.features)?;
+        let expr = parse(query, &self.options.features)?;
         let times = plan::Times { start_ms: at_ms, end_ms: at_ms, step_ms: 0 };
         self.run(storage, (query, &expr), times, request)
     }
@@ -158,7 +158,7 @@ impl Engine {
         step_ms: i64,
         request: &Request<'_>,
     ) -> Result<Answer, Error> {
-        let expr = parse(query, self.options.features)?;
+        let expr = parse(query, &self.options.features)?;
         let value_type = expr.value_type();
         if !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
             let given = value_type.documented_name();

@@ -1,7 +1,7 @@
 //! Elementary functions with the exact bits of the reference: the classic Cephes and fdlibm approximations that Go
 //! uses on amd64, not those of the C library, which differ in the last places. Numbers only, nothing of PromQL.
 
-use std::f64::consts::{LN_2, LN_10, LOG2_E};
+use std::f64::consts::{LOG2_E, LOG10_E};
 
 /// ln 2 in two parts; `k * LN2_HIGH` is exact for every exponent `k`.
 const LN2_HIGH: f64 = f64::from_bits(0x3FE6_2E42_FEE0_0000);
@@ -128,12 +128,12 @@ pub(crate) fn log2(x: f64) -> f64 {
     if fraction == 0.5 {
         return f64::from(exponent - 1);
     }
-    ln(fraction) * (1.0 / LN_2) + f64::from(exponent)
+    ln(fraction) * LOG2_E + f64::from(exponent)
 }
 
 /// Logarithm to the base 10.
 pub(crate) fn log10(x: f64) -> f64 {
-    log2(x) * (LN_2 / LN_10)
+    ln(x) * LOG10_E
 }
 
 /// ln(1 + x), exact for small `x`.
