@@ -50,9 +50,7 @@ fn matchers_of(node: &Node) -> &[Matcher] {
 
 /// `absent(v)`
 pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
-    let Argument::Node { node, .. } = &call.args[0] else {
-        unreachable!("checked to be a vector")
-    };
+    let Argument::Node { node, .. } = &call.args[0] else { unreachable!("checked to be a vector") };
     let batch = exec.vector(node, grid)?;
     let mut found = vec![0; bitmap::num_words(grid.len)];
     (0..batch.len()).for_each(|row| bitmap::or(&mut found, batch.bits(row)));

@@ -164,11 +164,7 @@ impl<const ROOT: bool> Cell for Variance<ROOT> {
 }
 
 /// Folds the operand into one cell for each group and step.
-fn fold<C: Cell>(
-    exec: &Exec<'_>,
-    node: &Aggregate,
-    grid: StepGrid,
-) -> Result<StepBatch, Error> {
+fn fold<C: Cell>(exec: &Exec<'_>, node: &Aggregate, grid: StepGrid) -> Result<StepBatch, Error> {
     let mut groups = Groups::new(exec, node);
     let mut cells: Vec<Option<C>> = Vec::new();
     exec.stream(&node.operand, grid, &mut |batch| {

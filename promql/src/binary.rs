@@ -75,9 +75,9 @@ pub(crate) fn row(
         BinaryOp::Mod => fill(out, lhs, rhs, |a, b| a % b),
         BinaryOp::Pow => fill(out, lhs, rhs, pow),
         BinaryOp::Atan2 => fill(out, lhs, rhs, atan2),
-        _ if return_bool && op.is_comparison() => fill(out, lhs, rhs, |a, b| {
-            f64::from(u8::from(compare(op, a, b) == Some(true)))
-        }),
+        _ if return_bool && op.is_comparison() => {
+            fill(out, lhs, rhs, |a, b| f64::from(u8::from(compare(op, a, b) == Some(true))))
+        }
         _ => {
             out.copy_from_slice(kept);
             for (word_index, word) in bits.iter_mut().enumerate() {
@@ -98,8 +98,9 @@ pub(crate) fn row(
 pub(crate) fn note_floats(exec: &Exec<'_>, node: &Binary, met: bool) {
     if met && matches!(node.op, BinaryOp::TrimLower | BinaryOp::TrimUpper) {
         let op = node.op.as_str();
-        let text =
-            format!("incompatible sample types encountered for binary operator \"{op}\": float {op} float");
+        let text = format!(
+            "incompatible sample types encountered for binary operator \"{op}\": float {op} float"
+        );
         exec.note(|notes| notes.info(text, Some(node.span)));
     }
 }

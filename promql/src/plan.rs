@@ -103,7 +103,10 @@ pub(crate) enum Node {
     /// The same number at every step.
     Number(f64),
     /// The newest sample of each series; its time instead of its value if `timestamps`.
-    Select { select: Select, timestamps: bool },
+    Select {
+        select: Select,
+        timestamps: bool,
+    },
     /// A function of windows.
     Window(Box<WindowCall>),
     /// Any other function.

@@ -14,7 +14,8 @@ pub(crate) fn column(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<Vec
         FunctionId::Time => Ok((0..grid.len).map(|step| grid.at(step) as f64 / 1000.0).collect()),
         FunctionId::Scalar => only_element(exec, call, grid),
         function => {
-            let (a, b) = (exec.scalar_arg(&call.args, 0, grid)?, exec.scalar_arg(&call.args, 1, grid)?);
+            let (a, b) =
+                (exec.scalar_arg(&call.args, 0, grid)?, exec.scalar_arg(&call.args, 1, grid)?);
             let max = function == FunctionId::MaxOf;
             Ok(a.iter().zip(&b).map(|(&a, &b)| scalar_extreme(a, b, max)).collect())
         }

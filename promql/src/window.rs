@@ -57,7 +57,8 @@ pub(crate) fn for_each_window(
             values: columns.values[window.begin..window.end].to_vec(),
         };
         if let Some(extended) = range.extended {
-            inside = crate::functions::range::with_edges(extended, select::samples(&inside), &window);
+            inside =
+                crate::functions::range::with_edges(extended, select::samples(&inside), &window);
         }
         let labels: Vec<_> =
             labels.iter().filter(|p| !drop || !exec.names.names_metric(p.name)).copied().collect();
@@ -119,13 +120,17 @@ impl CounterCheck<'_, '_> {
         let place = self.call.range.span;
         if exec.type_and_unit_labels {
             if kind != "counter" && kind != "histogram" {
-                let text = format!("metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", got \"{kind}\": \"{name}\"");
+                let text = format!(
+                    "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", got \"{kind}\": \"{name}\""
+                );
                 exec.note(|notes| notes.info(text, place));
             }
             return;
         }
         if !["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end)) {
-            let text = format!("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"{name}\"");
+            let text = format!(
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"{name}\""
+            );
             exec.note(|notes| notes.info(text, place));
         }
     }
@@ -144,8 +149,7 @@ pub(crate) fn stream(
     let params = call.params.iter().map(|param| exec.scalar(param, grid));
     let params: Vec<Vec<f64>> = params.collect::<Result<_, _>>()?;
     let mut kernel = RangeKernel::new(call, params);
-    let keeps_name =
-        matches!(call.function, FunctionId::LastOverTime | FunctionId::FirstOverTime);
+    let keeps_name = matches!(call.function, FunctionId::LastOverTime | FunctionId::FirstOverTime);
     let is_counter = matches!(call.function, FunctionId::Rate | FunctionId::Increase);
     let (seen, scratch) = (LabelsColumn::default(), Vec::new());
     let mut unnamed = Unnamed { exec, seen, name: None, index: None, scratch };

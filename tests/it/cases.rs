@@ -74,7 +74,10 @@ fn whole_queries_agree() {
             failures.push(format!("{query} {features}\n  got {got}\n  not {expected}"));
         }
     }
-    eprintln!("cases.jsonl {}/{total}, {skipped} on native histograms left out", total - failures.len());
+    eprintln!(
+        "cases.jsonl {}/{total}, {skipped} on native histograms left out",
+        total - failures.len()
+    );
     if let Ok(path) = std::env::var("FIRESTEEL_FAILURES") {
         std::fs::write(path, failures.join("\n")).unwrap();
     }

@@ -30,7 +30,11 @@ fn range_functions_agree_to_the_last_bit() {
         let query = format!("{function}({})", args.join(","));
         let answer = instant(&engine, &storage, &query, at_ms).unwrap();
         if !same(only(&answer), number(&line["out"])) {
-            failures.push(format!("{query}: {:?} instead of {}: {line}", only(&answer).map(|v| format!("{:016x}", v.to_bits())), line["out"]));
+            failures.push(format!(
+                "{query}: {:?} instead of {}: {line}",
+                only(&answer).map(|v| format!("{:016x}", v.to_bits())),
+                line["out"]
+            ));
         }
     }
     eprintln!("range_functions.jsonl {}/{}", lines.len() - failures.len(), lines.len());
@@ -59,7 +63,11 @@ fn elementary_functions_agree_to_the_last_bit() {
         };
         let answer = instant(&engine, &storage, &query, 0).unwrap();
         if !same(only(&answer), number(&line["out"])) {
-            failures.push(format!("{query}: {:?} {:?} {line}", only(&answer), only(&answer).map(|v| format!("{:016x}", v.to_bits()))));
+            failures.push(format!(
+                "{query}: {:?} {:?} {line}",
+                only(&answer),
+                only(&answer).map(|v| format!("{:016x}", v.to_bits()))
+            ));
         }
     }
     eprintln!("math.jsonl {}/{}", lines.len() - failures.len(), lines.len());

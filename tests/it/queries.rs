@@ -228,12 +228,17 @@ pub(crate) fn data(answer: &Answer) -> Json {
 
 /// Rows in a fixed order, for answers whose order means nothing.
 pub(crate) fn unordered(mut data: Json) -> Json {
-    if let Some(rows) = data["result"].as_array_mut().filter(|rows| rows.iter().all(Json::is_object)) {
-        rows.sort_by_cached_key(|row| row["metric"].as_object().map(|metric| {
-            let mut pairs: Vec<_> = metric.iter().map(|(n, v)| (n.clone(), v.to_string())).collect();
-            pairs.sort();
-            pairs
-        }));
+    if let Some(rows) =
+        data["result"].as_array_mut().filter(|rows| rows.iter().all(Json::is_object))
+    {
+        rows.sort_by_cached_key(|row| {
+            row["metric"].as_object().map(|metric| {
+                let mut pairs: Vec<_> =
+                    metric.iter().map(|(n, v)| (n.clone(), v.to_string())).collect();
+                pairs.sort();
+                pairs
+            })
+        });
         for row in rows {
             if let Some(metric) = row["metric"].as_object_mut() {
                 metric.sort_keys();

@@ -45,9 +45,9 @@ impl Groups {
     pub(super) fn of(&mut self, labels: &[LabelPair], drop_name: bool) -> usize {
         self.scratch.clear();
         if self.without {
-            let kept = labels.iter().filter(|pair| {
-                pair.name != self.metric_name && !self.names.contains(&pair.name)
-            });
+            let kept = labels
+                .iter()
+                .filter(|pair| pair.name != self.metric_name && !self.names.contains(&pair.name));
             self.scratch.extend(kept.copied());
         } else if !self.names.is_empty() {
             let kept = labels.iter().filter(|pair| self.names.contains(&pair.name));

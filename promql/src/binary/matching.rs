@@ -269,7 +269,9 @@ impl Join<'_, '_> {
 fn text(symbols: &Symbols, pairs: &[LabelPair]) -> String {
     let pairs: Vec<_> = pairs
         .iter()
-        .map(|p| format!("{}={}", symbols.text(p.name), model::quote::Quoted(symbols.text(p.value))))
+        .map(|p| {
+            format!("{}={}", symbols.text(p.name), model::quote::Quoted(symbols.text(p.value)))
+        })
         .collect();
     format!("{{{}}}", pairs.join(", "))
 }

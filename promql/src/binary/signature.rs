@@ -22,7 +22,10 @@ impl SignatureOf {
     }
 
     /// The part of a label set by which it meets others.
-    pub(crate) fn of<'l>(&self, labels: &'l [LabelPair]) -> impl Iterator<Item = LabelPair> + use<'_, 'l> {
+    pub(crate) fn of<'l>(
+        &self,
+        labels: &'l [LabelPair],
+    ) -> impl Iterator<Item = LabelPair> + use<'_, 'l> {
         labels.iter().copied().filter(|pair| {
             if self.on {
                 self.names.contains(&pair.name)

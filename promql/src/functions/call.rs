@@ -63,10 +63,9 @@ pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<Ste
             Ok(StepBatch::new(grid.len))
         }
         FunctionId::Info => crate::info::vector(exec, call, grid),
-        FunctionId::Round
-        | FunctionId::Clamp
-        | FunctionId::ClampMin
-        | FunctionId::ClampMax => bounded(exec, call, grid),
+        FunctionId::Round | FunctionId::Clamp | FunctionId::ClampMin | FunctionId::ClampMax => {
+            bounded(exec, call, grid)
+        }
         function => {
             let value = element(function).expect("a function of vectors");
             map(exec, call, grid, |_, v| value(v))

@@ -182,11 +182,13 @@ struct Histogram {
 
 /// Finds the histograms of a vector. Rows without a bound are told and left out.
 fn histograms(exec: &Exec<'_>, batch: &StepBatch, place: Span) -> Vec<Histogram> {
-    let (mut index, mut out, mut key) = (LabelIndex::default(), Vec::<Histogram>::new(), Vec::new());
+    let (mut index, mut out, mut key) =
+        (LabelIndex::default(), Vec::<Histogram>::new(), Vec::new());
     for (row, labels) in batch.labels.iter().enumerate() {
         let le = exec.symbols.text(label(labels, exec.names.le));
         let Ok(bound) = float::parse_float(le) else {
-            let mut text = format!("bucket label \"le\" is missing or has a malformed value of \"{le}\"");
+            let mut text =
+                format!("bucket label \"le\" is missing or has a malformed value of \"{le}\"");
             text.push_str(&for_metric(exec, labels));
             exec.note(|notes| notes.warn(text, Some(place)));
             continue;
@@ -266,7 +268,11 @@ impl Monotonicity {
                 held.max_bound = held.max_bound.max(forced.max_bound);
                 held.max_difference = held.max_difference.max(forced.max_difference);
                 // The reference merges its notes twice at every further step.
-                *count = if step == *last { *count + 1 } else { count.saturating_mul(2).saturating_add(2) };
+                *count = if step == *last {
+                    *count + 1
+                } else {
+                    count.saturating_mul(2).saturating_add(2)
+                };
                 *first = step.min(*first);
                 *last = step.max(*last);
             }
@@ -275,21 +281,20 @@ impl Monotonicity {
 
     fn tell(self, exec: &Exec<'_>, grid: StepGrid, place: Span) {
         for (metric, forced, count, first, last) in self.forced {
-            let [from, to] = [first, last].map(|step| model::timestamp::format_rfc3339(grid.at(step)));
+            let [from, to] =
+                [first, last].map(|step| model::timestamp::format_rfc3339(grid.at(step)));
             let [low, high] = [forced.min_bound, forced.max_bound].map(float::general);
             let difference = float::printf_g(forced.max_difference, 2);
-            let text = format!("input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile){metric}, from buckets {low} to {high}, with a max diff of {difference}, over {count} samples from {from} to {to}");
+            let text = format!(
+                "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile){metric}, from buckets {low} to {high}, with a max diff of {difference}, over {count} samples from {from} to {to}"
+            );
             exec.note(|notes| notes.info(text, Some(place)));
         }
     }
 }
 
 /// `histogram_quantile(q, v)`
-pub(crate) fn quantile(
-    exec: &Exec<'_>,
-    call: &Call,
-    grid: StepGrid,
-) -> Result<StepBatch, Error> {
+pub(crate) fn quantile(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
     let q = exec.scalar_arg(&call.args, 0, grid)?;
     check_quantiles(exec, &q, span_of(&call.args[0]));
     let batch = exec.vector_arg(&call.args, 1, grid)?;
@@ -310,11 +315,7 @@ pub(crate) fn quantile(
 
 /// `histogram_quantiles(v, label, q…)`: buckets of equal bounds that were added up for one quantile are added up again
 /// for the next, as in the reference.
-pub(crate) fn quantiles(
-    exec: &Exec<'_>,
-    call: &Call,
-    grid: StepGrid,
-) -> Result<StepBatch, Error> {
+pub(crate) fn quantiles(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
     let Argument::Text(name) = &call.args[1] else { unreachable!("checked to be a string") };
     let batch = exec.vector_arg(&call.args, 0, grid)?;
     let place = span_of(&call.args[0]);
@@ -385,11 +386,7 @@ fn append_labelled(
 }
 
 /// `histogram_fraction(lower, upper, v)`
-pub(crate) fn fraction(
-    exec: &Exec<'_>,
-    call: &Call,
-    grid: StepGrid,
-) -> Result<StepBatch, Error> {
+pub(crate) fn fraction(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
     let lower = exec.scalar_arg(&call.args, 0, grid)?;
     let upper = exec.scalar_arg(&call.args, 1, grid)?;
     let batch = exec.vector_arg(&call.args, 2, grid)?;

@@ -72,11 +72,7 @@ fn rewrite(
 }
 
 /// `label_replace(v, destination, replacement, source, regex)`
-pub(crate) fn replace(
-    exec: &Exec<'_>,
-    call: &Call,
-    grid: StepGrid,
-) -> Result<StepBatch, Error> {
+pub(crate) fn replace(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
     let batch = exec.vector_arg(&call.args, 0, grid)?;
     let (destination, template, regex) = (text(call, 1), text(call, 2), pattern(call)?);
     let source = exec.symbols.intern(text(call, 3));

@@ -36,19 +36,12 @@ pub(crate) fn deriv(samples: Samples<'_>, window: &Window) -> Option<f64> {
 }
 
 /// `predict_linear` of one window.
-pub(crate) fn predict_linear(
-    samples: Samples<'_>,
-    window: &Window,
-    seconds: f64,
-) -> Option<f64> {
+pub(crate) fn predict_linear(samples: Samples<'_>, window: &Window, seconds: f64) -> Option<f64> {
     line(samples, window, window.eval_ms).map(|(slope, intercept)| slope * seconds + intercept)
 }
 
 /// `double_exponential_smoothing` of one window with its smoothing and trend factors.
-pub(crate) fn smooth(
-    values: &[f64],
-    (level, trend): (f64, f64),
-) -> Result<Option<f64>, Error> {
+pub(crate) fn smooth(values: &[f64], (level, trend): (f64, f64)) -> Result<Option<f64>, Error> {
     for (factor, name, short) in [(level, "smoothing", "sf"), (trend, "trend", "tf")] {
         if factor <= 0.0 || factor >= 1.0 {
             return Err(Error::Execution(format!(

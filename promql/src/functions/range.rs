@@ -76,8 +76,7 @@ impl RangeKernel {
     pub(crate) fn new(call: &WindowCall, params: Vec<Vec<f64>>) -> Self {
         let mut params = params.into_iter();
         let mut param = || params.next().expect("checked number of arguments");
-        let per_seconds =
-            (call.function == FunctionId::Rate).then_some(call.range.range_seconds);
+        let per_seconds = (call.function == FunctionId::Rate).then_some(call.range.range_seconds);
         let counting = Counting { counter: call.function != FunctionId::Delta, per_seconds };
         let extended = call.range.extended;
         let event: Event = match call.function {

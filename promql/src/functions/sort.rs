@@ -18,7 +18,8 @@ pub(crate) fn before(a: f64, b: f64, descending: bool) -> bool {
 /// The vector of a call: its argument in another order.
 pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
     if grid.len > 1 {
-        let text = "sort is ineffective for range queries since results are always ordered by labels";
+        let text =
+            "sort is ineffective for range queries since results are always ordered by labels";
         exec.note(|notes| notes.warn(text, Some(call.span)));
     }
     let batch = exec.vector_arg(&call.args, 0, grid)?;
@@ -28,8 +29,7 @@ pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<Ste
     let mut rows: Vec<usize> =
         (0..batch.len()).filter(|&row| bitmap::get(batch.bits(row), 0)).collect();
     let value = |row: usize| batch.row(row)[0];
-    let descending =
-        matches!(call.function, FunctionId::SortDesc | FunctionId::SortByLabelDesc);
+    let descending = matches!(call.function, FunctionId::SortDesc | FunctionId::SortByLabelDesc);
     if matches!(call.function, FunctionId::Sort | FunctionId::SortDesc) {
         pdqsort::sort(&mut rows, &|&a, &b| before(value(a), value(b), descending));
     } else {
@@ -41,9 +41,9 @@ pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<Ste
         rows.sort_by(|&a, &b| {
             let (a, b) = (batch.labels.get(a), batch.labels.get(b));
             let differs = names.iter().map(|&name| (label(a, name), label(b, name)));
-            let order = differs.filter(|(x, y)| x != y).map(|(x, y)| {
-                natural(exec.symbols.text(x), exec.symbols.text(y))
-            });
+            let order = differs
+                .filter(|(x, y)| x != y)
+                .map(|(x, y)| natural(exec.symbols.text(x), exec.symbols.text(y)));
             let order = order.into_iter().next().unwrap_or_else(|| exec.symbols.compare(a, b));
             if descending { order.reverse() } else { order }
         });

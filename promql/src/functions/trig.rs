@@ -202,11 +202,8 @@ pub(crate) fn asin(x: f64) -> f64 {
         return f64::NAN;
     }
     let opposite = (1.0 - a * a).sqrt();
-    let y = if a > 0.7 {
-        FRAC_PI_2 - atan_positive(opposite / a)
-    } else {
-        atan_positive(a / opposite)
-    };
+    let y =
+        if a > 0.7 { FRAC_PI_2 - atan_positive(opposite / a) } else { atan_positive(a / opposite) };
     if x < 0.0 { -y } else { y }
 }
 

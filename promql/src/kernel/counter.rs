@@ -56,7 +56,12 @@ impl Kernel for Extrapolated {
         }
         let (first_ms, last_ms) = (samples.times[begin], samples.times[last]);
         let gaps = (last - begin) as f64;
-        let factor = extrapolation(self.counting, window, (first_ms, last_ms, gaps), (difference, first_value));
+        let factor = extrapolation(
+            self.counting,
+            window,
+            (first_ms, last_ms, gaps),
+            (difference, first_value),
+        );
         Some(difference * factor)
     }
 }
@@ -99,7 +104,8 @@ pub(crate) fn at_edges(
     samples: Samples<'_>,
     window: &Window,
 ) -> Option<f64> {
-    let (t, v) = (&samples.times[window.begin..window.end], &samples.values[window.begin..window.end]);
+    let (t, v) =
+        (&samples.times[window.begin..window.end], &samples.values[window.begin..window.end]);
     let last_index = t.len() - 1;
     let inner = &t[..last_index];
     let first = inner.iter().position(|&t| t > window.start_ms).unwrap_or(last_index);

@@ -32,7 +32,11 @@ impl Plan {
                 let mut node = builder.node(expr)?;
                 let constant = invariant::mark(&mut node);
                 invariant::wrap_if(&mut node, constant);
-                if value_type == ValueType::Scalar { Root::Scalar(node) } else { Root::Vector(node) }
+                if value_type == ValueType::Scalar {
+                    Root::Scalar(node)
+                } else {
+                    Root::Vector(node)
+                }
             }
         };
         Ok(Self { root })
@@ -139,10 +143,8 @@ impl Builder<'_> {
     fn window(&mut self, call: &ast::Call, at: usize) -> Result<Node, Error> {
         let function = call.function.id;
         let range = self.range(call.args[at].unwrap_parens())?;
-        let counts = matches!(
-            function,
-            FunctionId::Delta | FunctionId::Increase | FunctionId::Rate
-        );
+        let counts =
+            matches!(function, FunctionId::Delta | FunctionId::Increase | FunctionId::Rate);
         let events = matches!(function, FunctionId::Changes | FunctionId::Resets);
         let (allowed, keyword, names) = match range.extended {
             None => (true, "", ""),
