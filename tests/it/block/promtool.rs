@@ -7,6 +7,7 @@ use tests::Scratch;
 use tsdb::block::Ulid;
 use tsdb::compact::{BlockSpec, write_block};
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn promtool(arguments: &[&str]) -> Option<String> {
     let output = match Command::new("promtool").args(arguments).output() {
         Ok(output) => output,
