@@ -33,7 +33,7 @@ impl SeriesSet for Source<'_> {
             let labels = Labels::from_pairs([
                 ("__name__", format!("metric_{metric:03}")),
                 ("env", "prod".to_owned()),
-                ("namespace", format!("ns-{}", pod % 40)),
+                ("namespace", format!("ns-{:02}", pod / (PODS / 40))),
                 ("pod", format!("pod-{pod:05}")),
                 ("zone", format!("zone-{}", pod % 3)),
             ]);
@@ -101,7 +101,7 @@ fn matchers(case: &str) -> Vec<Matcher> {
         "metric and common label" => vec![matcher("env", Equal, "prod"), name],
         "metric and prefix" => vec![name, matcher("pod", Regex, "pod-001.*")],
         "metric and contains" => vec![name, matcher("pod", Regex, ".*77.*")],
-        "metric and set" => vec![name, matcher("namespace", Regex, "ns-1|ns-2|ns-3")],
+        "metric and set" => vec![name, matcher("namespace", Regex, "ns-01|ns-02|ns-03")],
         "metric and not" => vec![name, matcher("zone", NotEqual, "zone-1")],
         _ => vec![matcher("pod", Regex, ".*77.*")],
     }

@@ -1,13 +1,14 @@
 //! Blocks that Prometheus wrote: everything readable, and written again byte for byte.
 
-use super::{block_dir, read_all};
+use super::{Sample, block_dir, read_all};
 use model::TimeRange;
 use std::path::Path;
 use std::sync::Arc;
 use tests::Scratch;
-use tsdb::block::{Block, BlockMeta, Ulid};
+use tsdb::block::{Block, BlockMeta, BlockSet, Ulid};
 use tsdb::compact::{SEGMENT_BYTES, merge_blocks};
 use tsdb::index::{IndexReader, IndexWriter, encode_chunks};
+use tsdb::querier::DbQuerier;
 
 /// Reads an index completely and writes it anew.
 fn rewrite_index(original: &Path, scratch: &Scratch) -> Vec<u8> {
@@ -119,5 +120,57 @@ fn a_label_limits_what_is_read() {
                 assert_eq!(index.symbol(found).expect("symbol"), value);
             }
         }
+    }
+}
+
+/// The samples of a dump line inside `range`; `None` if one of the line is a histogram.
+fn dumped(line: &serde_json::Value, range: TimeRange) -> Option<Vec<Sample>> {
+    let sample = |s: &serde_json::Value| {
+        Some((s[0].as_i64()?, u64::from_str_radix(s[1].as_str()?, 16).ok()?))
+    };
+    let all = line["samples"].as_array()?.iter().map(sample).collect::<Option<Vec<_>>>()?;
+    Some(all.into_iter().filter(|(time, _)| range.contains(*time)).collect())
+}
+
+/// Blocks of several levels, with deleted ranges, overlapping or merged, read together like the recorded dump.
+#[test]
+fn blocks_read_together_like_their_dump() {
+    let Some(shared) = tests::shared() else { return };
+    for (name, floats) in [
+        ("levels-tombstones", 3),
+        ("levels-tombstones-cleaned", 3),
+        ("overlapping-blocks", 2),
+        ("overlapping-blocks-merged", 2),
+    ] {
+        let place = shared.join("golden/tsdb/dirs").join(name);
+        let listing = std::fs::read(place.join("listing.json")).expect("listing");
+        let listing: serde_json::Value = serde_json::from_slice(&listing).expect("JSON");
+        let head_begin = listing["head_min_time"].as_i64().expect("time");
+        let range = TimeRange::new(i64::MIN, head_begin - 1);
+        let set = BlockSet::open(&disk::RealDisk, &place.join("data"), &[]).expect("open");
+        assert!(set.broken.is_empty() && set.superseded.is_empty(), "{name}");
+        let read = read_all(&DbQuerier::new(range, None, set.blocks), range);
+        let dump = tests::json_lines(&std::fs::read(place.join("dump.jsonl")).expect("dump"));
+        // Samples that came late are in the head for these; they belong to its tests.
+        let late: Vec<&serde_json::Value> = dump
+            .iter()
+            .filter(|line| line["chunks"].to_string().contains("ooo"))
+            .map(|line| &line["head_series"])
+            .collect();
+        let mut compared = 0;
+        for line in dump.iter().filter(|line| line.get("samples").is_some()) {
+            let Some(expected) = dumped(line, range) else { continue };
+            if expected.is_empty() || late.contains(&&line["labels"]) {
+                continue;
+            }
+            let pairs = line["labels"].as_object().expect("labels").iter();
+            let labels = model::Labels::from_pairs(
+                pairs.map(|(name, value)| (name.as_str(), value.as_str().expect("value"))),
+            );
+            let (_, got) = read.iter().find(|(l, _)| *l == labels).expect("the series");
+            assert_eq!(got, &expected, "{name} {labels:?}");
+            compared += 1;
+        }
+        assert!(compared >= floats, "{name}: {compared}");
     }
 }

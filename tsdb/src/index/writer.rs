@@ -170,8 +170,11 @@ impl<'s> IndexWriter<'s> {
         self.sink.put(&(4 + 4 * count).to_be_bytes())?;
         self.sink.start_checksum();
         self.sink.put(&count.to_be_bytes())?;
-        for id in ids {
-            self.sink.put(&id.to_be_bytes())?;
+        // In runs, so that the checksum has long stretches to work on.
+        for run in ids.chunks(1024) {
+            self.entry.clear();
+            self.entry.extend(run.iter().flat_map(|id| id.to_be_bytes()));
+            self.sink.put(&self.entry)?;
         }
         self.sink.put_checksum()
     }
