@@ -6,7 +6,7 @@
 
 mod decode;
 
-pub use decode::decode;
+pub use decode::{decode, first_ms};
 
 use crate::DecodeError;
 

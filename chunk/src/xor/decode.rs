@@ -172,6 +172,13 @@ pub fn decode(num_samples: usize, data: &[u8], out: &mut SampleColumns) -> Resul
     if count < num_samples { Err(DecodeError::Truncated) } else { Ok(()) }
 }
 
+/// The timestamp of the first sample of an XOR chunk (count included).
+pub fn first_ms(data: &[u8]) -> Result<i64, DecodeError> {
+    let mut cursor = Cursor::new(data);
+    cursor.first()?;
+    Ok(cursor.time)
+}
+
 /// Fills both columns; returns how many samples were read and what ended it early.
 fn decode_into(
     cursor: &mut Cursor<'_>,

@@ -1,0 +1,258 @@
+//! The labels of one shard: distinct strings, distinct (name, value) pairs, the posting list of each pair, and label
+//! sets as lists of pair ids. What no series uses any more is freed, so churn does not pile up.
+
+use super::postings::Postings;
+use hashbrown::HashTable;
+use model::hash::{BuildHasher, HashMap};
+use std::hash::{BuildHasher as _, Hasher};
+
+/// The id of a (name, value) within one shard.
+pub(super) type PairId = u32;
+/// The id of a string within one shard.
+pub(super) type TextId = u32;
+
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    name: TextId,
+    value: TextId,
+}
+
+#[derive(Debug)]
+struct Text {
+    text: Box<str>,
+    /// How many pairs name it.
+    users: u32,
+}
+
+/// Strings, pairs and postings of a shard.
+#[derive(Debug, Default)]
+pub(super) struct Dictionary {
+    hasher: BuildHasher,
+    texts: Vec<Text>,
+    text_table: HashTable<TextId>,
+    free_texts: Vec<TextId>,
+    pairs: Vec<Pair>,
+    postings: Vec<Postings>,
+    pair_table: HashTable<PairId>,
+    free_pairs: Vec<PairId>,
+    /// For each label name, its pairs, in no order.
+    names: HashMap<TextId, Vec<PairId>>,
+}
+
+impl Dictionary {
+    /// The string with this id.
+    pub(super) fn text(&self, id: TextId) -> &str {
+        &self.texts[id as usize].text
+    }
+
+    /// The id of a string in use.
+    pub(super) fn find_text(&self, text: &str) -> Option<TextId> {
+        let hash = self.hasher.hash_one(text);
+        self.text_table.find(hash, |&id| self.text(id) == text).copied()
+    }
+
+    /// The label name of a pair.
+    #[inline]
+    pub(super) fn name(&self, pair: PairId) -> TextId {
+        self.pairs[pair as usize].name
+    }
+
+    /// Name and value of a pair.
+    pub(super) fn label(&self, pair: PairId) -> (&str, &str) {
+        let Pair { name, value } = self.pairs[pair as usize];
+        (self.text(name), self.text(value))
+    }
+
+    /// The value of a pair.
+    pub(super) fn value(&self, pair: PairId) -> &str {
+        self.text(self.pairs[pair as usize].value)
+    }
+
+    /// The slots that carry a pair.
+    pub(super) fn postings(&self, pair: PairId) -> &[u32] {
+        self.postings[pair as usize].as_slice()
+    }
+
+    /// The names in use with their pairs.
+    pub(super) fn names(&self) -> impl Iterator<Item = (TextId, &[PairId])> {
+        self.names.iter().map(|(&name, pairs)| (name, pairs.as_slice()))
+    }
+
+    /// The pairs of a name.
+    pub(super) fn pairs_of(&self, name: TextId) -> &[PairId] {
+        self.names.get(&name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The pair of this text, if in use.
+    pub(super) fn find_pair(&self, name: &str, value: &str) -> Option<PairId> {
+        self.find_hashed(self.pair_hash(name, value), name, value)
+    }
+
+    fn find_hashed(&self, hash: u64, name: &str, value: &str) -> Option<PairId> {
+        self.pair_table.find(hash, |&pair| self.label(pair) == (name, value)).copied()
+    }
+
+    fn pair_hash(&self, name: &str, value: &str) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_usize(name.len());
+        hasher.write(name.as_bytes());
+        hasher.write(value.as_bytes());
+        hasher.finish()
+    }
+
+    /// The pair of this text, new if need be, with `slot` added to its postings.
+    pub(super) fn add(&mut self, name: &str, value: &str, slot: u32) -> PairId {
+        let hash = self.pair_hash(name, value);
+        let pair = self.find_hashed(hash, name, value).unwrap_or_else(|| {
+            let new = Pair { name: self.intern(name), value: self.intern(value) };
+            let id = if let Some(id) = self.free_pairs.pop() {
+                self.pairs[id as usize] = new;
+                id
+            } else {
+                self.pairs.push(new);
+                self.postings.push(Postings::default());
+                PairId::try_from(self.pairs.len() - 1).expect("under 2^32 label pairs")
+            };
+            self.names.entry(new.name).or_default().push(id);
+            self.insert_pair(hash, id);
+            id
+        });
+        self.postings[pair as usize].insert(slot);
+        pair
+    }
+
+    fn insert_pair(&mut self, hash: u64, id: PairId) {
+        let (texts, pairs, hasher) = (&self.texts, &self.pairs, &self.hasher);
+        self.pair_table.insert_unique(hash, id, |&id| {
+            let Pair { name, value } = pairs[id as usize];
+            let (name, value) = (&texts[name as usize].text, &texts[value as usize].text);
+            let mut hasher = hasher.build_hasher();
+            hasher.write_usize(name.len());
+            hasher.write(name.as_bytes());
+            hasher.write(value.as_bytes());
+            hasher.finish()
+        });
+    }
+
+    fn intern(&mut self, text: &str) -> TextId {
+        if let Some(id) = self.find_text(text) {
+            self.texts[id as usize].users += 1;
+            return id;
+        }
+        let new = Text { text: text.into(), users: 1 };
+        let id = if let Some(id) = self.free_texts.pop() {
+            self.texts[id as usize] = new;
+            id
+        } else {
+            self.texts.push(new);
+            TextId::try_from(self.texts.len() - 1).expect("under 2^32 label strings")
+        };
+        let (texts, hasher) = (&self.texts, &self.hasher);
+        let hash = hasher.hash_one(text);
+        self.text_table.insert_unique(hash, id, |&id| hasher.hash_one(&*texts[id as usize].text));
+        id
+    }
+
+    /// Drops dead slots from the postings of `pairs`; pairs that nobody carries any more are freed.
+    pub(super) fn remove_dead(&mut self, pairs: &[PairId], alive: impl Fn(u32) -> bool) {
+        let mut gone = Vec::new();
+        for &pair in pairs {
+            self.postings[pair as usize].retain(&alive);
+            if self.postings(pair).is_empty() {
+                gone.push(pair);
+            }
+        }
+        let mut shrunk: Vec<TextId> = gone.iter().map(|&pair| self.name(pair)).collect();
+        shrunk.sort_unstable();
+        shrunk.dedup();
+        for name in shrunk {
+            let postings = &self.postings;
+            let pairs = self.names.get_mut(&name).expect("a name of a pair in use");
+            pairs.retain(|&pair| !postings[pair as usize].as_slice().is_empty());
+            if pairs.is_empty() {
+                self.names.remove(&name);
+            }
+        }
+        for pair in gone {
+            let (name, value) = self.label(pair);
+            let hash = self.pair_hash(name, value);
+            if let Ok(entry) = self.pair_table.find_entry(hash, |&id| id == pair) {
+                entry.remove();
+            }
+            let Pair { name, value } = self.pairs[pair as usize];
+            self.release(name);
+            self.release(value);
+            self.free_pairs.push(pair);
+        }
+    }
+
+    fn release(&mut self, id: TextId) {
+        let text = &mut self.texts[id as usize];
+        text.users -= 1;
+        if text.users > 0 {
+            return;
+        }
+        let hash = self.hasher.hash_one(&*text.text);
+        text.text = Box::default();
+        if let Ok(entry) = self.text_table.find_entry(hash, |&other| other == id) {
+            entry.remove();
+        }
+        self.free_texts.push(id);
+    }
+
+    /// Bytes of the strings in use.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.texts.iter().map(|text| text.text.len()).sum()
+    }
+}
+
+/// Label sets as pair ids, in slots of exact size.
+#[derive(Debug, Default)]
+pub(super) struct LabelLists {
+    by_len: Vec<Lists>,
+}
+
+#[derive(Debug, Default)]
+struct Lists {
+    pages: Vec<Box<[PairId]>>,
+    len: u32,
+    free: Vec<u32>,
+}
+
+const LIST_PAGE: u32 = 256;
+
+impl LabelLists {
+    /// Stores a list and returns its index among those of its length.
+    pub(super) fn insert(&mut self, pairs: &[PairId]) -> u32 {
+        let width = pairs.len();
+        if self.by_len.len() <= width {
+            self.by_len.resize_with(width + 1, Lists::default);
+        }
+        let lists = &mut self.by_len[width];
+        let index = lists.free.pop().unwrap_or_else(|| {
+            if lists.len as usize == lists.pages.len() * LIST_PAGE as usize {
+                lists.pages.push(vec![0; width * LIST_PAGE as usize].into_boxed_slice());
+            }
+            lists.len += 1;
+            lists.len - 1
+        });
+        let begin = (index % LIST_PAGE) as usize * width;
+        lists.pages[(index / LIST_PAGE) as usize][begin..begin + width].copy_from_slice(pairs);
+        index
+    }
+
+    /// The list of `width` pairs with this index.
+    #[inline]
+    pub(super) fn get(&self, width: usize, index: u32) -> &[PairId] {
+        let begin = (index % LIST_PAGE) as usize * width;
+        &self.by_len[width].pages[(index / LIST_PAGE) as usize][begin..begin + width]
+    }
+
+    /// Takes a list back.
+    pub(super) fn free(&mut self, width: usize, index: u32) {
+        self.by_len[width].free.push(index);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! Interning, postings and what removal gives back.
+
+use super::{Dictionary, LabelLists};
+
+#[test]
+fn labels_come_and_go() {
+    let mut labels = Dictionary::default();
+    let a = labels.add("job", "a", 0);
+    let b = labels.add("job", "b", 1);
+    assert_eq!(labels.add("job", "a", 2), a);
+    assert_eq!(labels.postings(a), [0, 2]);
+    assert_eq!(labels.find_pair("job", "b"), Some(b));
+    assert_eq!(labels.label(b), ("job", "b"));
+    labels.remove_dead(&[a, b], |slot| slot != 1);
+    assert_eq!(labels.find_pair("job", "b"), None);
+    assert_eq!(labels.find_text("b"), None);
+    let job = labels.find_text("job").unwrap();
+    assert_eq!(labels.pairs_of(job), [a]);
+    assert_eq!(labels.text_bytes(), 4);
+    // Ids are used again.
+    assert_eq!(labels.add("job", "c", 3), b);
+    labels.remove_dead(&[a, b], |_| false);
+    assert_eq!(labels.names().count(), 0);
+    assert_eq!(labels.text_bytes(), 0);
+}
+
+#[test]
+fn a_name_may_be_a_value() {
+    let mut labels = Dictionary::default();
+    let x = labels.add("x", "x", 0);
+    let y = labels.add("x", "y", 0);
+    labels.remove_dead(&[x], |_| false);
+    assert_eq!(labels.label(y), ("x", "y"));
+    assert_eq!(labels.find_pair("x", "x"), None);
+}
+
+#[test]
+fn lists_of_each_length() {
+    let mut lists = LabelLists::default();
+    let a = lists.insert(&[1, 2, 3]);
+    let b = lists.insert(&[4]);
+    let c = lists.insert(&[7, 8, 9]);
+    assert_eq!(lists.get(3, a), [1, 2, 3]);
+    assert_eq!(lists.get(1, b), [4]);
+    lists.free(3, a);
+    assert_eq!(lists.insert(&[0, 0, 0]), a);
+    assert_eq!(lists.get(3, c), [7, 8, 9]);
+}

@@ -1,0 +1,72 @@
+//! Series references to places: references are dense numbers that only grow, so they index small pages directly.
+//! Pages are found by hash, so that a foreign log with wild references costs no more than it has series.
+
+use model::hash::HashMap;
+
+const PAGE: usize = 256;
+
+/// Where a series lives: shard in the low bits, slot above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target(pub(super) u32);
+
+impl Target {
+    /// Nowhere.
+    pub(super) const NONE: Self = Self(u32::MAX);
+}
+
+/// Four bytes per reference, plus a page in the table per 256.
+#[derive(Debug, Default)]
+pub(super) struct RefMap {
+    pages: HashMap<u64, Box<Page>>,
+}
+
+#[derive(Debug)]
+struct Page {
+    targets: [Target; PAGE],
+    used: u32,
+}
+
+impl RefMap {
+    /// The place of one reference.
+    pub(super) fn get(&self, number: u64) -> Target {
+        let page = self.pages.get(&(number / PAGE as u64));
+        page.map_or(Target::NONE, |page| page.targets[number as usize % PAGE])
+    }
+
+    /// Appends to `out` the places of `numbers`; runs on one page look it up once.
+    pub(super) fn get_all(&self, numbers: impl Iterator<Item = u64>, out: &mut Vec<Target>) {
+        let mut at = u64::MAX;
+        let mut page = None;
+        out.extend(numbers.map(|number| {
+            if number / PAGE as u64 != at {
+                at = number / PAGE as u64;
+                page = self.pages.get(&at);
+            }
+            page.map_or(Target::NONE, |page| page.targets[number as usize % PAGE])
+        }));
+    }
+
+    /// Enters a reference.
+    pub(super) fn insert(&mut self, number: u64, target: Target) {
+        let new = || Box::new(Page { targets: [Target::NONE; PAGE], used: 0 });
+        let page = self.pages.entry(number / PAGE as u64).or_insert_with(new);
+        let slot = &mut page.targets[number as usize % PAGE];
+        page.used += u32::from(*slot == Target::NONE);
+        *slot = target;
+    }
+
+    /// Forgets a reference.
+    pub(super) fn remove(&mut self, number: u64) {
+        let key = number / PAGE as u64;
+        let Some(page) = self.pages.get_mut(&key) else { return };
+        let slot = &mut page.targets[number as usize % PAGE];
+        page.used -= u32::from(*slot != Target::NONE);
+        *slot = Target::NONE;
+        if page.used == 0 {
+            self.pages.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

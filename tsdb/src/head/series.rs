@@ -1,0 +1,165 @@
+//! One series of the head: the hot state of one cache line that every sample touches, the cold rest, and chunks that
+//! are full. What happens to them is in `shard`.
+
+use super::slab::Buffer;
+use chunk::xor::XorAppender;
+use chunk::{ChunkMeta, Encoding};
+use model::is_stale_nan;
+use storage::RejectReason;
+
+/// What every appended sample reads and writes.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(super) struct Hot {
+    /// The open chunk and the newest sample.
+    pub(super) open: XorAppender,
+    /// Predicted end of the open chunk.
+    pub(super) next_at_ms: i64,
+    /// The epoch of the newest sample; see `isolation`.
+    pub(super) epoch: u64,
+    /// How many of the newest samples belong to that epoch.
+    pub(super) tail: u32,
+    /// The bytes of the open chunk.
+    pub(super) buffer: Buffer,
+    /// How the open chunk is encoded.
+    pub(super) encoding: Encoding,
+    /// A transaction has samples for this series: it must not be collected.
+    pub(super) is_pending: bool,
+}
+
+impl Hot {
+    /// A series without samples.
+    pub(super) const EMPTY: Self = Self {
+        open: XorAppender::new(),
+        next_at_ms: 0,
+        epoch: 0,
+        tail: 0,
+        buffer: Buffer::NONE,
+        encoding: Encoding::Xor,
+        is_pending: false,
+    };
+
+    /// Whether there is an open chunk.
+    #[inline]
+    pub(super) fn has_open(&self) -> bool {
+        self.open.num_samples() > 0
+    }
+
+    /// Whether the newest sample is a staleness marker.
+    #[inline]
+    pub(super) fn is_stale(&self) -> bool {
+        self.has_open() && is_stale_nan(self.open.last_value())
+    }
+
+    /// Whether a sample may be taken; one that repeats the newest sample bit by bit may.
+    #[inline]
+    pub(super) fn check(
+        &self,
+        timestamp_ms: i64,
+        value: f64,
+        min_valid_ms: i64,
+    ) -> Result<(), RejectReason> {
+        if timestamp_ms < min_valid_ms {
+            return Err(RejectReason::OutOfBounds);
+        }
+        if !self.has_open() || timestamp_ms > self.open.last_ms() {
+            return Ok(());
+        }
+        if timestamp_ms < self.open.last_ms() {
+            return Err(RejectReason::OutOfOrder);
+        }
+        if value.to_bits() == self.open.last_value().to_bits() {
+            return Ok(());
+        }
+        Err(RejectReason::DuplicateTimestamp)
+    }
+}
+
+/// What is looked at when a series is found, selected, cut or collected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cold {
+    /// The reference; zero if the slot is free.
+    pub(super) number: u64,
+    /// Key of the hash table.
+    pub(super) hash: u64,
+    /// Second hash of the labels; with `hash` it stands for their text.
+    pub(super) print: u64,
+    /// Index of the label list among those of its length.
+    pub(super) labels: u32,
+    /// Number of labels.
+    pub(super) num_labels: u32,
+    /// Index of the list of full chunks; zero if there are none.
+    pub(super) full: u32,
+}
+
+impl Cold {
+    /// A slot without series.
+    pub(super) const FREE: Self =
+        Self { number: 0, hash: 0, print: 0, labels: 0, num_labels: 0, full: 0 };
+}
+
+const IN_MEMORY: u64 = 1 << 63;
+
+/// Where the bytes of a full chunk are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Still in a buffer of the shard, with its length.
+    Memory(Buffer, usize),
+    /// In `chunks_head/`: file number above 32 bits of offset.
+    Disk(u64),
+}
+
+/// A chunk that takes no more samples.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FullChunk {
+    /// Timestamp of the first sample.
+    pub(super) min_ms: i64,
+    /// Timestamp of the last sample.
+    pub(super) max_ms: i64,
+    place: u64,
+    /// Number of samples.
+    pub(super) num_samples: u16,
+    /// How it is encoded.
+    pub(super) encoding: Encoding,
+}
+
+impl FullChunk {
+    /// A full chunk of these samples at `place`.
+    pub(super) fn new(meta: ChunkMeta, place: Place) -> Self {
+        let place = match place {
+            Place::Memory(buffer, len) => IN_MEMORY | (len as u64) << 32 | u64::from(buffer.0),
+            Place::Disk(at) => at,
+        };
+        let num_samples = u16::try_from(meta.num_samples).expect("a chunk counts in 16 bits");
+        Self {
+            min_ms: meta.min_ms,
+            max_ms: meta.max_ms,
+            place,
+            num_samples,
+            encoding: meta.encoding,
+        }
+    }
+
+    /// Where its bytes are.
+    pub(super) fn place(self) -> Place {
+        if self.place & IN_MEMORY == 0 {
+            Place::Disk(self.place)
+        } else {
+            let len = (self.place & !IN_MEMORY) >> 32;
+            Place::Memory(Buffer(self.place as u32), len as usize)
+        }
+    }
+
+    /// What a reader has to know.
+    pub(super) fn meta(self) -> ChunkMeta {
+        ChunkMeta {
+            min_ms: self.min_ms,
+            max_ms: self.max_ms,
+            num_samples: u32::from(self.num_samples),
+            encoding: self.encoding,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,356 @@
+//! One shard of the head: its series, their labels and their chunks, behind one lock. Finding, creating, appending;
+//! selecting is in `select`, reading in `read`, dropping in `gc`.
+
+use super::dictionary::{Dictionary, LabelLists, PairId};
+use super::series::{Cold, FullChunk, Hot, Place};
+use super::slab::{Buffer, ByteSlab, Paged};
+use chunk::append::{CutRule, OpenChunk};
+use chunk::xor::{XorAppender, first_ms, set_count};
+use chunk::{ChunkMeta, Encoding};
+use hashbrown::HashTable;
+use model::hash::HashMap;
+use model::is_stale_nan;
+use storage::RejectReason;
+
+/// Both hashes of a label set; together they stand for its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LabelsId {
+    /// Key of the hash table.
+    pub(super) hash: u64,
+    /// Second, independent hash; its low bits choose the shard.
+    pub(super) print: u64,
+}
+
+/// Samples of one epoch that were followed by samples of a later one while a reader may see neither.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    epoch: u64,
+    len: u32,
+}
+
+/// What a commit brings to every sample it applies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Commit {
+    /// When chunks are cut.
+    pub(super) rule: CutRule,
+    /// Samples before this are refused.
+    pub(super) min_valid_ms: i64,
+    /// The epoch that the samples become visible with.
+    pub(super) epoch: u64,
+    /// The oldest epoch that an open reader stopped at; all ones if there are no readers.
+    pub(super) oldest_reader: u64,
+}
+
+/// What became of the samples of a commit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tally {
+    /// Samples that were stored.
+    pub(super) appended: u64,
+    /// Refused at commit: older than the series by now.
+    pub(super) out_of_order: u64,
+    /// Refused at commit: before the bounds.
+    pub(super) out_of_bounds: u64,
+    /// Chunks that were begun.
+    pub(super) chunks_created: u64,
+    /// Series that went stale, less those that came back.
+    pub(super) newly_stale: i64,
+    /// Timestamp of the earliest stored sample.
+    pub(super) min_ms: i64,
+    /// Timestamp of the latest stored sample.
+    pub(super) max_ms: i64,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            appended: 0,
+            out_of_order: 0,
+            out_of_bounds: 0,
+            chunks_created: 0,
+            newly_stale: 0,
+            min_ms: i64::MAX,
+            max_ms: i64::MIN,
+        }
+    }
+}
+
+impl Tally {
+    /// Adds up the counts of two shards.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.appended += other.appended;
+        self.out_of_order += other.out_of_order;
+        self.out_of_bounds += other.out_of_bounds;
+        self.chunks_created += other.chunks_created;
+        self.newly_stale += other.newly_stale;
+        self.min_ms = self.min_ms.min(other.min_ms);
+        self.max_ms = self.max_ms.max(other.max_ms);
+    }
+}
+
+/// A part of the series, chosen by their label hash.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    pub(super) hot: Paged<Hot>,
+    pub(super) cold: Paged<Cold>,
+    /// Slots without series, greatest first.
+    pub(super) free: Vec<u32>,
+    pub(super) table: HashTable<u32>,
+    pub(super) labels: Dictionary,
+    pub(super) lists: LabelLists,
+    pub(super) buffers: ByteSlab,
+    /// Lists of full chunks; the first stays empty, it stands for no chunks.
+    pub(super) full: Vec<Vec<FullChunk>>,
+    pub(super) free_full: Vec<u32>,
+    /// Series with full chunks that still lie in buffers.
+    pub(super) sealed: Vec<u32>,
+    groups: HashMap<u32, Vec<Group>>,
+    newest_group: u64,
+    /// Number of chunks, open and full.
+    pub(super) num_chunks: usize,
+    /// Counts up when slots are freed: whatever was looked up without a lock since must be checked again.
+    pub(super) generation: u64,
+}
+
+impl Shard {
+    /// The slot of a label set.
+    pub(super) fn find(&self, id: LabelsId) -> Option<u32> {
+        let found = self.table.find(id.hash, |&slot| {
+            let cold = &self.cold[slot];
+            cold.hash == id.hash && cold.print == id.print
+        });
+        found.copied()
+    }
+
+    /// A new series with these labels, which no series here has yet.
+    pub(super) fn create(
+        &mut self,
+        number: u64,
+        id: LabelsId,
+        labels: &[(&str, &str)],
+        scratch: &mut Vec<PairId>,
+    ) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.cold.push(Cold::FREE);
+            self.hot.push(Hot::EMPTY)
+        });
+        scratch.clear();
+        scratch.extend(labels.iter().map(|(name, value)| self.labels.add(name, value, slot)));
+        self.hot[slot] = Hot::EMPTY;
+        self.cold[slot] = Cold {
+            number,
+            hash: id.hash,
+            print: id.print,
+            labels: self.lists.insert(scratch),
+            num_labels: scratch.len() as u32,
+            full: 0,
+        };
+        let cold = &self.cold;
+        self.table.insert_unique(id.hash, slot, |&slot| cold[slot].hash);
+        slot
+    }
+
+    /// Number of series.
+    pub(super) fn num_series(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The labels of a series, sorted by name.
+    #[inline]
+    pub(super) fn pairs(&self, slot: u32) -> &[PairId] {
+        let cold = &self.cold[slot];
+        self.lists.get(cold.num_labels as usize, cold.labels)
+    }
+
+    /// The full chunks of a series, in time order.
+    pub(super) fn full_chunks(&self, slot: u32) -> &[FullChunk] {
+        self.full.get(self.cold[slot].full as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The bytes of an open chunk, without a count in front that could be relied on.
+    #[inline]
+    pub(super) fn open_bytes(&self, slot: u32) -> &[u8] {
+        let hot = &self.hot[slot];
+        if hot.has_open() { &self.buffers.get(hot.buffer)[..hot.open.len_bytes()] } else { &[] }
+    }
+
+    /// Timestamp of the first sample of the open chunk.
+    pub(super) fn open_min_ms(&self, slot: u32) -> i64 {
+        first_ms(self.open_bytes(slot)).expect("our own chunk")
+    }
+
+    /// What is known of the open chunk, which there must be.
+    pub(super) fn open_meta(&self, slot: u32) -> ChunkMeta {
+        let hot = &self.hot[slot];
+        ChunkMeta {
+            min_ms: self.open_min_ms(slot),
+            max_ms: hot.open.last_ms(),
+            num_samples: u32::from(hot.open.num_samples()),
+            encoding: hot.encoding,
+        }
+    }
+
+    /// Applies one sample of a commit.
+    #[inline]
+    pub(super) fn append(
+        &mut self,
+        slot: u32,
+        timestamp_ms: i64,
+        value: f64,
+        commit: &Commit,
+        tally: &mut Tally,
+    ) {
+        let hot = &mut self.hot[slot];
+        hot.is_pending = false;
+        match hot.check(timestamp_ms, value, commit.min_valid_ms) {
+            Ok(()) if hot.has_open() && timestamp_ms == hot.open.last_ms() => return,
+            Ok(()) => {}
+            Err(RejectReason::OutOfBounds) => {
+                tally.out_of_bounds += 1;
+                return;
+            }
+            Err(RejectReason::OutOfOrder) => {
+                tally.out_of_order += 1;
+                return;
+            }
+            Err(_) => return,
+        }
+        if !hot.has_open() {
+            if self.full_chunks(slot).last().is_some_and(|last| timestamp_ms <= last.max_ms) {
+                tally.out_of_order += 1;
+                return;
+            }
+            self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
+        } else if self.is_chunk_over(slot, timestamp_ms, commit.rule) {
+            self.seal(slot);
+            self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
+        }
+        if self.hot[slot].epoch != commit.epoch {
+            self.enter_epoch(slot, commit);
+        }
+        self.hot[slot].tail = self.hot[slot].tail.saturating_add(1);
+        self.put(slot, timestamp_ms, value, tally);
+    }
+
+    #[inline]
+    fn is_chunk_over(&mut self, slot: u32, timestamp_ms: i64, rule: CutRule) -> bool {
+        let open = &self.hot[slot].open;
+        let num_samples = u32::from(open.num_samples());
+        let (max_ms, len_bytes) = (open.last_ms(), open.len_bytes());
+        // The rule looks at the first timestamp only where it predicts; elsewhere it is not worth a cache line.
+        let min_ms =
+            if num_samples == rule.samples_per_chunk / 4 { self.open_min_ms(slot) } else { 0 };
+        let open = OpenChunk { min_ms, max_ms, num_samples, len_bytes };
+        rule.must_cut(open, &mut self.hot[slot].next_at_ms, timestamp_ms)
+    }
+
+    fn begin_chunk(&mut self, slot: u32, timestamp_ms: i64, rule: CutRule, tally: &mut Tally) {
+        let was_stale = self.hot[slot].is_stale();
+        let hot = &mut self.hot[slot];
+        hot.open = XorAppender::new();
+        hot.encoding = Encoding::Xor;
+        hot.buffer = Buffer::NONE;
+        hot.next_at_ms = rule.range_end_ms(timestamp_ms);
+        // The fresh state has forgotten the value that `put` compares with.
+        tally.newly_stale -= i64::from(was_stale);
+        tally.chunks_created += 1;
+        self.num_chunks += 1;
+    }
+
+    /// Encodes a sample that passed all checks.
+    #[inline]
+    fn put(&mut self, slot: u32, timestamp_ms: i64, value: f64, tally: &mut Tally) {
+        let hot = &mut self.hot[slot];
+        let was_stale = hot.is_stale();
+        let len = hot.open.len_bytes();
+        let last =
+            if hot.open.num_samples() == 0 { 0 } else { self.buffers.get(hot.buffer)[len - 1] };
+        let piece = hot.open.encode(timestamp_ms, value, last);
+        let end = piece.at + piece.len;
+        if hot.buffer == Buffer::NONE {
+            hot.buffer = self.buffers.alloc(end);
+        } else if self.buffers.get(hot.buffer).len() < end {
+            hot.buffer = self.buffers.grow(hot.buffer, len, end);
+        }
+        let bytes = self.buffers.get_mut(hot.buffer);
+        if let Some(room) = bytes[piece.at..].first_chunk_mut() {
+            *room = piece.bytes;
+        } else {
+            bytes[piece.at..end].copy_from_slice(&piece.bytes[..piece.len]);
+        }
+        tally.newly_stale += i64::from(is_stale_nan(value)) - i64::from(was_stale);
+        tally.appended += 1;
+        tally.min_ms = tally.min_ms.min(timestamp_ms);
+        tally.max_ms = tally.max_ms.max(timestamp_ms);
+    }
+
+    /// Ends the open chunk: it joins the full ones and waits in its buffer to be mapped.
+    fn seal(&mut self, slot: u32) {
+        let meta = self.open_meta(slot);
+        let hot = &self.hot[slot];
+        let (buffer, len) = (hot.buffer, hot.open.len_bytes());
+        set_count(self.buffers.get_mut(buffer), hot.open.num_samples());
+        self.push_full(slot, FullChunk::new(meta, Place::Memory(buffer, len)));
+        if self.sealed.last() != Some(&slot) {
+            self.sealed.push(slot);
+        }
+    }
+
+    /// Adds a full chunk behind those of a series.
+    pub(super) fn push_full(&mut self, slot: u32, chunk: FullChunk) {
+        if self.cold[slot].full == 0 {
+            self.cold[slot].full = self.free_full.pop().unwrap_or_else(|| {
+                if self.full.is_empty() {
+                    self.full.push(Vec::new());
+                }
+                self.full.push(Vec::new());
+                u32::try_from(self.full.len() - 1).expect("under 2^32 series")
+            });
+        }
+        let list = &mut self.full[self.cold[slot].full as usize];
+        if list.len() == list.capacity() {
+            // Doubling would leave half of the memory idle in series that live long.
+            list.reserve_exact(2);
+        }
+        list.push(chunk);
+    }
+
+    /// Remembers how many samples came before `commit.epoch` as long as some reader may see fewer still.
+    #[cold]
+    fn enter_epoch(&mut self, slot: u32, commit: &Commit) {
+        let hot = &mut self.hot[slot];
+        if hot.tail > 0 && hot.epoch > commit.oldest_reader {
+            let group = Group { epoch: hot.epoch, len: hot.tail };
+            self.groups.entry(slot).or_default().push(group);
+            self.newest_group = self.newest_group.max(group.epoch);
+        }
+        hot.epoch = commit.epoch;
+        hot.tail = 0;
+    }
+
+    /// Forgets groups that every open reader may see.
+    pub(super) fn drop_groups(&mut self, oldest_reader: u64) {
+        if !self.groups.is_empty() && self.newest_group <= oldest_reader {
+            self.groups.clear();
+        }
+    }
+
+    /// Forgets the groups of a slot that is freed.
+    pub(super) fn forget_groups(&mut self, slot: u32) {
+        self.groups.remove(&slot);
+    }
+
+    /// How many of the newest samples of a series a reader with this watermark must not see.
+    #[inline]
+    pub(super) fn num_hidden(&self, slot: u32, watermark: u64) -> u64 {
+        let hot = &self.hot[slot];
+        if hot.epoch <= watermark {
+            return 0;
+        }
+        let older = self.groups.get(&slot).map_or(&[][..], Vec::as_slice);
+        let older = older.iter().filter(|group| group.epoch > watermark);
+        u64::from(hot.tail) + older.map(|group| u64::from(group.len)).sum::<u64>()
+    }
+}
+
+#[cfg(test)]
+mod tests;
