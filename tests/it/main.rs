@@ -8,6 +8,7 @@ mod config;
 mod exposition;
 mod file_sd;
 mod functions;
+mod head;
 mod parse;
 mod queries;
 mod regex;

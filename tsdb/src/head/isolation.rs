@@ -28,7 +28,8 @@ pub(super) struct Isolation {
     /// Open appenders with the earliest time they may still write.
     appenders: Mutex<HashMap<u64, i64>>,
     next_id: AtomicU64,
-    closed: Condvar,
+    reader_closed: Condvar,
+    appender_closed: Condvar,
 }
 
 impl Default for Isolation {
@@ -41,7 +42,8 @@ impl Default for Isolation {
             readers: Mutex::default(),
             appenders: Mutex::default(),
             next_id: AtomicU64::new(1),
-            closed: Condvar::new(),
+            reader_closed: Condvar::new(),
+            appender_closed: Condvar::new(),
         }
     }
 }
@@ -103,14 +105,14 @@ impl Isolation {
         readers.remove(&reader.id);
         let oldest = readers.values().map(|reader| reader.watermark).min();
         self.oldest_reader.store(oldest.unwrap_or(NO_READER), Ordering::Relaxed);
-        self.closed.notify_all();
+        self.reader_closed.notify_all();
     }
 
     /// Waits until no open reader overlaps `min_ms..=max_ms`.
     pub(super) fn wait_for_readers(&self, min_ms: i64, max_ms: i64) {
         let mut readers = self.readers.lock();
         while readers.values().any(|r| r.min_ms <= max_ms && min_ms <= r.max_ms) {
-            self.closed.wait(&mut readers);
+            self.reader_closed.wait(&mut readers);
         }
     }
 
@@ -124,14 +126,14 @@ impl Isolation {
     /// Closes an appender.
     pub(super) fn close_appender(&self, id: u64) {
         self.appenders.lock().remove(&id);
-        self.closed.notify_all();
+        self.appender_closed.notify_all();
     }
 
     /// Waits until no open appender may write before `end_ms`.
     pub(super) fn wait_for_appenders(&self, end_ms: i64) {
         let mut appenders = self.appenders.lock();
         while appenders.values().any(|&min_valid_ms| min_valid_ms < end_ms) {
-            self.closed.wait(&mut appenders);
+            self.appender_closed.wait(&mut appenders);
         }
     }
 

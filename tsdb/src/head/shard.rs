@@ -315,7 +315,6 @@ impl Shard {
     }
 
     /// Remembers how many samples came before `commit.epoch` as long as some reader may see fewer still.
-    #[cold]
     fn enter_epoch(&mut self, slot: u32, commit: &Commit) {
         let hot = &mut self.hot[slot];
         if hot.tail > 0 && hot.epoch > commit.oldest_reader {
@@ -351,6 +350,3 @@ impl Shard {
         u64::from(hot.tail) + older.map(|group| u64::from(group.len)).sum::<u64>()
     }
 }
-
-#[cfg(test)]
-mod tests;

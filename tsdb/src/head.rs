@@ -1,0 +1,298 @@
+//! The mutable part of the database: series with their open chunks, in shards by label hash.
+//!
+//! Reading order: `series` and `shard` (the data), `append` and `commit` (writing), `isolation` (who sees what),
+//! `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `replay`.
+//!
+//! Lock order, each held only as long as named: the log (one write) | the gate of `isolation` (a commit is applied or
+//! a reader opens) before a shard (one batch) before the reference map or the new series (one batch). No thread holds
+//! two shards to write; readers hold several to read. No lock of a shard is held across I/O.
+
+mod append;
+mod chunks;
+mod commit;
+mod dictionary;
+mod gc;
+mod isolation;
+mod labels;
+mod map;
+mod metrics;
+mod postings;
+mod read;
+mod refs;
+mod replay;
+mod select;
+mod series;
+mod shard;
+mod slab;
+mod stats;
+
+pub use chunks::LoadedChunks;
+pub use replay::{Replay, ReplayStats};
+pub use stats::{HeadStats, LabelStat};
+
+use chunk::append::CutRule;
+use chunks::HeadChunks;
+use isolation::Isolation;
+use metrics::HeadMetrics;
+use model::TimeRange;
+use model::hash::HashMap;
+use parking_lot::{Mutex, RwLock};
+use refs::{RefMap, Target};
+use shard::{LabelsId, Shard};
+use std::fmt;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// The write-ahead log as the head shares it with its owner, who cuts and truncates it.
+pub type SharedLog = Arc<Mutex<wal::Writer>>;
+
+/// Settings of a head.
+#[derive(Clone, Debug)]
+pub struct HeadOptions {
+    /// Where full chunks go.
+    pub disk: Arc<dyn disk::Disk>,
+    /// The directory of head chunk files: `chunks_head` in the data directory.
+    pub chunks_dir: PathBuf,
+    /// Span of a head block; chunks do not reach over its multiples.
+    pub chunk_range_ms: i64,
+    /// How many samples a chunk should get.
+    pub samples_per_chunk: u32,
+    /// Number of shards, rounded up to a power of two: twice the cores is good.
+    pub num_shards: usize,
+}
+
+impl HeadOptions {
+    /// The settings of a stock server.
+    #[must_use]
+    pub fn new(disk: Arc<dyn disk::Disk>, chunks_dir: PathBuf) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            disk,
+            chunks_dir,
+            chunk_range_ms: 2 * 60 * 60 * 1000,
+            samples_per_chunk: 120,
+            num_shards: (2 * cores).max(4),
+        }
+    }
+}
+
+/// The head of a database. Cloning it gives another handle to the same head.
+#[derive(Clone)]
+pub struct Head(Arc<Shared>);
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("min_ms", &self.min_time())
+            .field("max_ms", &self.max_time())
+            .field("series", &self.num_series())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A shard on cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Padded(RwLock<Shard>);
+
+#[derive(Debug)]
+struct Shared {
+    rule: CutRule,
+    seeds: [u64; 2],
+    shards: Box<[Padded]>,
+    shard_bits: u32,
+    refs: RwLock<RefMap>,
+    last_ref: AtomicU64,
+    isolation: Isolation,
+    min_ms: AtomicI64,
+    max_ms: AtomicI64,
+    min_valid_ms: AtomicI64,
+    /// Queries may not look before this while the head is being truncated.
+    truncating_to_ms: AtomicI64,
+    is_truncating: AtomicBool,
+    log: OnceLock<SharedLog>,
+    /// A record of series that were created and not logged yet; the next commit logs it before its samples.
+    new_series: Mutex<Vec<u8>>,
+    /// References that are gone while samples of theirs may still be in the log, with the time of the last of them.
+    expired: Mutex<HashMap<u64, i64>>,
+    chunks: HeadChunks,
+    /// Serialises mapping, truncation and collection.
+    maintenance: Mutex<()>,
+    scratch: Mutex<Vec<append::Scratch>>,
+    metrics: HeadMetrics,
+}
+
+impl Head {
+    /// An empty head. `seed` keys the label hashes: random, so that nobody can choose labels that collide.
+    #[must_use]
+    pub fn new(options: HeadOptions, seed: u64, registry: &::metrics::Registry) -> Self {
+        let num_shards = options.num_shards.max(1).next_power_of_two();
+        let shared = Arc::new(Shared {
+            rule: CutRule {
+                chunk_range_ms: options.chunk_range_ms.max(1),
+                samples_per_chunk: options.samples_per_chunk.max(1),
+            },
+            seeds: [seed, seed.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15],
+            shards: (0..num_shards).map(|_| Padded::default()).collect(),
+            shard_bits: num_shards.ilog2(),
+            refs: RwLock::default(),
+            last_ref: AtomicU64::new(0),
+            isolation: Isolation::default(),
+            min_ms: AtomicI64::new(i64::MAX),
+            max_ms: AtomicI64::new(i64::MIN),
+            min_valid_ms: AtomicI64::new(i64::MIN),
+            truncating_to_ms: AtomicI64::new(i64::MIN),
+            is_truncating: AtomicBool::new(false),
+            log: OnceLock::new(),
+            new_series: Mutex::default(),
+            expired: Mutex::default(),
+            chunks: HeadChunks::new(options.disk, options.chunks_dir),
+            maintenance: Mutex::default(),
+            scratch: Mutex::default(),
+            metrics: HeadMetrics::new(registry),
+        });
+        metrics::register_bounds(registry, &shared);
+        Self(shared)
+    }
+
+    /// From now on commits are logged. To be called once, after the replay.
+    pub fn set_log(&self, log: SharedLog) {
+        self.0.log.set(log).expect("the log is set once");
+    }
+
+    /// Time of the earliest sample; `i64::MAX` while there never was one.
+    #[must_use]
+    pub fn min_time(&self) -> i64 {
+        self.0.min_ms.load(Ordering::Relaxed)
+    }
+
+    /// Time of the latest sample; `i64::MIN` while there never was one.
+    #[must_use]
+    pub fn max_time(&self) -> i64 {
+        self.0.max_ms.load(Ordering::Relaxed)
+    }
+
+    /// Samples before this time belong to blocks and are refused.
+    #[must_use]
+    pub fn min_valid_time(&self) -> i64 {
+        self.0.min_valid_ms.load(Ordering::Relaxed)
+    }
+
+    /// Samples before this time are refused: half a chunk range behind the newest sample, or where blocks end.
+    #[must_use]
+    pub fn appendable_min_valid_time(&self) -> i64 {
+        self.0.appendable_min_valid_ms()
+    }
+
+    /// Raises the time before which samples are refused: where the blocks end. For opening, before the replay.
+    pub fn set_min_valid_time(&self, timestamp_ms: i64) {
+        self.0.min_valid_ms.fetch_max(timestamp_ms, Ordering::Relaxed);
+    }
+
+    /// Whether the head spans enough for a block: one and a half chunk ranges.
+    #[must_use]
+    pub fn is_compactable(&self) -> bool {
+        self.compactable_range().is_some()
+    }
+
+    /// The range of the block that is due, if one is: from the earliest sample to the end of its chunk range.
+    /// The last millisecond is inside; the block ends one later. Truncate to that once the block is there.
+    #[must_use]
+    pub fn compactable_range(&self) -> Option<TimeRange> {
+        let (min_ms, max_ms) = (self.min_time(), self.max_time());
+        if min_ms > max_ms {
+            return None;
+        }
+        let rule = self.0.rule;
+        let is_due = max_ms.saturating_sub(min_ms) > rule.chunk_range_ms / 2 * 3;
+        is_due.then(|| TimeRange::new(min_ms, rule.range_end_ms(min_ms) - 1))
+    }
+
+    /// Waits until no open appender may write before `end_ms`. To be called before a block of that range is written.
+    pub fn wait_for_appenders(&self, end_ms: i64) {
+        self.0.isolation.wait_for_appenders(end_ms);
+    }
+
+    /// Whether a series with this reference is in memory.
+    #[must_use]
+    pub fn is_series_alive(&self, number: u64) -> bool {
+        self.0.refs.read().get(number) != Target::NONE
+    }
+
+    /// Whether a checkpoint that drops samples before `min_ms` keeps the record of this series.
+    #[must_use]
+    pub fn keeps_series_record(&self, number: u64, min_ms: i64) -> bool {
+        self.is_series_alive(number)
+            || self.0.expired.lock().get(&number).is_some_and(|&last_ms| last_ms >= min_ms)
+    }
+
+    /// After such a checkpoint: forgets dropped series that nothing in the log needs any more.
+    pub fn forget_expired(&self, min_ms: i64) {
+        self.0.expired.lock().retain(|_, &mut last_ms| last_ms >= min_ms);
+    }
+
+    /// Number of series.
+    #[must_use]
+    pub fn num_series(&self) -> usize {
+        self.0.shards.iter().map(|shard| shard.0.read().num_series()).sum()
+    }
+}
+
+impl Shared {
+    /// Both hashes of a label set.
+    #[inline]
+    fn labels_id(&self, labels: &[(&str, &str)]) -> LabelsId {
+        let [mut hash, mut print] =
+            self.seeds.map(|seed| foldhash::fast::FixedState::with_seed(seed).build_hasher());
+        for (name, value) in labels {
+            let lengths = (name.len() as u64) << 32 | value.len() as u64;
+            for hasher in [&mut hash, &mut print] {
+                hasher.write_u64(lengths);
+                hasher.write(name.as_bytes());
+                hasher.write(value.as_bytes());
+            }
+        }
+        LabelsId { hash: hash.finish(), print: print.finish() }
+    }
+
+    #[inline]
+    fn shard_of(&self, id: LabelsId) -> usize {
+        id.print as usize & (self.shards.len() - 1)
+    }
+
+    #[inline]
+    fn target(&self, shard: usize, slot: u32) -> Target {
+        assert!(slot < u32::MAX >> self.shard_bits, "a shard holds under 2^32 series");
+        Target(slot << self.shard_bits | shard as u32)
+    }
+
+    #[inline]
+    fn place(&self, target: Target) -> (usize, u32) {
+        (target.0 as usize & (self.shards.len() - 1), target.0 >> self.shard_bits)
+    }
+
+    fn appendable_min_valid_ms(&self) -> i64 {
+        let max_ms = self.max_ms.load(Ordering::Relaxed);
+        // Wraps as in Prometheus: a head that begins at the end of time takes nothing.
+        let window_ms = max_ms.wrapping_sub(self.rule.chunk_range_ms / 2);
+        window_ms.max(self.min_valid_ms.load(Ordering::Relaxed))
+    }
+
+    /// The first sample ever fixes both bounds, whether it is committed or not.
+    fn init_time(&self, timestamp_ms: i64) {
+        let first = self.min_ms.compare_exchange(
+            i64::MAX,
+            timestamp_ms,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+        if first.is_ok() {
+            self.max_ms.fetch_max(timestamp_ms, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

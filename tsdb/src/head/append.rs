@@ -1,0 +1,310 @@
+//! A write transaction up to its commit: label sets to references, samples checked and staged in columns.
+
+use super::dictionary::PairId;
+use super::refs::Target;
+use super::shard::{LabelsId, Shard};
+use super::{Head, Shared};
+use model::SeriesRef;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use storage::{Appendable, Appender, FloatBatch, LabelBatch, RejectReason, Rejected, Result};
+
+/// Buffers of a transaction, handed on to the next one.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// The staged samples.
+    pub(super) staged: wal::record::Samples,
+    pub(super) staged_targets: Vec<Target>,
+    /// Rows by shard; see [`group_by_shard`].
+    pub(super) order: Vec<u32>,
+    pub(super) ends: Vec<u32>,
+    /// The record of samples.
+    pub(super) record: Vec<u8>,
+    targets: Vec<Target>,
+    verdicts: Vec<Option<RejectReason>>,
+    ids: Vec<LabelsId>,
+    missing: Vec<u32>,
+    created: Vec<(u64, Target)>,
+    pairs: Vec<PairId>,
+    new_series: Vec<u8>,
+}
+
+/// Rows that go to no shard.
+const NO_SHARD: usize = usize::MAX;
+
+/// Sorts rows by shard, stable: those of shard `s` are `order[ends[s - 1]..ends[s]]`, the first ones begin at zero.
+pub(super) fn group_by_shard(
+    num_shards: usize,
+    num_rows: usize,
+    shard_of: impl Fn(usize) -> usize,
+    order: &mut Vec<u32>,
+    ends: &mut Vec<u32>,
+) {
+    ends.clear();
+    ends.resize(num_shards, 0);
+    let mut total = 0;
+    for row in 0..num_rows {
+        let shard = shard_of(row);
+        if shard != NO_SHARD {
+            ends[shard] += 1;
+            total += 1;
+        }
+    }
+    let mut begin = 0;
+    for end in ends.iter_mut() {
+        (*end, begin) = (begin, begin + *end);
+    }
+    order.clear();
+    order.resize(total, 0);
+    for row in 0..num_rows {
+        let shard = shard_of(row);
+        if shard != NO_SHARD {
+            order[ends[shard] as usize] = row as u32;
+            ends[shard] += 1;
+        }
+    }
+}
+
+/// The rows of each shard that has any.
+pub(super) fn rows_by_shard<'a>(
+    order: &'a [u32],
+    ends: &'a [u32],
+) -> impl Iterator<Item = (usize, &'a [u32])> {
+    let begins = std::iter::once(0).chain(ends.iter().copied());
+    let spans = begins.zip(ends).enumerate();
+    spans
+        .map(|(shard, (begin, &end))| (shard, &order[begin as usize..end as usize]))
+        .filter(|(_, rows)| !rows.is_empty())
+}
+
+/// A transaction on the head.
+pub(super) struct HeadAppender {
+    pub(super) head: Arc<Shared>,
+    pub(super) scratch: Scratch,
+    /// Earliest valid time and registration; fixed when the appender is opened, or by the first sample of the head.
+    bounds: Option<(i64, u64)>,
+    pub(super) has_created: bool,
+}
+
+impl Appendable for Head {
+    fn appender(&self, _now_ms: i64) -> Box<dyn Appender> {
+        let head = Arc::clone(&self.0);
+        head.metrics.active_appenders.inc();
+        let scratch = head.scratch.lock().pop().unwrap_or_default();
+        let mut appender = HeadAppender { head, scratch, bounds: None, has_created: false };
+        if appender.head.min_ms.load(Ordering::Relaxed) != i64::MAX {
+            appender.fix_bounds();
+        }
+        Box::new(appender)
+    }
+}
+
+impl Appender for HeadAppender {
+    fn resolve(
+        &mut self,
+        labels: LabelBatch<'_>,
+        refs: &mut Vec<Option<SeriesRef>>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<()> {
+        let begin = refs.len();
+        refs.resize(begin + labels.len(), None);
+        let refs = &mut refs[begin..];
+        self.check_labels(labels, rejected);
+        self.find_series(labels.len(), refs);
+        if !self.scratch.missing.is_empty() {
+            self.create_series(labels, refs);
+        }
+        Ok(())
+    }
+
+    fn append_floats(&mut self, batch: FloatBatch<'_>, rejected: &mut Vec<Rejected>) -> Result<()> {
+        let (refs, timestamps_ms, values) = batch.columns();
+        let Some(&first_ms) = timestamps_ms.first() else { return Ok(()) };
+        let min_valid_ms = self.min_valid_ms(first_ms);
+        let scratch = &mut self.scratch;
+        scratch.targets.clear();
+        self.head.refs.read().get_all(refs.iter().map(|r| r.get()), &mut scratch.targets);
+        scratch.verdicts.clear();
+        scratch.verdicts.resize(refs.len(), Some(RejectReason::UnknownRef));
+        let (head, targets) = (&self.head, &scratch.targets);
+        let shard_of = |row: usize| match targets[row] {
+            Target::NONE => NO_SHARD,
+            target => head.place(target).0,
+        };
+        let num_shards = head.shards.len();
+        group_by_shard(num_shards, refs.len(), shard_of, &mut scratch.order, &mut scratch.ends);
+        for (shard, rows) in rows_by_shard(&scratch.order, &scratch.ends) {
+            let mut shard = head.shards[shard].0.write();
+            for &row in rows {
+                let row = row as usize;
+                let (_, slot) = head.place(targets[row]);
+                // The series may have been collected since its reference was looked up.
+                if shard.cold[slot].number == refs[row].get() {
+                    let hot = &mut shard.hot[slot];
+                    let verdict = hot.check(timestamps_ms[row], values[row], min_valid_ms).err();
+                    hot.is_pending |= verdict.is_none();
+                    scratch.verdicts[row] = verdict;
+                }
+            }
+        }
+        self.stage(batch, rejected);
+        Ok(())
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
+        self.commit_staged()
+    }
+}
+
+impl HeadAppender {
+    fn fix_bounds(&mut self) -> i64 {
+        let min_valid_ms = self.head.appendable_min_valid_ms();
+        let id = self.head.isolation.open_appender(min_valid_ms);
+        self.bounds = Some((min_valid_ms, id));
+        min_valid_ms
+    }
+
+    /// The earliest valid time; `first_ms` fixes the bounds of a head without samples.
+    fn min_valid_ms(&mut self, first_ms: i64) -> i64 {
+        if let Some((min_valid_ms, _)) = self.bounds {
+            return min_valid_ms;
+        }
+        self.head.init_time(first_ms);
+        self.fix_bounds()
+    }
+
+    /// The earliest valid time this transaction took samples under.
+    pub(super) fn bounds_ms(&self) -> i64 {
+        self.bounds.map_or(i64::MIN, |(min_valid_ms, _)| min_valid_ms)
+    }
+
+    /// Takes the rows that passed into the transaction and reports the others.
+    fn stage(&mut self, batch: FloatBatch<'_>, rejected: &mut Vec<Rejected>) {
+        let (refs, timestamps_ms, values) = batch.columns();
+        let scratch = &mut self.scratch;
+        let metrics = &self.head.metrics;
+        for (row, verdict) in scratch.verdicts.iter().enumerate() {
+            if let Some(reason) = *verdict {
+                metrics.count_rejected(reason);
+                rejected.push(Rejected { row: row as u32, reason });
+                continue;
+            }
+            scratch.staged.refs.push(refs[row].get());
+            scratch.staged.timestamps_ms.push(timestamps_ms[row]);
+            scratch.staged.values.push(values[row]);
+            scratch.staged_targets.push(scratch.targets[row]);
+        }
+    }
+
+    /// Leaves the verdict on each label set in `verdicts`.
+    fn check_labels(&mut self, labels: LabelBatch<'_>, rejected: &mut Vec<Rejected>) {
+        let verdicts = &mut self.scratch.verdicts;
+        verdicts.clear();
+        self.scratch.ids.clear();
+        for row in 0..labels.len() {
+            let set = labels.get(row);
+            let reason = if set.is_empty() {
+                Some(RejectReason::EmptyLabels)
+            } else if set.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
+                Some(RejectReason::DuplicateLabel)
+            } else {
+                None
+            };
+            rejected.extend(reason.map(|reason| Rejected { row: row as u32, reason }));
+            verdicts.push(reason);
+            self.scratch.ids.push(self.head.labels_id(set));
+        }
+    }
+
+    /// Fills in the series that are there and collects the rows of the others, in order.
+    fn find_series(&mut self, num_rows: usize, refs: &mut [Option<SeriesRef>]) {
+        let (head, scratch) = (&self.head, &mut self.scratch);
+        let (ids, verdicts) = (&scratch.ids, &scratch.verdicts);
+        let shard_of =
+            |row: usize| if verdicts[row].is_some() { NO_SHARD } else { head.shard_of(ids[row]) };
+        let num_shards = head.shards.len();
+        group_by_shard(num_shards, num_rows, shard_of, &mut scratch.order, &mut scratch.ends);
+        scratch.missing.clear();
+        for (shard, rows) in rows_by_shard(&scratch.order, &scratch.ends) {
+            let shard = head.shards[shard].0.read();
+            for &row in rows {
+                match shard.find(ids[row as usize]) {
+                    Some(slot) => refs[row as usize] = SeriesRef::new(shard.cold[slot].number),
+                    None => scratch.missing.push(row),
+                }
+            }
+        }
+        scratch.missing.sort_unstable();
+    }
+
+    /// Creates the series of the missing rows. References follow the order of the rows, whatever the shards.
+    fn create_series(&mut self, labels: LabelBatch<'_>, refs: &mut [Option<SeriesRef>]) {
+        let (head, scratch) = (&self.head, &mut self.scratch);
+        self.has_created = true;
+        let count = scratch.missing.len();
+        let first_ref = head.last_ref.fetch_add(count as u64, Ordering::Relaxed) + 1;
+        let (ids, missing) = (&scratch.ids, &scratch.missing);
+        let shard_of = |index: usize| head.shard_of(ids[missing[index] as usize]);
+        let num_shards = head.shards.len();
+        group_by_shard(num_shards, count, shard_of, &mut scratch.order, &mut scratch.ends);
+        for (index, rows) in rows_by_shard(&scratch.order, &scratch.ends) {
+            let mut shard = head.shards[index].0.write();
+            scratch.created.clear();
+            scratch.new_series.clear();
+            for &at in rows {
+                let row = missing[at as usize] as usize;
+                let (id, set) = (ids[row], labels.get(row));
+                // Another transaction may have been faster, or the batch names the series twice.
+                if let Some(slot) = shard.find(id) {
+                    refs[row] = SeriesRef::new(shard.cold[slot].number);
+                    continue;
+                }
+                let number = first_ref + u64::from(at);
+                let slot = shard.create(number, id, set, &mut scratch.pairs);
+                refs[row] = SeriesRef::new(number);
+                scratch.created.push((number, head.target(index, slot)));
+                if head.log.get().is_some() {
+                    wal::record::push_series(&mut scratch.new_series, number, set.iter().copied());
+                }
+            }
+            head.publish(&shard, &scratch.created, &scratch.new_series);
+        }
+    }
+}
+
+impl Shared {
+    /// Makes new series known while their shard is still locked: whoever finds one can use its reference, and whoever
+    /// commits samples of it logs the series first.
+    fn publish(&self, _locked: &Shard, created: &[(u64, Target)], record: &[u8]) {
+        if created.is_empty() {
+            return;
+        }
+        let mut refs = self.refs.write();
+        for &(number, target) in created {
+            refs.insert(number, target);
+        }
+        drop(refs);
+        if !record.is_empty() {
+            self.append_new_series(record);
+        }
+        self.metrics.series_created.inc_by(created.len() as u64);
+        self.metrics.series.add(created.len() as f64);
+    }
+}
+
+impl Drop for HeadAppender {
+    fn drop(&mut self) {
+        self.roll_back();
+        if let Some((_, id)) = self.bounds {
+            self.head.isolation.close_appender(id);
+        }
+        self.head.metrics.active_appenders.dec();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.staged.clear();
+        scratch.staged_targets.clear();
+        let mut pool = self.head.scratch.lock();
+        if pool.len() < 16 && scratch.staged.refs.capacity() < 1 << 20 {
+            pool.push(scratch);
+        }
+    }
+}

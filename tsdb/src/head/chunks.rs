@@ -1,0 +1,345 @@
+//! Full chunks in mapped files, `chunks_head/NNNNNN`: written in batches, read in place, loaded at a start.
+//! They repeat what the log has, so nothing is synced chunk by chunk and a damaged file is only dropped.
+//!
+//! File: magic, version, three zero bytes; then chunks: `u64` series, `i64` first and last time, `u8` encoding
+//! (`0x80` marks out-of-order data), varint length, data, CRC-32C over all of these. A chunk without series and times
+//! ends the file.
+
+use super::series::FullChunk;
+use super::series::Place;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use chunk::{ChunkMeta, Encoding};
+use disk::{Disk, DiskFile};
+use parking_lot::Mutex;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const HEADER: [u8; 8] = [0x01, 0x30, 0xBC, 0x91, 1, 0, 0, 0];
+const FILE_BYTES: u64 = 128 << 20;
+const CHUNK_HEADER_BYTES: usize = 25;
+const OUT_OF_ORDER: u8 = 0x80;
+
+/// The mapped files by number, ascending.
+pub(super) type Views = Vec<(u32, Bytes)>;
+
+/// What was found in the files at a start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadedChunks {
+    /// Chunks taken.
+    pub num_chunks: usize,
+    /// Chunks of encodings or kinds that are not read here; float samples of theirs come back from the log.
+    pub num_skipped: usize,
+    /// What was wrong and where; that file and all after it were deleted.
+    pub corruption: Option<Box<str>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    number: u32,
+    file: Box<dyn DiskFile>,
+    len: u64,
+}
+
+/// The directory of head chunk files.
+#[derive(Debug)]
+pub(super) struct HeadChunks {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    open: Mutex<Option<Open>>,
+    views: ArcSwap<Views>,
+}
+
+/// Encoded chunks on their way to a file.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    begins: Vec<u32>,
+}
+
+impl Batch {
+    /// Batches are written once they hold this much.
+    pub(super) const TARGET_BYTES: usize = 4 << 20;
+
+    /// Adds the chunk of a series.
+    pub(super) fn push(&mut self, number: u64, meta: ChunkMeta, data: &[u8]) {
+        let begin = self.bytes.len();
+        self.begins.push(begin as u32);
+        self.bytes.extend_from_slice(&number.to_be_bytes());
+        self.bytes.extend_from_slice(&meta.min_ms.to_be_bytes());
+        self.bytes.extend_from_slice(&meta.max_ms.to_be_bytes());
+        self.bytes.push(meta.encoding as u8);
+        let mut len = data.len();
+        while len >= 0x80 {
+            self.bytes.push(len as u8 | 0x80);
+            len >>= 7;
+        }
+        self.bytes.push(len as u8);
+        self.bytes.extend_from_slice(data);
+        let crc = crc32c::crc32c(&self.bytes[begin..]);
+        self.bytes.extend_from_slice(&crc.to_be_bytes());
+    }
+
+    /// Bytes so far.
+    pub(super) fn len_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets the chunks and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.begins.clear();
+    }
+}
+
+/// One chunk as it lies in a file.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    number: u64,
+    min_ms: i64,
+    max_ms: i64,
+    encoding: u8,
+    data_begin: usize,
+    data_end: usize,
+}
+
+/// Reads the chunk at `at`, without its checksum.
+fn parse(file: &[u8], at: usize) -> Option<Stored> {
+    let head: &[u8; CHUNK_HEADER_BYTES] = file.get(at..)?.first_chunk()?;
+    let word = |begin: usize| {
+        let bytes = head[begin..begin + 8].try_into().expect("eight bytes");
+        u64::from_be_bytes(bytes)
+    };
+    let mut data_begin = at + CHUNK_HEADER_BYTES;
+    let mut len = 0usize;
+    for shift in [0, 7, 14, 21] {
+        let byte = *file.get(data_begin)?;
+        data_begin += 1;
+        len |= (byte as usize & 0x7F) << shift;
+        if byte < 0x80 {
+            let data_end = data_begin + len;
+            let fits = data_end + 4 <= file.len();
+            return fits.then_some(Stored {
+                number: word(0),
+                min_ms: word(8) as i64,
+                max_ms: word(16) as i64,
+                encoding: head[24],
+                data_begin,
+                data_end,
+            });
+        }
+    }
+    None
+}
+
+/// The bytes of a chunk: the mapping and the span of the data in it.
+pub(super) fn locate(views: &Views, place: u64) -> Option<(&Bytes, usize, usize)> {
+    let number = (place >> 32) as u32;
+    let index = views.binary_search_by_key(&number, |view| view.0).ok()?;
+    let view = &views[index].1;
+    let stored = parse(view, (place & 0xFFFF_FFFF) as usize)?;
+    Some((view, stored.data_begin, stored.data_end))
+}
+
+impl HeadChunks {
+    /// The files in `dir`, none loaded yet.
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
+        Self { disk, dir, open: Mutex::default(), views: ArcSwap::default() }
+    }
+
+    fn path(&self, number: u32) -> PathBuf {
+        self.dir.join(format!("{number:06}"))
+    }
+
+    /// The files as they are mapped now.
+    pub(super) fn views(&self) -> Arc<Views> {
+        self.views.load_full()
+    }
+
+    fn set_view(&self, number: u32) -> io::Result<()> {
+        let view = self.disk.view(&self.path(number))?;
+        let mut views = Views::clone(&self.views.load());
+        match views.binary_search_by_key(&number, |view| view.0) {
+            Ok(index) => views[index].1 = view,
+            Err(index) => views.insert(index, (number, view)),
+        }
+        self.views.store(Arc::new(views));
+        Ok(())
+    }
+
+    /// Writes the chunks of a batch and returns their places, good to be read at once.
+    pub(super) fn write(&self, batch: &Batch) -> io::Result<Vec<u64>> {
+        let mut open = self.open.lock();
+        if open.as_ref().is_some_and(|open| open.len + batch.bytes.len() as u64 > FILE_BYTES)
+            && let Some(mut full) = open.take()
+        {
+            full.file.sync()?;
+        }
+        let current = match &mut *open {
+            Some(current) => current,
+            None => open.insert(self.create()?),
+        };
+        if let Err(error) = current.file.append(&batch.bytes) {
+            // Cut the torn end off; where that fails too, the next batch begins a file behind this one.
+            let path = self.path(current.number);
+            match self.disk.open_append(&path, current.len) {
+                Ok(file) => current.file = file,
+                Err(_) => *open = None,
+            }
+            return Err(error);
+        }
+        let (number, base) = (current.number, current.len);
+        current.len += batch.bytes.len() as u64;
+        self.set_view(number)?;
+        let place = |&begin: &u32| u64::from(number) << 32 | (base + u64::from(begin));
+        Ok(batch.begins.iter().map(place).collect())
+    }
+
+    fn create(&self) -> io::Result<Open> {
+        self.disk.create_dir(&self.dir)?;
+        let number = self.views.load().last().map_or(0, |view| view.0) + 1;
+        let path = self.path(number);
+        if self.disk.exists(&path) {
+            // Only a file without chunks can be left there: all others are mapped.
+            self.disk.remove(&path)?;
+        }
+        let mut file = self.disk.create(&path)?;
+        file.append(&HEADER)?;
+        self.disk.sync_dir(&self.dir)?;
+        self.set_view(number)?;
+        Ok(Open { number, file, len: HEADER.len() as u64 })
+    }
+
+    /// Deletes the files before `first_needed`, or all with `None`; the next chunk begins a new file.
+    pub(super) fn truncate(&self, first_needed: Option<u32>) -> io::Result<()> {
+        let mut open = self.open.lock();
+        if open.as_ref().is_some_and(|open| open.len > HEADER.len() as u64) {
+            *open = None;
+        }
+        let current = open.as_ref().map(|open| open.number);
+        let views = self.views.load_full();
+        let needed = |number: u32| {
+            Some(number) == current || first_needed.is_some_and(|first| number >= first)
+        };
+        let kept: Views = views.iter().filter(|view| needed(view.0)).cloned().collect();
+        if kept.len() == views.len() {
+            return Ok(());
+        }
+        self.views.store(Arc::new(kept));
+        for (number, _) in views.iter().filter(|view| !needed(view.0)) {
+            self.disk.remove(&self.path(*number))?;
+        }
+        Ok(())
+    }
+
+    /// Maps the files there are and hands each in-order chunk to `take`, by files and offsets.
+    pub(super) fn load(&self, mut take: impl FnMut(u64, FullChunk)) -> io::Result<LoadedChunks> {
+        let mut loaded = LoadedChunks::default();
+        let names = match self.disk.list(&self.dir) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(loaded),
+            Err(error) => return Err(error),
+        };
+        let mut numbers: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        numbers.sort_unstable();
+        if let Some(pair) = numbers.windows(2).find(|pair| pair[1] != pair[0] + 1) {
+            return Err(
+                self.invalid(pair[1], format!("file {:06} before it is missing", pair[1] - 1))
+            );
+        }
+        if let Some(&last) = numbers.last()
+            && self.is_blank(last)?
+        {
+            self.disk.remove(&self.path(last))?;
+            numbers.pop();
+        }
+        let mut views = Views::new();
+        for (index, &number) in numbers.iter().enumerate() {
+            let view = self.disk.view(&self.path(number))?;
+            if !view.starts_with(&HEADER[..5]) {
+                return Err(
+                    self.invalid(number, "no head chunk file, or of an unknown version".into())
+                );
+            }
+            let chunks = match load_file(number, &view, &mut loaded.num_skipped) {
+                Ok(chunks) => chunks,
+                Err((at, what)) => {
+                    // Nothing of the file is taken, as it goes: the log has all of it.
+                    let path = self.path(number);
+                    loaded.corruption = Some(format!("{} at {at}: {what}", path.display()).into());
+                    for &damaged in &numbers[index..] {
+                        self.disk.remove(&self.path(damaged))?;
+                    }
+                    break;
+                }
+            };
+            loaded.num_chunks += chunks.len();
+            for (number, chunk) in chunks {
+                take(number, chunk);
+            }
+            views.push((number, view));
+        }
+        self.views.store(Arc::new(views));
+        Ok(loaded)
+    }
+
+    /// Whether a crash left a file without content.
+    fn is_blank(&self, number: u32) -> io::Result<bool> {
+        let head = self.disk.read_at(&self.path(number), 0, 4)?;
+        Ok(head.len() < 4 || head == [0; 4])
+    }
+
+    fn invalid(&self, number: u32, what: String) -> io::Error {
+        let path = self.path(number);
+        io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()))
+    }
+}
+
+/// The in-order chunks of one file; on damage the offset and what was found.
+fn load_file(
+    number: u32,
+    file: &[u8],
+    num_skipped: &mut usize,
+) -> Result<Vec<(u64, FullChunk)>, (usize, String)> {
+    let mut chunks = Vec::new();
+    let mut at = HEADER.len();
+    while at < file.len() {
+        let rest = &file[at..];
+        if rest[..rest.len().min(CHUNK_HEADER_BYTES - 1)].iter().all(|&byte| byte == 0) {
+            if let Some(place) = rest.iter().position(|&byte| byte != 0) {
+                return Err((at + place, "bytes behind the end of the chunks".into()));
+            }
+            return Ok(chunks);
+        }
+        let stored = parse(file, at).ok_or((at, "chunk does not fit its file".to_owned()))?;
+        let crc = crc32c::crc32c(&file[at..stored.data_end]);
+        let expected = &file[stored.data_end..stored.data_end + 4];
+        if crc.to_be_bytes() != *expected {
+            return Err((at, format!("checksum mismatch, computed {crc:08x}")));
+        }
+        let place = Place::Disk(u64::from(number) << 32 | at as u64);
+        at = stored.data_end + 4;
+        let data = &file[stored.data_begin..stored.data_end];
+        let encoding = Encoding::from_disk(stored.encoding & !OUT_OF_ORDER);
+        let (Some(encoding), Some(count)) = (encoding, data.first_chunk()) else {
+            *num_skipped += 1;
+            continue;
+        };
+        if stored.encoding & OUT_OF_ORDER != 0 || stored.min_ms > stored.max_ms {
+            *num_skipped += 1;
+            continue;
+        }
+        let meta = ChunkMeta {
+            min_ms: stored.min_ms,
+            max_ms: stored.max_ms,
+            num_samples: u32::from(u16::from_be_bytes(*count)),
+            encoding,
+        };
+        chunks.push((stored.number, FullChunk::new(meta, place)));
+    }
+    Ok(chunks)
+}
+
+#[cfg(test)]
+mod tests;

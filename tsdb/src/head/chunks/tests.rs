@@ -1,0 +1,98 @@
+//! Head chunk files: round trips, damage, torn tails, a disk that is full for a while.
+
+use super::{Batch, HeadChunks, locate};
+use crate::head::series::{FullChunk, Place};
+use chunk::{ChunkMeta, Encoding};
+use disk::{Disk, FaultDisk, SimDisk};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const FILE: &str = "chunks_head/000001";
+
+fn meta(min_ms: i64) -> ChunkMeta {
+    ChunkMeta { min_ms, max_ms: min_ms + 9, num_samples: 3, encoding: Encoding::Xor }
+}
+
+fn files(disk: &Arc<dyn Disk>) -> HeadChunks {
+    HeadChunks::new(Arc::clone(disk), PathBuf::from("chunks_head"))
+}
+
+fn write(chunks: &HeadChunks, numbers: std::ops::Range<u64>) -> Vec<u64> {
+    let mut batch = Batch::default();
+    for number in numbers {
+        batch.push(number, meta(number as i64 * 10), &[0, 3, number as u8, 77]);
+    }
+    chunks.write(&batch).unwrap()
+}
+
+fn load(disk: &Arc<dyn Disk>) -> (Vec<(u64, FullChunk)>, super::LoadedChunks) {
+    let mut all = Vec::new();
+    let loaded = files(disk).load(|number, chunk| all.push((number, chunk))).unwrap();
+    (all, loaded)
+}
+
+#[test]
+fn chunks_are_read_in_place_and_loaded_again() {
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    let chunks = files(&disk);
+    let places = [write(&chunks, 1..4), write(&chunks, 4..6)].concat();
+    assert_eq!(places[0], 1 << 32 | 8);
+    for (index, &place) in places.iter().enumerate() {
+        let views = chunks.views();
+        let (bytes, begin, end) = locate(&views, place).unwrap();
+        assert_eq!(bytes[begin..end], [0, 3, index as u8 + 1, 77]);
+    }
+    let (all, loaded) = load(&disk);
+    assert_eq!((loaded.num_chunks, loaded.corruption), (5, None));
+    for (index, (number, chunk)) in all.into_iter().enumerate() {
+        assert_eq!(number, index as u64 + 1);
+        assert_eq!(chunk.meta(), meta(number as i64 * 10));
+        assert_eq!(chunk.place(), Place::Disk(places[index]));
+    }
+}
+
+#[test]
+fn damage_drops_the_file_and_all_behind_it() {
+    let sim = SimDisk::new();
+    let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+    let chunks = files(&disk);
+    let places = write(&chunks, 1..4);
+    chunks.truncate(Some(1)).unwrap();
+    write(&chunks, 4..5);
+    assert_eq!(disk.list(Path::new("chunks_head")).unwrap(), ["000001", "000002"]);
+    sim.corrupt(Path::new(FILE), places[2] as u32 as usize + 27, 1);
+    let (all, loaded) = load(&disk);
+    assert_eq!((all.len(), loaded.num_chunks), (0, 0));
+    let place = format!("{FILE} at {}: checksum mismatch", places[2] as u32);
+    assert!(loaded.corruption.unwrap().starts_with(&place));
+    assert!(disk.list(Path::new("chunks_head")).unwrap().is_empty());
+}
+
+#[test]
+fn zeros_end_a_file_and_an_empty_last_file_goes() {
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    write(&files(&disk), 1..3);
+    let len = disk.len(Path::new(FILE)).unwrap();
+    disk.open_append(Path::new(FILE), len).unwrap().append(&[0; 5000]).unwrap();
+    disk.create(Path::new("chunks_head/000002")).unwrap();
+    let (all, loaded) = load(&disk);
+    assert_eq!((all.len(), loaded.corruption), (2, None));
+    assert_eq!(disk.list(Path::new("chunks_head")).unwrap(), ["000001"]);
+}
+
+#[test]
+fn a_full_disk_leaves_the_file_whole() {
+    let fault = Arc::new(FaultDisk::new(Arc::new(SimDisk::new())));
+    let disk: Arc<dyn Disk> = Arc::clone(&fault) as Arc<dyn Disk>;
+    let chunks = files(&disk);
+    write(&chunks, 1..3);
+    fault.set_budget(Some(10));
+    let mut batch = Batch::default();
+    batch.push(7, meta(1000), &[0, 3, 1]);
+    chunks.write(&batch).unwrap_err();
+    fault.set_budget(None);
+    chunks.write(&batch).unwrap();
+    let (all, loaded) = load(&disk);
+    assert_eq!((all.len(), loaded.corruption), (3, None));
+    assert_eq!(all[2].0, 7);
+}

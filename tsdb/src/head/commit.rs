@@ -1,0 +1,155 @@
+//! The end of a transaction: log it, apply it, count it; or roll it back.
+
+use super::Shared;
+use super::append::{HeadAppender, group_by_shard, rows_by_shard};
+use super::shard::{Commit, Tally};
+use std::sync::atomic::Ordering;
+use storage::{Error, Result};
+
+impl HeadAppender {
+    /// Logs the staged samples, then shows them all at once.
+    pub(super) fn commit_staged(mut self: Box<Self>) -> Result<()> {
+        self.log()?;
+        self.apply();
+        Ok(())
+    }
+
+    /// Writes new series and the staged samples, with one write.
+    fn log(&mut self) -> Result<()> {
+        let Some(log) = self.head.log.get() else { return Ok(()) };
+        let scratch = &mut self.scratch;
+        scratch.record.clear();
+        if !scratch.staged.is_empty() {
+            let mut encoder = wal::record::SampleEncoder::begin(&mut scratch.record);
+            for (number, timestamp_ms, value) in scratch.staged.iter() {
+                encoder.push(&mut scratch.record, number, timestamp_ms, value);
+            }
+        }
+        let mut log = log.lock();
+        // Taken under the lock of the log: series are logged before anybody's samples of them.
+        let series = std::mem::take(&mut *self.head.new_series.lock());
+        let records = [&series[..], &scratch.record];
+        let present = &records[usize::from(series.is_empty())..];
+        let present = &present[..present.len() - usize::from(scratch.record.is_empty())];
+        if present.is_empty() {
+            return Ok(());
+        }
+        let outcome = log.log(present);
+        drop(log);
+        outcome.map_err(|error| {
+            self.head.restore_new_series(series);
+            refused(error)
+        })
+    }
+
+    /// Brings the staged samples into the series. Readers that open meanwhile wait; those open before see none.
+    fn apply(&mut self) {
+        let min_valid_ms = self.bounds_ms();
+        let (head, scratch) = (&self.head, &mut self.scratch);
+        if scratch.staged.is_empty() {
+            return;
+        }
+        let targets = &scratch.staged_targets;
+        let num_rows = targets.len();
+        let shard_of = |row: usize| head.place(targets[row]).0;
+        let num_shards = head.shards.len();
+        group_by_shard(num_shards, num_rows, shard_of, &mut scratch.order, &mut scratch.ends);
+        let mut tally = Tally::default();
+        let applying = head.isolation.apply();
+        let commit = Commit {
+            rule: head.rule,
+            min_valid_ms,
+            epoch: applying.epoch,
+            oldest_reader: applying.oldest_reader,
+        };
+        for (shard, rows) in rows_by_shard(&scratch.order, &scratch.ends) {
+            let mut shard = head.shards[shard].0.write();
+            shard.drop_groups(commit.oldest_reader);
+            for &row in rows {
+                let row = row as usize;
+                let (_, slot) = head.place(targets[row]);
+                // A pending series is not collected, unless two transactions took turns in marking it.
+                if shard.cold[slot].number == scratch.staged.refs[row] {
+                    let timestamp_ms = scratch.staged.timestamps_ms[row];
+                    let value = scratch.staged.values[row];
+                    shard.append(slot, timestamp_ms, value, &commit, &mut tally);
+                }
+            }
+        }
+        drop(applying);
+        scratch.staged.clear();
+        scratch.staged_targets.clear();
+        head.count(&tally);
+    }
+
+    /// Gives up what is staged. Series it created stay, and so does their record.
+    pub(super) fn roll_back(&mut self) {
+        for (&number, &target) in self.scratch.staged.refs.iter().zip(&self.scratch.staged_targets)
+        {
+            let (shard, slot) = self.head.place(target);
+            let mut shard = self.head.shards[shard].0.write();
+            if shard.cold[slot].number == number {
+                shard.hot[slot].is_pending = false;
+            }
+        }
+        self.scratch.staged.clear();
+        self.scratch.staged_targets.clear();
+        if std::mem::take(&mut self.has_created) {
+            // Where this fails, the next commit logs the series, before samples that need it.
+            drop(self.log());
+        }
+    }
+}
+
+impl Shared {
+    /// Adds to the record of series that the next commit logs.
+    pub(super) fn append_new_series(&self, body: &[u8]) {
+        let mut record = self.new_series.lock();
+        if record.is_empty() {
+            wal::record::begin_series(&mut record);
+        }
+        record.extend_from_slice(body);
+    }
+
+    /// Takes back a record of series that could not be logged.
+    fn restore_new_series(&self, mut record: Vec<u8>) {
+        if record.is_empty() {
+            return;
+        }
+        let mut pending = self.new_series.lock();
+        // Both records begin with the byte of their kind.
+        record.extend_from_slice(pending.get(1..).unwrap_or_default());
+        *pending = record;
+    }
+
+    /// Logs series that no commit has logged yet: before the log is checkpointed or closed.
+    pub(super) fn log_new_series(&self) -> Result<()> {
+        let Some(log) = self.log.get() else { return Ok(()) };
+        let mut log = log.lock();
+        let series = std::mem::take(&mut *self.new_series.lock());
+        if series.is_empty() {
+            return Ok(());
+        }
+        log.log(&[&series]).map_err(|error| {
+            self.restore_new_series(series);
+            refused(error)
+        })
+    }
+
+    /// Takes the outcome of a commit into bounds and counters.
+    pub(super) fn count(&self, tally: &Tally) {
+        if tally.appended > 0 {
+            self.min_ms.fetch_min(tally.min_ms, Ordering::Relaxed);
+            self.max_ms.fetch_max(tally.max_ms, Ordering::Relaxed);
+        }
+        self.metrics.count(tally);
+    }
+}
+
+/// A failure of the log as the caller of a commit sees it.
+fn refused(error: wal::Error) -> Error {
+    match error {
+        wal::Error::Io(source) => Error::Io { op: "write-ahead log".into(), source },
+        error => Error::Closed(error.to_string().into()),
+    }
+}

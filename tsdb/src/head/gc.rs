@@ -1,0 +1,219 @@
+//! Letting go of the past: chunks before a time, series without chunks, their labels. Shard by shard and slice by
+//! slice, so that no writer waits long.
+
+use super::dictionary::PairId;
+use super::series::{Cold, Hot, Place};
+use super::shard::Shard;
+use super::slab::Buffer;
+use super::{Head, Padded, Shared};
+use metrics::Stopwatch;
+use model::hash::HashSet;
+use parking_lot::RwLockWriteGuard;
+use std::sync::atomic::Ordering;
+use storage::{Error, Result};
+
+/// Slots or label pairs that are looked at before waiting readers and writers get their turn.
+const SLICE: usize = 1024;
+
+/// What a collection found and did.
+#[derive(Clone, Copy, Debug)]
+struct Collected {
+    /// Earliest sample that is left.
+    min_ms: i64,
+    /// First chunk file that is still needed.
+    first_file: Option<u32>,
+    num_chunks: u64,
+    num_series: u64,
+    num_stale: i64,
+}
+
+impl Head {
+    /// Drops what is before `min_ms`: it is in a block now, which must be listed for queries before this is called.
+    /// Waits for the queries that still read there. Later samples before `min_ms` are refused.
+    ///
+    /// On a head without samples this only sets the bound.
+    pub fn truncate_before(&self, min_ms: i64) -> Result<()> {
+        let head = &*self.0;
+        let _alone = head.maintenance.lock();
+        let is_empty = self.min_time() == i64::MAX;
+        if self.min_time() >= min_ms && !is_empty {
+            return Ok(());
+        }
+        head.metrics.truncations.inc();
+        head.truncating_to_ms.store(min_ms, Ordering::Release);
+        head.is_truncating.store(true, Ordering::Release);
+        if !is_empty {
+            head.isolation.wait_for_readers(self.min_time(), min_ms - 1);
+        }
+        head.min_ms.store(min_ms, Ordering::Relaxed);
+        head.min_valid_ms.store(min_ms, Ordering::Relaxed);
+        head.max_ms.fetch_max(min_ms, Ordering::Relaxed);
+        let outcome = if is_empty { Ok(()) } else { head.collect(min_ms) };
+        head.is_truncating.store(false, Ordering::Release);
+        outcome
+    }
+
+    /// Logs series that no commit has logged yet. To be called before the log is cut for a checkpoint.
+    pub fn flush_new_series(&self) -> Result<()> {
+        self.0.log_new_series()
+    }
+}
+
+impl Shared {
+    fn collect(&self, min_ms: i64) -> Result<()> {
+        let watch = Stopwatch::start();
+        let mut all = Collected {
+            min_ms: i64::MAX,
+            first_file: None,
+            num_chunks: 0,
+            num_series: 0,
+            num_stale: 0,
+        };
+        let mut gone = Vec::new();
+        for shard in &self.shards {
+            self.collect_shard(shard, min_ms, &mut all, &mut gone);
+        }
+        self.metrics.chunks.add(-(all.num_chunks as f64));
+        self.metrics.chunks_removed.inc_by(all.num_chunks);
+        self.metrics.series.add(-(all.num_series as f64));
+        self.metrics.series_removed.inc_by(all.num_series);
+        self.metrics.add_stale(-all.num_stale);
+        // Samples of the dropped series from the earliest time on may still be in later segments.
+        let mut expired = self.expired.lock();
+        expired.extend(gone.into_iter().map(|number| (number, all.min_ms)));
+        drop(expired);
+        if all.min_ms > min_ms {
+            let appendable_ms = self.appendable_min_valid_ms();
+            if all.min_ms < appendable_ms {
+                self.min_ms.store(all.min_ms, Ordering::Relaxed);
+                self.min_valid_ms.store(all.min_ms, Ordering::Relaxed);
+            } else {
+                self.min_ms.store(appendable_ms, Ordering::Relaxed);
+            }
+        }
+        self.metrics.gc_seconds.observe(watch.elapsed_seconds());
+        let outcome = self.chunks.truncate(all.first_file);
+        outcome.map_err(|source| Error::Io { op: "delete head chunk files".into(), source })
+    }
+
+    fn collect_shard(
+        &self,
+        padded: &Padded,
+        min_ms: i64,
+        all: &mut Collected,
+        gone: &mut Vec<u64>,
+    ) {
+        let mut shard = padded.0.write();
+        let mut dead = Vec::new();
+        let mut touched: HashSet<PairId> = HashSet::default();
+        let mut slot = 0;
+        while slot < shard.cold.len() {
+            for _ in 0..SLICE {
+                if slot == shard.cold.len() {
+                    break;
+                }
+                if shard.cold[slot].number != 0 && !shard.drop_before(slot, min_ms, all) {
+                    touched.extend(shard.pairs(slot).iter().copied());
+                    gone.push(shard.cold[slot].number);
+                    dead.push(slot);
+                    all.num_series += 1;
+                    self.refs.write().remove(shard.cold[slot].number);
+                    shard.forget(slot);
+                }
+                slot += 1;
+            }
+            RwLockWriteGuard::bump(&mut shard);
+        }
+        let touched: Vec<PairId> = touched.into_iter().collect();
+        for pairs in touched.chunks(SLICE) {
+            shard.drop_postings(pairs);
+            RwLockWriteGuard::bump(&mut shard);
+        }
+        if !dead.is_empty() {
+            // Only now can the slots be used again: no posting list names them any more.
+            shard.generation += 1;
+            shard.free.append(&mut dead);
+            shard.free.sort_unstable_by(|a, b| b.cmp(a));
+        }
+    }
+}
+
+impl Shard {
+    /// Drops the chunks of a series that end before `min_ms`; `false` if nothing keeps the series.
+    fn drop_before(&mut self, slot: u32, min_ms: i64, all: &mut Collected) -> bool {
+        let hot = self.hot[slot];
+        let is_open_gone = hot.has_open() && hot.open.last_ms() < min_ms;
+        let full = self.full_chunks(slot);
+        // A chunk that is still open but too old has only older ones before it.
+        let num_gone = if is_open_gone {
+            full.len()
+        } else {
+            full.iter().take_while(|chunk| chunk.max_ms < min_ms).count()
+        };
+        all.num_chunks += num_gone as u64 + u64::from(is_open_gone);
+        self.num_chunks -= num_gone + usize::from(is_open_gone);
+        if num_gone > 0 {
+            self.drop_full(slot, num_gone);
+        }
+        if is_open_gone {
+            all.num_stale += i64::from(hot.is_stale());
+            self.buffers.free(hot.buffer);
+            self.hot[slot] = Hot { is_pending: hot.is_pending, ..Hot::EMPTY };
+        }
+        let full = self.full_chunks(slot);
+        if let Some(first) = full.first() {
+            all.min_ms = all.min_ms.min(first.min_ms);
+            for chunk in full {
+                if let Place::Disk(place) = chunk.place() {
+                    let file = (place >> 32) as u32;
+                    all.first_file = Some(all.first_file.map_or(file, |first| first.min(file)));
+                    break;
+                }
+            }
+        } else if self.hot[slot].has_open() {
+            all.min_ms = all.min_ms.min(self.open_min_ms(slot));
+        } else {
+            return hot.is_pending;
+        }
+        true
+    }
+
+    fn drop_full(&mut self, slot: u32, num_gone: usize) {
+        let index = self.cold[slot].full;
+        let list = &mut self.full[index as usize];
+        for chunk in list.drain(..num_gone) {
+            if let Place::Memory(buffer, _) = chunk.place() {
+                self.buffers.free(buffer);
+            }
+        }
+        if list.is_empty() {
+            *list = Vec::new();
+            self.free_full.push(index);
+            self.cold[slot].full = 0;
+            self.sealed.retain(|&sealed| sealed != slot);
+        } else {
+            list.shrink_to(4);
+        }
+    }
+
+    /// Forgets a series without chunks; its slot stays taken until no posting list names it.
+    fn forget(&mut self, slot: u32) {
+        let cold = self.cold[slot];
+        if let Ok(entry) = self.table.find_entry(cold.hash, |&other| other == slot) {
+            entry.remove();
+        }
+        self.lists.free(cold.num_labels as usize, cold.labels);
+        self.forget_groups(slot);
+        debug_assert_eq!(self.hot[slot].buffer, Buffer::NONE, "the open chunk was dropped");
+        self.hot[slot] = Hot::EMPTY;
+        self.cold[slot] = Cold::FREE;
+    }
+
+    fn drop_postings(&mut self, pairs: &[PairId]) {
+        let cold = &self.cold;
+        self.labels.remove_dead(pairs, |slot| cold[slot].number != 0);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,446 @@
+//! Queries on the head: a snapshot by watermark, series in label order or in that of their creation, their chunks
+//! copied or pinned some hundred series at a time. An instant selector gets the newest sample straight from the series.
+
+use super::chunks::{Views, locate};
+use super::dictionary::PairId;
+use super::isolation::ReaderId;
+use super::select::select;
+use super::series::{FullChunk, Place};
+use super::shard::Shard;
+use super::{Head, Shared, labels};
+use chunk::{ChunkMeta, Encoding, SampleColumns};
+use model::hash::HashMap;
+use model::{LabelPair, Matcher, Symbols, TimeRange};
+use parking_lot::RwLockReadGuard;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use storage::{Cancel, Error, Querier, Queryable, Result, SelectHints, SeriesBatch, SeriesSet};
+
+/// Series whose labels are looked up before a waiting writer gets its turn.
+const SLICE: usize = 1024;
+
+struct HeadQuerier {
+    head: Arc<Shared>,
+    range: TimeRange,
+    reader: ReaderId,
+}
+
+impl Queryable for Head {
+    /// While the head is truncated, its querier begins where the truncation ends: what is before is in blocks, which
+    /// therefore have to be listed after this returned.
+    fn querier(&self, range: TimeRange) -> Result<Box<dyn Querier>> {
+        let head = Arc::clone(&self.0);
+        let mut range = range;
+        let mut reader = head.isolation.open_reader(range.min_ms, range.max_ms);
+        // A truncation sets its flag, then looks at the readers: it either waits for this one or is seen here.
+        let end_ms = head.truncating_to_ms.load(Ordering::Acquire);
+        if head.is_truncating.load(Ordering::Acquire) && range.min_ms < end_ms {
+            head.isolation.close_reader(reader);
+            range.min_ms = end_ms;
+            reader = head.isolation.open_reader(range.min_ms, range.max_ms);
+        }
+        Ok(Box::new(HeadQuerier { head, range, reader }))
+    }
+}
+
+impl Drop for HeadQuerier {
+    fn drop(&mut self) {
+        self.head.isolation.close_reader(self.reader);
+    }
+}
+
+impl HeadQuerier {
+    fn overlaps_head(&self) -> bool {
+        let min_ms = self.head.min_ms.load(Ordering::Relaxed);
+        let max_ms = self.head.max_ms.load(Ordering::Relaxed);
+        self.range.min_ms <= max_ms && min_ms <= self.range.max_ms
+    }
+}
+
+impl Querier for HeadQuerier {
+    fn select<'q>(
+        &'q self,
+        matchers: &[Matcher],
+        hints: &SelectHints,
+        symbols: &'q Symbols,
+        cancel: &'q Cancel,
+    ) -> Result<Box<dyn SeriesSet + 'q>> {
+        let mut range = self.range;
+        if let Some(hint) = hints.range {
+            range.min_ms = range.min_ms.max(hint.min_ms);
+            range.max_ms = range.max_ms.min(hint.max_ms);
+        }
+        let mut found = Found::default();
+        if range.min_ms <= range.max_ms {
+            for shard in 0..self.head.shards.len() {
+                cancel.check()?;
+                found.collect(&self.head, shard, matchers, range, symbols);
+            }
+        }
+        if hints.any_order {
+            found.rows.sort_unstable_by_key(|row| row.number);
+        } else {
+            found.sort_by_labels(symbols);
+        }
+        Ok(Box::new(HeadSeriesSet {
+            head: &self.head,
+            cancel,
+            found,
+            next: 0,
+            left: if hints.limit == 0 { usize::MAX } else { hints.limit },
+            labels: Vec::new(),
+            access: Access {
+                range,
+                watermark: self.reader.watermark,
+                is_newest_only: hints.newest_only,
+                is_labels_only: hints.labels_only,
+                bytes: Vec::new(),
+                samples: SampleColumns::default(),
+            },
+        }))
+    }
+
+    fn label_names(&self, matchers: &[Matcher], limit: usize) -> Result<Vec<Box<str>>> {
+        Ok(if self.overlaps_head() {
+            labels::names(&self.head, matchers, limit)
+        } else {
+            Vec::new()
+        })
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        limit: usize,
+    ) -> Result<Vec<Box<str>>> {
+        Ok(if self.overlaps_head() {
+            labels::values(&self.head, name, matchers, limit)
+        } else {
+            Vec::new()
+        })
+    }
+}
+
+/// One selected series.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    number: u64,
+    slot: u32,
+    shard: u32,
+    /// Its labels are `keys[begin..begin + len]`.
+    begin: u32,
+    len: u32,
+}
+
+/// The selected series; their labels as indices into the distinct pairs.
+#[derive(Debug, Default)]
+struct Found {
+    rows: Vec<Row>,
+    keys: Vec<u32>,
+    distinct: Vec<LabelPair>,
+    by_pair: HashMap<LabelPair, u32>,
+}
+
+impl Found {
+    /// Adds the series of one shard that may have samples in `range`.
+    fn collect(
+        &mut self,
+        head: &Shared,
+        index: usize,
+        matchers: &[Matcher],
+        range: TimeRange,
+        symbols: &Symbols,
+    ) {
+        let mut shard = head.shards[index].0.read();
+        let slots = select(&mut shard, matchers);
+        let mut generation = shard.generation;
+        let mut memo = HashMap::default();
+        let mut slots: Vec<(u32, u64)> =
+            slots.into_iter().map(|slot| (slot, shard.cold[slot].number)).collect();
+        slots.retain(|&(_, number)| number != 0);
+        for slice in slots.chunks(SLICE) {
+            RwLockReadGuard::bump(&mut shard);
+            if shard.generation != generation {
+                // Pair ids may stand for other labels now.
+                generation = shard.generation;
+                memo.clear();
+            }
+            for &(slot, number) in slice {
+                if shard.cold[slot].number == number && reaches(&shard, slot, range) {
+                    let begin = self.keys.len() as u32;
+                    self.push_labels(&shard, shard.pairs(slot), symbols, &mut memo);
+                    let len = self.keys.len() as u32 - begin;
+                    self.rows.push(Row { number, slot, shard: index as u32, begin, len });
+                }
+            }
+        }
+    }
+
+    fn push_labels(
+        &mut self,
+        shard: &Shard,
+        pairs: &[PairId],
+        symbols: &Symbols,
+        memo: &mut HashMap<PairId, u32>,
+    ) {
+        for &pair in pairs {
+            let key = *memo.entry(pair).or_insert_with(|| {
+                let (name, value) = shard.labels.label(pair);
+                let pair = LabelPair { name: symbols.intern(name), value: symbols.intern(value) };
+                *self.by_pair.entry(pair).or_insert_with(|| {
+                    self.distinct.push(pair);
+                    self.distinct.len() as u32 - 1
+                })
+            });
+            self.keys.push(key);
+        }
+    }
+
+    /// Ranks the distinct pairs by text once, so that rows compare as integers.
+    fn sort_by_labels(&mut self, symbols: &Symbols) {
+        let text = |key: u32| {
+            let pair = self.distinct[key as usize];
+            (symbols.text(pair.name), symbols.text(pair.value))
+        };
+        let mut order: Vec<u32> = (0..self.distinct.len() as u32).collect();
+        order.sort_unstable_by(|&a, &b| text(a).cmp(&text(b)));
+        let mut ranks = vec![0; order.len()];
+        for (rank, &key) in order.iter().enumerate() {
+            ranks[key as usize] = rank as u32;
+        }
+        for key in &mut self.keys {
+            *key = ranks[*key as usize];
+        }
+        self.distinct = order.iter().map(|&key| self.distinct[key as usize]).collect();
+        let keys = &self.keys;
+        let labels = |row: &Row| &keys[row.begin as usize..(row.begin + row.len) as usize];
+        self.rows.sort_unstable_by(|a, b| labels(a).cmp(labels(b)));
+    }
+}
+
+/// Whether the newest sample of a series is not before `range`.
+fn reaches(shard: &Shard, slot: u32, range: TimeRange) -> bool {
+    let hot = &shard.hot[slot];
+    if hot.has_open() {
+        return hot.open.last_ms() >= range.min_ms;
+    }
+    shard.full_chunks(slot).last().is_some_and(|last| last.max_ms >= range.min_ms)
+}
+
+struct HeadSeriesSet<'q> {
+    head: &'q Shared,
+    cancel: &'q Cancel,
+    found: Found,
+    next: usize,
+    left: usize,
+    labels: Vec<LabelPair>,
+    access: Access,
+}
+
+impl SeriesSet for HeadSeriesSet<'_> {
+    fn next_batch(&mut self, out: &mut SeriesBatch) -> Result<bool> {
+        out.clear();
+        while out.is_empty() && self.next < self.found.rows.len() && self.left > 0 {
+            self.cancel.check()?;
+            self.fill(out)?;
+        }
+        Ok(!out.is_empty())
+    }
+}
+
+impl HeadSeriesSet<'_> {
+    fn fill(&mut self, out: &mut SeriesBatch) -> Result<()> {
+        let begin = self.next;
+        let end = self.found.rows.len().min(begin + SeriesBatch::TARGET_SERIES);
+        self.next = end;
+        let rows = &self.found.rows[begin..end];
+        let mut guards: Vec<Option<RwLockReadGuard<'_, Shard>>> = Vec::new();
+        guards.resize_with(self.head.shards.len(), || None);
+        for (index, guard) in guards.iter_mut().enumerate() {
+            if rows.iter().any(|row| row.shard as usize == index) {
+                *guard = Some(self.head.shards[index].0.read());
+            }
+        }
+        // Taken after the locks: a place on disk is entered under them, when its file is mapped.
+        let views = self.head.chunks.views();
+        for row in rows {
+            let shard = guards[row.shard as usize].as_deref().expect("locked above");
+            if self.left == 0 || shard.cold[row.slot].number != row.number {
+                continue;
+            }
+            if self.access.push(shard, row.slot, &views, out)? {
+                let keys = &self.found.keys[row.begin as usize..(row.begin + row.len) as usize];
+                self.labels.clear();
+                self.labels.extend(keys.iter().map(|&key| self.found.distinct[key as usize]));
+                out.finish_series(&self.labels);
+                self.left -= 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How the chunks of a series are read.
+struct Access {
+    range: TimeRange,
+    watermark: u64,
+    is_newest_only: bool,
+    is_labels_only: bool,
+    bytes: Vec<u8>,
+    samples: SampleColumns,
+}
+
+impl Access {
+    /// Pushes the chunks of a series that are visible and touch the range; `false` if it has none.
+    fn push(
+        &mut self,
+        shard: &Shard,
+        slot: u32,
+        views: &Views,
+        out: &mut SeriesBatch,
+    ) -> Result<bool> {
+        let hot = &shard.hot[slot];
+        let hidden = shard.num_hidden(slot, self.watermark);
+        if self.is_newest_only
+            && hidden == 0
+            && hot.has_open()
+            && self.range.contains(hot.open.last_ms())
+            && !self.is_labels_only
+        {
+            push_raw(hot.open.last_ms(), hot.open.last_value(), out);
+            return Ok(true);
+        }
+        let num_open = u64::from(hot.open.num_samples());
+        let full = shard.full_chunks(slot);
+        let (end, partial) = visible(full, hidden.saturating_sub(num_open));
+        let mut open = None;
+        if hidden < num_open {
+            let meta = shard.open_meta(slot);
+            let meta = ChunkMeta { num_samples: meta.num_samples - hidden as u32, ..meta };
+            if meta.min_ms <= self.range.max_ms {
+                self.bytes.clear();
+                self.bytes.extend_from_slice(shard.open_bytes(slot));
+                chunk::xor::set_count(&mut self.bytes, meta.num_samples as u16);
+                open = Some(if hidden == 0 { meta } else { self.cut_short(meta)? });
+            }
+        }
+        let open = open.filter(|meta| self.touches(*meta));
+        let mut found = open.is_some();
+        if !(found && self.is_newest_only) {
+            for (index, chunk) in full[..end].iter().enumerate() {
+                if !self.touches(chunk.meta()) {
+                    continue;
+                }
+                let is_newest =
+                    full[..end].get(index + 1).is_none_or(|next| !self.touches(next.meta()));
+                if self.is_newest_only && !is_newest {
+                    continue;
+                }
+                found = true;
+                if !self.is_labels_only {
+                    let num_samples = partial.filter(|_| index + 1 == end);
+                    self.push_full(shard, *chunk, num_samples, views, out)?;
+                }
+            }
+        }
+        if let Some(meta) = open
+            && !self.is_labels_only
+        {
+            out.push_copied(meta, &self.bytes);
+        }
+        Ok(if self.is_labels_only { found } else { out.has_pending_chunks() })
+    }
+
+    fn touches(&self, meta: ChunkMeta) -> bool {
+        TimeRange::new(meta.min_ms, meta.max_ms).overlaps(self.range)
+    }
+
+    /// The chunk in `bytes` when only its first samples are visible: its end has to be decoded.
+    fn cut_short(&mut self, meta: ChunkMeta) -> Result<ChunkMeta> {
+        self.samples.clear();
+        chunk::decode(meta, &self.bytes, &mut self.samples).map_err(|error| Error::Corrupt {
+            place: "open chunk of the head".into(),
+            what: error.to_string().into(),
+        })?;
+        let max_ms = self.samples.timestamps_ms.last().copied().unwrap_or(meta.min_ms);
+        Ok(ChunkMeta { max_ms, ..meta })
+    }
+
+    fn push_full(
+        &mut self,
+        shard: &Shard,
+        chunk: FullChunk,
+        num_samples: Option<u32>,
+        views: &Views,
+        out: &mut SeriesBatch,
+    ) -> Result<()> {
+        let meta = chunk.meta();
+        let (bytes, begin, end) = match chunk.place() {
+            Place::Memory(buffer, len) => {
+                let data = &shard.buffers.get(buffer)[..len];
+                return self.push_bytes(meta, num_samples, data, out);
+            }
+            Place::Disk(place) => locate(views, place).ok_or_else(|| Error::Corrupt {
+                place: format!("chunks_head/{:06} at {}", place >> 32, place & 0xFFFF_FFFF).into(),
+                what: "the chunk does not fit its file: restart to rebuild it from the log".into(),
+            })?,
+        };
+        if num_samples.is_some() {
+            return self.push_bytes(meta, num_samples, &bytes[begin..end], out);
+        }
+        let pin = out.pin(bytes);
+        out.push_pinned(meta, pin, begin, end - begin);
+        Ok(())
+    }
+
+    fn push_bytes(
+        &mut self,
+        meta: ChunkMeta,
+        num_samples: Option<u32>,
+        data: &[u8],
+        out: &mut SeriesBatch,
+    ) -> Result<()> {
+        let Some(num_samples) = num_samples else {
+            out.push_copied(meta, data);
+            return Ok(());
+        };
+        // The buffer holds the open chunk only when that is visible, and then nothing of a full chunk is hidden.
+        self.bytes.clear();
+        self.bytes.extend_from_slice(data);
+        chunk::xor::set_count(&mut self.bytes, num_samples as u16);
+        let meta = self.cut_short(ChunkMeta { num_samples, ..meta })?;
+        if self.touches(meta) {
+            out.push_copied(meta, &self.bytes);
+        }
+        Ok(())
+    }
+}
+
+/// How many full chunks are visible if the newest `hidden` samples are not, and how many samples of the last of them
+/// if not all.
+fn visible(full: &[FullChunk], mut hidden: u64) -> (usize, Option<u32>) {
+    let mut end = full.len();
+    while hidden > 0 && end > 0 {
+        let num_samples = u64::from(full[end - 1].num_samples);
+        if hidden < num_samples {
+            return (end, Some((num_samples - hidden) as u32));
+        }
+        hidden -= num_samples;
+        end -= 1;
+    }
+    (end, None)
+}
+
+fn push_raw(timestamp_ms: i64, value: f64, out: &mut SeriesBatch) {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&timestamp_ms.to_le_bytes());
+    bytes[8..].copy_from_slice(&value.to_le_bytes());
+    let meta = ChunkMeta {
+        min_ms: timestamp_ms,
+        max_ms: timestamp_ms,
+        num_samples: 1,
+        encoding: Encoding::Raw,
+    };
+    out.push_copied(meta, &bytes);
+}

@@ -1,0 +1,284 @@
+//! From the log back to memory: series keep their references, samples that chunks on disk already hold are skipped,
+//! what is not in order is dropped. Samples are applied by one thread per part of the shards while the caller reads on.
+
+use super::refs::Target;
+use super::series::FullChunk;
+use super::shard::{Commit, Tally};
+use super::{Head, LoadedChunks, Shared};
+use crossbeam::channel::{Receiver, Sender, bounded};
+use model::hash::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use storage::{Error, Result};
+use wal::record::{DecodeError, Kind, Samples, decode_samples, decode_series, kind};
+
+/// Samples on their way to a worker.
+type Rows = Vec<(Target, u64, i64, f64)>;
+
+/// Samples that a worker gets at a time.
+const BATCH: usize = 4096;
+
+/// What a replay met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplayStats {
+    /// Records read.
+    pub num_records: u64,
+    /// Series created.
+    pub num_series: u64,
+    /// Samples stored.
+    pub num_samples: u64,
+    /// Samples of series that the log does not name.
+    pub num_unknown_refs: u64,
+    /// Records of kinds that are not replayed.
+    pub num_skipped: u64,
+}
+
+/// A replay under way. Feed it the records of the checkpoint and the log in order, then finish it.
+#[derive(Debug)]
+pub struct Replay {
+    head: Arc<Shared>,
+    /// Chunks on disk by series reference, until their series turns up.
+    chunks: HashMap<u64, Vec<FullChunk>>,
+    /// References of label sets that have another reference, with the time of the last sample that used it.
+    duplicates: HashMap<u64, (u64, i64)>,
+    max_ref: u64,
+    workers: Vec<Worker>,
+    samples: Samples,
+    stats: ReplayStats,
+}
+
+#[derive(Debug)]
+struct Worker {
+    sender: Option<Sender<Rows>>,
+    /// Batches that come back for reuse.
+    empty: Receiver<Rows>,
+    rows: Rows,
+    thread: Option<JoinHandle<Tally>>,
+}
+
+impl Head {
+    /// Begins a replay: loads `chunks_head/`. Nothing else may use the head until the replay is finished.
+    pub fn replay(&self) -> Result<(Replay, LoadedChunks)> {
+        let mut chunks: HashMap<u64, Vec<FullChunk>> = HashMap::default();
+        let mut num_dropped = 0;
+        let loaded = self.0.chunks.load(|number, chunk| {
+            let list = chunks.entry(number).or_default();
+            if list.last().is_some_and(|last| chunk.min_ms <= last.max_ms) {
+                num_dropped += 1;
+            } else {
+                list.push(chunk);
+            }
+        });
+        let mut loaded =
+            loaded.map_err(|source| Error::Io { op: "load head chunks".into(), source })?;
+        loaded.num_skipped += num_dropped;
+        loaded.num_chunks -= num_dropped;
+        if loaded.corruption.is_some() {
+            self.0.metrics.chunk_corruptions.inc();
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = cores.min(self.0.shards.len()).next_power_of_two();
+        let workers = (0..count).map(|_| Worker::start(&self.0)).collect::<Result<_>>()?;
+        let replay = Replay {
+            head: Arc::clone(&self.0),
+            chunks,
+            duplicates: HashMap::default(),
+            max_ref: 0,
+            workers,
+            samples: Samples::default(),
+            stats: ReplayStats::default(),
+        };
+        Ok((replay, loaded))
+    }
+}
+
+impl Worker {
+    fn start(head: &Arc<Shared>) -> Result<Self> {
+        let (sender, receiver) = bounded::<Rows>(8);
+        let (back, empty) = bounded::<Rows>(16);
+        let head = Arc::clone(head);
+        let work = move || {
+            let mut tally = Tally::default();
+            for mut rows in receiver {
+                head.replay_rows(&rows, &mut tally);
+                rows.clear();
+                // A full channel means that there are buffers enough.
+                drop(back.try_send(rows));
+            }
+            tally
+        };
+        let thread = std::thread::Builder::new().name("replay".into()).spawn(work);
+        let thread =
+            thread.map_err(|source| Error::Io { op: "start a replay thread".into(), source })?;
+        Ok(Self { sender: Some(sender), empty, rows: Vec::new(), thread: Some(thread) })
+    }
+
+    fn push(&mut self, row: (Target, u64, i64, f64)) {
+        self.rows.push(row);
+        if self.rows.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.rows.is_empty() {
+            return;
+        }
+        let next = self.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(BATCH));
+        let rows = std::mem::replace(&mut self.rows, next);
+        if let Some(sender) = &self.sender {
+            sender.send(rows).expect("workers run until their channel is closed");
+        }
+    }
+}
+
+impl Replay {
+    /// Takes in one record. An error means that its body is damaged; nothing of it was taken.
+    pub fn apply(&mut self, record: &[u8]) -> Result<(), DecodeError> {
+        self.stats.num_records += 1;
+        match kind(record) {
+            Kind::Series => {
+                let rows = decode_series(record)?;
+                for (number, labels) in rows.iter() {
+                    self.add_series(number, labels);
+                }
+            }
+            Kind::Samples => {
+                let mut samples = std::mem::take(&mut self.samples);
+                samples.clear();
+                let outcome = decode_samples(record, &mut samples);
+                if outcome.is_ok() {
+                    self.add_samples(&samples);
+                }
+                self.samples = samples;
+                outcome?;
+            }
+            Kind::Tombstones | Kind::Undecoded(_) | Kind::Unknown => self.stats.num_skipped += 1,
+        }
+        Ok(())
+    }
+
+    fn add_series(&mut self, number: u64, labels: &[(&str, &str)]) {
+        let head = &self.head;
+        self.max_ref = self.max_ref.max(number);
+        // Zero is no reference, a set that breaks the rules no series: their samples count as unknown.
+        let is_sorted = labels.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        if number == 0 || labels.is_empty() || !is_sorted {
+            return;
+        }
+        let id = head.labels_id(labels);
+        let index = head.shard_of(id);
+        let mut shard = head.shards[index].0.write();
+        if let Some(slot) = shard.find(id) {
+            let first = shard.cold[slot].number;
+            if first != number {
+                self.duplicates.entry(number).or_insert((first, i64::MIN));
+            }
+            return;
+        }
+        if head.refs.read().get(number) != Target::NONE {
+            // Two label sets under one reference: only a damaged log says so, and the first one stays.
+            return;
+        }
+        let slot = shard.create(number, id, labels, &mut Vec::new());
+        for chunk in self.chunks.remove(&number).unwrap_or_default() {
+            shard.push_full(slot, chunk);
+            shard.num_chunks += 1;
+            head.min_ms.fetch_min(chunk.min_ms, Ordering::Relaxed);
+            head.max_ms.fetch_max(chunk.max_ms, Ordering::Relaxed);
+        }
+        head.metrics.chunks.add(shard.full_chunks(slot).len() as f64);
+        drop(shard);
+        head.refs.write().insert(number, head.target(index, slot));
+        self.stats.num_series += 1;
+    }
+
+    fn add_samples(&mut self, samples: &Samples) {
+        let refs = self.head.refs.read();
+        let mask = self.workers.len() - 1;
+        for (mut number, timestamp_ms, value) in samples.iter() {
+            let mut target = refs.get(number);
+            if target == Target::NONE {
+                let Some((first, last_ms)) = self.duplicates.get_mut(&number) else {
+                    self.stats.num_unknown_refs += 1;
+                    continue;
+                };
+                *last_ms = (*last_ms).max(timestamp_ms);
+                number = *first;
+                target = refs.get(number);
+            }
+            // The low bits are those of the shard, so a shard has one worker.
+            self.workers[target.0 as usize & mask].push((target, number, timestamp_ms, value));
+        }
+    }
+
+    /// Waits for the workers and opens the head for use.
+    pub fn finish(mut self) -> Result<ReplayStats> {
+        let tally = self.join();
+        let head = &self.head;
+        head.count(&tally);
+        head.last_ref.fetch_max(self.max_ref, Ordering::Relaxed);
+        head.metrics.series_created.inc_by(self.stats.num_series);
+        head.metrics.series.add(self.stats.num_series as f64);
+        let last = self.duplicates.iter().map(|(&number, &(_, last_ms))| (number, last_ms));
+        head.expired.lock().extend(last);
+        self.stats.num_samples = tally.appended;
+        Ok(self.stats)
+    }
+
+    fn join(&mut self) -> Tally {
+        let mut tally = Tally::default();
+        for worker in &mut self.workers {
+            worker.flush();
+            worker.sender = None;
+        }
+        for worker in &mut self.workers {
+            if let Some(thread) = worker.thread.take() {
+                match thread.join() {
+                    Ok(part) => tally.merge(&part),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        }
+        // What the log repeats or has out of order was refused once already, or never counted.
+        tally.out_of_order = 0;
+        tally.out_of_bounds = 0;
+        tally
+    }
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        for worker in &mut self.workers {
+            worker.sender = None;
+            if let Some(thread) = worker.thread.take() {
+                // A replay that is given up has no use for what its workers say.
+                drop(thread.join());
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn replay_rows(&self, rows: &[(Target, u64, i64, f64)], tally: &mut Tally) {
+        let commit = Commit {
+            rule: self.rule,
+            min_valid_ms: self.min_valid_ms.load(Ordering::Relaxed),
+            epoch: 0,
+            oldest_reader: u64::MAX,
+        };
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let (index, _) = self.place(first.0);
+            let mut shard = self.shards[index].0.write();
+            let same = rest.iter().take_while(|row| self.place(row.0).0 == index).count();
+            let (run, later) = rest.split_at(same);
+            rest = later;
+            for &(target, _, timestamp_ms, value) in run {
+                let (_, slot) = self.place(target);
+                shard.append(slot, timestamp_ms, value, &commit, tally);
+            }
+        }
+    }
+}
