@@ -280,17 +280,19 @@ impl Shared {
         window_ms.max(self.min_valid_ms.load(Ordering::Relaxed))
     }
 
+    /// Whether there ever was a sample or a block. The extremes of time are legal times, so both bounds are asked.
+    fn is_initialized(&self) -> bool {
+        let (min_ms, max_ms) = (&self.min_ms, &self.max_ms);
+        min_ms.load(Ordering::Relaxed) != i64::MAX || max_ms.load(Ordering::Relaxed) != i64::MIN
+    }
+
     /// The first sample ever fixes both bounds, whether it is committed or not.
     fn init_time(&self, timestamp_ms: i64) {
-        let first = self.min_ms.compare_exchange(
-            i64::MAX,
-            timestamp_ms,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
-        if first.is_ok() {
-            self.max_ms.fetch_max(timestamp_ms, Ordering::Relaxed);
+        if self.is_initialized() {
+            return;
         }
+        self.min_ms.fetch_min(timestamp_ms, Ordering::Relaxed);
+        self.max_ms.fetch_max(timestamp_ms, Ordering::Relaxed);
     }
 }
 

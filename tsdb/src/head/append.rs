@@ -92,7 +92,7 @@ impl Appendable for Head {
         head.metrics.active_appenders.inc();
         let scratch = head.scratch.lock().pop().unwrap_or_default();
         let mut appender = HeadAppender { head, scratch, bounds: None, has_created: false };
-        if appender.head.min_ms.load(Ordering::Relaxed) != i64::MAX {
+        if appender.head.is_initialized() {
             appender.fix_bounds();
         }
         Box::new(appender)

@@ -201,6 +201,7 @@ impl Dictionary {
     }
 
     /// Bytes of the strings in use.
+    #[cfg(test)]
     pub(super) fn text_bytes(&self) -> usize {
         self.texts.iter().map(|text| text.text.len()).sum()
     }

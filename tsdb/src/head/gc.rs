@@ -35,7 +35,7 @@ impl Head {
     pub fn truncate_before(&self, min_ms: i64) -> Result<()> {
         let head = &*self.0;
         let _alone = head.maintenance.lock();
-        let is_empty = self.min_time() == i64::MAX;
+        let is_empty = !head.is_initialized();
         if self.min_time() >= min_ms && !is_empty {
             return Ok(());
         }
