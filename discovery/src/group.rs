@@ -12,3 +12,6 @@ pub struct TargetGroup {
     /// The targets; each has at least `__address__`.
     pub targets: Vec<Labels>,
 }
+
+/// The groups of each job, by its name.
+pub type TargetGroups = std::collections::BTreeMap<String, Vec<TargetGroup>>;

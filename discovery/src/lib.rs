@@ -1,8 +1,14 @@
 //! Where targets come from: configuration, providers, and the manager that merges them per job.
+//! Reading order: `group`, `provider` (what a mechanism implements), `manager`, then the mechanisms.
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod file;
 pub mod file_format;
 mod group;
+mod manager;
+mod provider;
 
-pub use group::TargetGroup;
+pub use group::{TargetGroup, TargetGroups};
+pub use manager::Manager;
+pub use provider::{Provider, Publisher, Running};

@@ -1,7 +1,5 @@
 //! Numbers of the exposition formats: Go's syntax for floats without hexadecimal and underscores, read fast.
 
-use std::borrow::Cow;
-
 /// Why a number was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FloatError {
@@ -67,30 +65,6 @@ fn parse_slow(text: &[u8]) -> Result<f64, FloatError> {
         return Err(FloatError::Range);
     }
     Ok(value)
-}
-
-/// The number in the form that OpenMetrics gives to `le` and `quantile`: shortest, always with a point or exponent.
-#[must_use]
-pub fn format_openmetrics(value: f64) -> Cow<'static, str> {
-    if value.is_nan() {
-        return Cow::Borrowed("NaN");
-    }
-    if value.is_infinite() {
-        return Cow::Borrowed(if value > 0.0 { "+Inf" } else { "-Inf" });
-    }
-    if value == 0.0 {
-        return Cow::Borrowed("0.0");
-    }
-    let scientific = format!("{value:e}");
-    let (mantissa, exponent) = scientific.split_once('e').expect("scientific form has an exponent");
-    let exponent: i32 = exponent.parse().expect("an exponent is a small number");
-    // Go's shortest form turns to exponents below 1e-4 and from 1e6 on.
-    if (-4..6).contains(&exponent) {
-        let plain = format!("{value}");
-        return Cow::Owned(if plain.contains('.') { plain } else { plain + ".0" });
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    Cow::Owned(format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The label pairs of a series text that the parser accepted. Called on cache misses only: the parser checks the
 //! grammar, this splits and unescapes.
 
-use crate::{format_openmetrics, parse_float};
+use model::float::{parse_float, write_openmetrics};
 use model::{METRIC_NAME, metadata::MetricType};
 use std::ops::Range;
 
@@ -110,9 +110,11 @@ pub fn split_series(series: &[u8], metric_type: MetricType, out: &mut LabelBuffe
 
 /// Rewrites the number after `begin`; a value that is no number stays.
 fn normalise(bytes: &mut Vec<u8>, begin: usize) {
-    if let Ok(number) = parse_float(&bytes[begin..]) {
+    // All that Go reads as a float, hexadecimal included, which values of samples may not be.
+    let number = std::str::from_utf8(&bytes[begin..]).ok().and_then(|text| parse_float(text).ok());
+    if let Some(number) = number {
         bytes.truncate(begin);
-        bytes.extend_from_slice(format_openmetrics(number).as_bytes());
+        write_openmetrics(number, bytes);
     }
 }
 

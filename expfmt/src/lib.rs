@@ -7,6 +7,6 @@ pub mod labels;
 mod negotiate;
 pub mod text;
 
-pub use float::{format_openmetrics, parse_float};
+pub use float::{FloatError, parse_float};
 pub use negotiate::{Format, Negotiated, NegotiationError, negotiate};
 pub use text::{Entry, ParseError, Sample, TextParser};

@@ -153,6 +153,13 @@ impl<'a> TextParser<'a> {
         self.value_and_timestamp().map(Some)
     }
 
+    /// Whether the next line begins with `#`.
+    #[inline]
+    #[must_use]
+    pub fn at_comment(&self) -> bool {
+        self.peek() == Some(b'#')
+    }
+
     /// Whether the next bytes are `line`, which are then skipped: for lines known from an earlier body.
     #[inline]
     pub fn skip_line(&mut self, line: &[u8]) -> bool {

@@ -1,4 +1,13 @@
-//! HTTP between us and others: the client and its configuration.
+//! The HTTP client of everything that asks other servers, and its configuration. The only place that opens sockets as a
+//! client. Reading order: `config`, `client`, `auth`, `tls`, `connect`, `decompress`.
 #![forbid(unsafe_code)]
 
+mod auth;
+pub mod client;
 pub mod config;
+mod connect;
+mod decompress;
+mod error;
+mod tls;
+
+pub use error::Error;

@@ -1,7 +1,27 @@
 //! Targets in, samples out: configuration, target construction, the scrape loops.
+//! Reading order: `target` and `schedule` (what is scraped when), `fetch`, `cache` and `ingest` (a body into storage),
+//! `scrape_loop`, `pool`, `manager`, `status` (what the API shows).
 #![forbid(unsafe_code)]
 
+mod cache;
 pub mod config;
+mod error;
+mod fetch;
+mod ingest;
+mod limits;
+mod manager;
+mod metadata;
+mod metrics;
+mod pool;
+mod report;
+mod sample_labels;
+pub mod schedule;
+mod scrape_loop;
 mod status;
+mod target;
+mod url;
 
+pub use error::{Error, Result};
+pub use fetch::{Fetch, FetchError, FetchRequest, Fetching, HttpFetch};
+pub use manager::{Clock, FetchFactory, Manager, ManagerOptions, http_fetch_factory};
 pub use status::{ActiveTarget, DroppedTarget, Health, PoolStatus, TargetMetadata};

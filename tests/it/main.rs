@@ -14,4 +14,5 @@ mod queries;
 mod regex;
 mod relabel;
 mod scalars;
+mod scrape;
 mod wal;

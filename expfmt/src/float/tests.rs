@@ -40,20 +40,3 @@ fn refuses_what_go_refuses() {
     assert_eq!(parse_float(b"-infinity"), Ok(f64::NEG_INFINITY));
     assert!(parse_float(b"nAn").is_ok_and(f64::is_nan));
 }
-
-#[test]
-fn openmetrics_form_always_shows_a_float() {
-    for (value, text) in [
-        (1.0, "1.0"),
-        (-0.0, "0.0"),
-        (0.25, "0.25"),
-        (1e5, "100000.0"),
-        (1e6, "1e+06"),
-        (1_234_567.0, "1.234567e+06"),
-        (1e-5, "1e-05"),
-        (1e-4, "0.0001"),
-        (f64::INFINITY, "+Inf"),
-    ] {
-        assert_eq!(format_openmetrics(value), text);
-    }
-}

@@ -1,0 +1,229 @@
+//! A pooled HTTP client, HTTP/1.1 and 2, with credentials, redirects and bodies that are capped and uncompressed on the
+//! way. One for each job: connections, credentials and TLS settings are not shared.
+
+use crate::Error;
+use crate::auth;
+use crate::config::{HttpClientConfig, ProxyConfig};
+use crate::connect::Connector;
+use crate::decompress::BodyReader;
+use crate::error::chain;
+use crate::tls::TlsSettings;
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const MAX_IDLE_PER_HOST: usize = 1000;
+const MAX_REDIRECTS: usize = 10;
+
+/// What a client needs beside its configuration.
+#[derive(Clone, Debug, Default)]
+pub struct ClientOptions {
+    /// The `User-Agent`.
+    pub user_agent: Box<str>,
+    /// Connect to this socket, whatever the URL says.
+    pub unix_socket: Option<PathBuf>,
+}
+
+/// A `GET` request.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The whole URL.
+    pub url: &'a str,
+    /// Further headers: names in lower case, values.
+    pub headers: &'a [(&'static str, &'a str)],
+    /// Time limit of everything, the body included.
+    pub timeout: Duration,
+    /// An uncompressed body of this length or more is an error.
+    pub body_size_limit: Option<u64>,
+}
+
+/// An answer without its body.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The usual words for the status.
+    pub reason: &'static str,
+    /// The content type; empty if there was none.
+    pub content_type: Box<str>,
+}
+
+/// A client; cloning shares its connections.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    client: HyperClient<Connector, Empty<Bytes>>,
+    config: HttpClientConfig,
+    user_agent: HeaderValue,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Builds a client. No file is read yet.
+    pub fn new(config: &HttpClientConfig, options: ClientOptions) -> Result<Self, Error> {
+        if config.oauth2.is_some() {
+            return Err(Error::Unsupported("oauth2"));
+        }
+        check_proxy(&config.proxy)?;
+        let connector = Connector::new(TlsSettings::new(config)?, options.unix_socket);
+        let client = HyperClient::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+            .build(connector);
+        let user_agent = HeaderValue::try_from(&*options.user_agent).map_err(|e| {
+            Error::Config { place: "user agent".into(), what: e.to_string().into() }
+        })?;
+        Ok(Self(Arc::new(Inner { client, config: config.clone(), user_agent })))
+    }
+
+    /// Asks, and replaces `body` with the uncompressed body of the answer if its status is 200; other bodies are left
+    /// unread.
+    pub async fn get(&self, request: &Request<'_>, body: &mut Vec<u8>) -> Result<Response, Error> {
+        let answered = tokio::time::timeout(request.timeout, self.follow(request, body));
+        match answered.await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Timeout { url: request.url.into(), timeout: request.timeout }),
+        }
+    }
+
+    async fn follow(&self, request: &Request<'_>, body: &mut Vec<u8>) -> Result<Response, Error> {
+        let first = parse_url(request.url)?;
+        let mut url = first.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let answer = self.ask(&url, request, &first).await?;
+            let location = answer.headers().get(header::LOCATION);
+            match redirect_target(&url, answer.status(), location) {
+                Some(next) if self.0.config.follow_redirects => url = next?,
+                _ => return read(answer, request, body).await,
+            }
+        }
+        let what = format!("stopped after {MAX_REDIRECTS} redirects").into();
+        Err(Error::Request { url: url.as_str().into(), what })
+    }
+
+    async fn ask(
+        &self,
+        url: &Url,
+        request: &Request<'_>,
+        first: &Url,
+    ) -> Result<http::Response<Incoming>, Error> {
+        let (is_first, same_host) = (url == first, is_same_host(first, url));
+        let failed = |what: Box<str>| Error::Request { url: url.as_str().into(), what };
+        let mut headers = auth::headers(&self.0.config, same_host).await?;
+        // Hyper sends the headers in this order, after the host.
+        let mut all = HeaderMap::with_capacity(headers.len() + 4);
+        all.insert(header::USER_AGENT, self.0.user_agent.clone());
+        for &(name, value) in request.headers {
+            let value = HeaderValue::try_from(value).map_err(|e| failed(chain(&e)))?;
+            all.insert(HeaderName::from_static(name), value);
+        }
+        if !url.username().is_empty() && !headers.contains_key(header::AUTHORIZATION) && same_host {
+            let text = auth::basic_value(url.username(), url.password().unwrap_or_default());
+            let value = HeaderValue::try_from(text).map_err(|e| failed(chain(&e)))?;
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        all.extend(headers);
+        // As it was given where possible: the URL type drops dot segments, which targets may tell apart.
+        let exact = if is_first && url.username().is_empty() { request.url } else { url.as_str() };
+        let mut asked =
+            http::Request::get(exact).body(Empty::new()).map_err(|e| failed(chain(&e)))?;
+        *asked.headers_mut() = all;
+        self.0.client.request(asked).await.map_err(|e| failed(chain(&e)))
+    }
+}
+
+/// Reads the body of a successful answer.
+async fn read(
+    answer: http::Response<Incoming>,
+    request: &Request<'_>,
+    body: &mut Vec<u8>,
+) -> Result<Response, Error> {
+    let text = |name: HeaderName| {
+        let value = answer.headers().get(name).map(HeaderValue::as_bytes).unwrap_or_default();
+        Box::<str>::from(String::from_utf8_lossy(value))
+    };
+    let status = answer.status();
+    let response = Response {
+        status: status.as_u16(),
+        reason: status.canonical_reason().unwrap_or_default(),
+        content_type: text(header::CONTENT_TYPE),
+    };
+    body.clear();
+    if response.status != 200 {
+        return Ok(response);
+    }
+    let gzip = text(header::CONTENT_ENCODING).eq_ignore_ascii_case("gzip");
+    let mut reader = BodyReader::new(std::mem::take(body), gzip, request.body_size_limit);
+    let mut incoming = answer.into_body();
+    while let Some(frame) = incoming.frame().await {
+        let frame =
+            frame.map_err(|e| Error::Body(format!("reading the body: {}", chain(&e)).into()))?;
+        if let Some(bytes) = frame.data_ref() {
+            reader.push(bytes)?;
+        }
+    }
+    *body = reader.finish()?;
+    Ok(response)
+}
+
+fn parse_url(text: &str) -> Result<Url, Error> {
+    let invalid = |what: String| Error::Url { url: text.into(), what: what.into() };
+    let url = Url::parse(text).map_err(|e| invalid(e.to_string()))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        scheme => Err(invalid(format!("unsupported protocol scheme {scheme:?}"))),
+    }
+}
+
+/// Where an answer redirects to.
+fn redirect_target(
+    url: &Url,
+    status: http::StatusCode,
+    location: Option<&HeaderValue>,
+) -> Option<Result<Url, Error>> {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let failed = |what: String| Error::Request { url: url.as_str().into(), what: what.into() };
+    let Some(location) = location else {
+        return Some(Err(failed(format!("{} response missing Location header", status.as_u16()))));
+    };
+    let text = String::from_utf8_lossy(location.as_bytes());
+    let target = url.join(&text).map_err(|e| failed(format!("Location {text:?}: {e}")));
+    Some(target.and_then(|target| parse_url(target.as_str())))
+}
+
+/// Whether credentials for `first` may go to `next`: the same host, and no step back from TLS.
+fn is_same_host(first: &Url, next: &Url) -> bool {
+    first.host() == next.host() && (first.scheme() != "https" || next.scheme() == "https")
+}
+
+fn check_proxy(proxy: &ProxyConfig) -> Result<(), Error> {
+    if !proxy.proxy_url.is_empty() {
+        return Err(Error::Unsupported("proxy_url"));
+    }
+    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
+    if proxy.proxy_from_environment && names.iter().any(|name| std::env::var_os(name).is_some()) {
+        return Err(Error::Unsupported("proxy_from_environment with a proxy in the environment"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

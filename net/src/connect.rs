@@ -1,0 +1,130 @@
+//! Connections: TCP or a local socket, with TLS on top where the URL says so. Pooling is the client's.
+
+use crate::Error;
+use crate::tls::TlsSettings;
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tower::Service;
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// A connection of any kind.
+pub(crate) struct Stream {
+    io: TokioIo<Box<dyn Io>>,
+    is_http2: bool,
+}
+
+impl Stream {
+    fn new(io: impl Io + 'static, is_http2: bool) -> Self {
+        Self { io: TokioIo::new(Box::new(io)), is_http2 }
+    }
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        if self.is_http2 { Connected::new().negotiated_h2() } else { Connected::new() }
+    }
+}
+
+impl Read for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl Write for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// Makes connections for the pool.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    tls: Arc<TlsSettings>,
+    unix_socket: Option<Arc<PathBuf>>,
+}
+
+impl Connector {
+    pub(crate) fn new(tls: TlsSettings, unix_socket: Option<PathBuf>) -> Self {
+        Self { tls: Arc::new(tls), unix_socket: unix_socket.map(Arc::new) }
+    }
+
+    async fn connect(self, uri: Uri) -> Result<Stream, Error> {
+        let failed = |what: &dyn std::error::Error| Error::Request {
+            url: uri.to_string().into(),
+            what: crate::error::chain(what),
+        };
+        let is_tls = uri.scheme_str() == Some("https");
+        let host = uri.host().unwrap_or_default();
+        if let Some(path) = &self.unix_socket {
+            let socket = UnixStream::connect(&**path).await.map_err(|e| failed(&e))?;
+            return self.secure(socket, host, is_tls, failed).await;
+        }
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let address = (host.trim_start_matches('[').trim_end_matches(']'), port);
+        let socket = TcpStream::connect(address).await.map_err(|e| failed(&e))?;
+        // Requests are written at once; waiting for more only delays them.
+        socket.set_nodelay(true).map_err(|e| failed(&e))?;
+        self.secure(socket, host, is_tls, failed).await
+    }
+
+    async fn secure(
+        &self,
+        socket: impl Io + 'static,
+        host: &str,
+        is_tls: bool,
+        failed: impl Fn(&dyn std::error::Error) -> Error,
+    ) -> Result<Stream, Error> {
+        if !is_tls {
+            return Ok(Stream::new(socket, false));
+        }
+        let config = self.tls.client_config().await?;
+        let name = self.tls.server_name(host)?;
+        let connector = tokio_rustls::TlsConnector::from(config);
+        let stream = connector.connect(name, socket).await.map_err(|e| failed(&e))?;
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok(Stream::new(stream, is_http2))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, Error>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}

@@ -1,0 +1,73 @@
+//! What can go wrong with a request, by what the caller does about it.
+
+/// A request that failed, or a client that cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration asks for something that is not built.
+    #[error("{0} is not supported yet")]
+    Unsupported(&'static str),
+    /// The configuration is well formed but cannot be used: keys that do not parse, versions that exclude each other.
+    #[error("{place}: {what}")]
+    Config {
+        /// The field or file.
+        place: Box<str>,
+        /// What is wrong with it.
+        what: Box<str>,
+    },
+    /// A file named by the configuration cannot be read.
+    #[error("unable to read {what} {path}: {source}")]
+    File {
+        /// What the file holds.
+        what: &'static str,
+        /// Its path.
+        path: Box<str>,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The URL cannot be requested.
+    #[error("invalid URL {url:?}: {what}")]
+    Url {
+        /// The URL.
+        url: Box<str>,
+        /// What is wrong with it.
+        what: Box<str>,
+    },
+    /// No answer within the time limit.
+    #[error("Get {url:?}: context deadline exceeded (no complete answer within {timeout:?})")]
+    Timeout {
+        /// The URL.
+        url: Box<str>,
+        /// The limit.
+        timeout: std::time::Duration,
+    },
+    /// No connection, or no answer that makes sense.
+    #[error("Get {url:?}: {what}")]
+    Request {
+        /// The URL.
+        url: Box<str>,
+        /// The chain of causes.
+        what: Box<str>,
+    },
+    /// The answer broke off, or its compression is broken.
+    #[error("{0}")]
+    Body(Box<str>),
+    /// The uncompressed body reached the limit.
+    #[error("body size limit exceeded")]
+    BodyTooLarge,
+}
+
+/// An error and its causes in one line, without saying anything twice.
+pub(crate) fn chain(error: &dyn std::error::Error) -> Box<str> {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text.into()
+}

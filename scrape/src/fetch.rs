@@ -1,0 +1,178 @@
+//! Getting the body of a target: the trait, so that tests can script answers, and its HTTP form with the headers of a
+//! scrape. Knows nothing of samples.
+
+use crate::config::{EscapingScheme, ScrapeConfig, ScrapeProtocol};
+use expfmt::Format;
+use net::client::{Client, ClientOptions, Request};
+use parking_lot::Mutex;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What one scrape asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchRequest<'a> {
+    /// The whole URL.
+    pub url: &'a str,
+    /// The path of a socket to connect to, instead of the host of the URL.
+    pub unix_socket: Option<&'a str>,
+    /// Time limit of everything, the body included.
+    pub timeout: Duration,
+}
+
+/// Why a fetch failed; its text is the `lastError` of the target.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// The body reached the limit of the job.
+    #[error("body size limit exceeded")]
+    BodySizeLimit,
+    /// An answer that is not 200.
+    #[error("server returned HTTP status {0}")]
+    Status(Box<str>),
+    /// No answer, or one that breaks off or breaks the protocol.
+    #[error("{0}")]
+    Transport(Box<str>),
+}
+
+/// The future of a fetch: the content type, empty if the target sent none.
+pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Box<str>, FetchError>> + Send + 'a>>;
+
+/// Gets the body of a target.
+pub trait Fetch: Send + Sync {
+    /// Replaces `body` with what the target serves. The time limit is kept by the implementation.
+    fn fetch<'a>(&'a self, request: FetchRequest<'a>, body: &'a mut Vec<u8>) -> Fetching<'a>;
+}
+
+/// The formats that can be read.
+fn is_readable(protocol: ScrapeProtocol) -> bool {
+    format_of(protocol) == Format::Text
+}
+
+/// The parser of a protocol.
+pub(crate) fn format_of(protocol: ScrapeProtocol) -> Format {
+    match protocol {
+        ScrapeProtocol::PrometheusProto => Format::Protobuf,
+        ScrapeProtocol::PrometheusText0_0_4 | ScrapeProtocol::PrometheusText1_0_0 => Format::Text,
+        ScrapeProtocol::OpenMetricsText0_0_1 | ScrapeProtocol::OpenMetricsText1_0_0 => {
+            Format::OpenMetrics
+        }
+    }
+}
+
+/// The `Accept` header: protocols in the order of preference. Those that cannot be read are not asked for, unless the
+/// job wants no other: then the target's answer is refused with a clear error.
+fn accept(protocols: &[ScrapeProtocol], escaping: EscapingScheme) -> String {
+    let mut asked: Vec<_> = protocols.iter().copied().filter(|p| is_readable(*p)).collect();
+    if asked.is_empty() {
+        asked.extend(protocols);
+    }
+    let escaping = escaping.as_str();
+    let mut header = String::new();
+    for (index, protocol) in asked.iter().enumerate() {
+        let (media_type, escapes) = match protocol {
+            ScrapeProtocol::PrometheusProto => (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+                false,
+            ),
+            ScrapeProtocol::PrometheusText0_0_4 => ("text/plain;version=0.0.4", false),
+            ScrapeProtocol::PrometheusText1_0_0 => ("text/plain;version=1.0.0", true),
+            ScrapeProtocol::OpenMetricsText0_0_1 => {
+                ("application/openmetrics-text;version=0.0.1", false)
+            }
+            ScrapeProtocol::OpenMetricsText1_0_0 => {
+                ("application/openmetrics-text;version=1.0.0", true)
+            }
+        };
+        header.push_str(media_type);
+        if escapes {
+            header.extend([";escaping=", escaping]);
+        }
+        // Five protocols begin at 0.6; fewer begin as high, each a tenth below the one before.
+        let quality = 6_usize.saturating_sub(index);
+        header.extend([";q=0.", &quality.to_string(), ","]);
+    }
+    let quality = 6_usize.saturating_sub(asked.len());
+    header.extend(["*/*;q=0.", &quality.to_string()]);
+    header
+}
+
+/// Fetches over HTTP, as one job is configured.
+#[derive(Debug)]
+pub struct HttpFetch {
+    client: Client,
+    config: Arc<ScrapeConfig>,
+    user_agent: Box<str>,
+    accept: String,
+    /// Clients of targets behind a socket; few.
+    by_socket: Mutex<Vec<(Box<str>, Client)>>,
+}
+
+impl HttpFetch {
+    /// Builds the client of a job.
+    pub fn new(config: &Arc<ScrapeConfig>, user_agent: &str) -> Result<Self, net::Error> {
+        let options = ClientOptions { user_agent: user_agent.into(), unix_socket: None };
+        Ok(Self {
+            client: Client::new(&config.http_client, options)?,
+            config: Arc::clone(config),
+            user_agent: user_agent.into(),
+            accept: accept(&config.scrape_protocols, config.metric_name_escaping_scheme),
+            by_socket: Mutex::default(),
+        })
+    }
+
+    fn client(&self, unix_socket: Option<&str>) -> Result<Client, net::Error> {
+        let Some(path) = unix_socket else { return Ok(self.client.clone()) };
+        let mut by_socket = self.by_socket.lock();
+        if let Some((_, client)) = by_socket.iter().find(|(have, _)| **have == *path) {
+            return Ok(client.clone());
+        }
+        let options =
+            ClientOptions { user_agent: self.user_agent.clone(), unix_socket: Some(path.into()) };
+        let client = Client::new(&self.config.http_client, options)?;
+        by_socket.push((path.into(), client.clone()));
+        Ok(client)
+    }
+
+    async fn get(
+        &self,
+        request: FetchRequest<'_>,
+        body: &mut Vec<u8>,
+    ) -> Result<Box<str>, FetchError> {
+        let transport = |error: net::Error| match error {
+            net::Error::BodyTooLarge => FetchError::BodySizeLimit,
+            error => FetchError::Transport(error.to_string().into()),
+        };
+        let client = self.client(request.unix_socket).map_err(transport)?;
+        let timeout_seconds = request.timeout.as_secs_f64().to_string();
+        let encoding = if self.config.enable_compression { "gzip" } else { "identity" };
+        let headers = [
+            ("accept", self.accept.as_str()),
+            ("accept-encoding", encoding),
+            ("x-prometheus-scrape-timeout-seconds", &timeout_seconds),
+        ];
+        let limit = self.config.limits.body_size_limit;
+        let request = Request {
+            url: request.url,
+            headers: &headers,
+            timeout: request.timeout,
+            body_size_limit: (limit > 0).then_some(limit),
+        };
+        let response = client.get(&request, body).await.map_err(transport)?;
+        if response.status != 200 {
+            let text = format!("{} {}", response.status, response.reason);
+            return Err(FetchError::Status(text.trim_end().into()));
+        }
+        Ok(response.content_type)
+    }
+}
+
+impl Fetch for HttpFetch {
+    fn fetch<'a>(&'a self, request: FetchRequest<'a>, body: &'a mut Vec<u8>) -> Fetching<'a> {
+        Box::pin(self.get(request, body))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The scraper's own metrics, under Prometheus' names. Counting happens where things happen.
+
+use metrics::{Counter, CounterVec, GaugeVec, Registry, SummaryVec};
+
+const QUANTILES: [f64; 5] = [0.01, 0.05, 0.5, 0.9, 0.99];
+
+/// Handles to all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct ScrapeMetrics {
+    pub(crate) exceeded_sample_limit: Counter,
+    pub(crate) exceeded_body_size_limit: Counter,
+    pub(crate) duplicate_timestamp: Counter,
+    pub(crate) out_of_order: Counter,
+    pub(crate) out_of_bounds: Counter,
+    pub(crate) cache_flush_forced: Counter,
+    pub(crate) exceeded_label_limits: Counter,
+    pub(crate) exceeded_target_limit: Counter,
+    pub(crate) pools: Counter,
+    pub(crate) pools_failed: Counter,
+    pub(crate) pool_reloads: Counter,
+    pub(crate) pool_reloads_failed: Counter,
+    pub(crate) syncs: CounterVec,
+    pub(crate) sync_failed: CounterVec,
+    pub(crate) sync_seconds: SummaryVec,
+    pub(crate) interval_seconds: SummaryVec,
+    pub(crate) pool_targets: GaugeVec,
+    pub(crate) pool_target_limit: GaugeVec,
+    pub(crate) metadata_entries: GaugeVec,
+    pub(crate) metadata_bytes: GaugeVec,
+}
+
+impl ScrapeMetrics {
+    /// Declares them.
+    #[expect(clippy::too_many_lines, reason = "table")]
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let counter =
+            |name: &str, help: &str| registry.counter(&format!("prometheus_target_{name}"), help);
+        Self {
+            exceeded_sample_limit: counter(
+                "scrapes_exceeded_sample_limit_total",
+                "Scrapes that hit the sample limit and were rejected.",
+            ),
+            exceeded_body_size_limit: counter(
+                "scrapes_exceeded_body_size_limit_total",
+                "Scrapes that hit the body size limit.",
+            ),
+            duplicate_timestamp: counter(
+                "scrapes_sample_duplicate_timestamp_total",
+                "Samples rejected for a timestamp that their series already has with another value.",
+            ),
+            out_of_order: counter(
+                "scrapes_sample_out_of_order_total",
+                "Samples rejected for being older than the newest of their series.",
+            ),
+            out_of_bounds: counter(
+                "scrapes_sample_out_of_bounds_total",
+                "Samples rejected for a timestamp outside the accepted time.",
+            ),
+            cache_flush_forced: counter(
+                "scrapes_cache_flush_forced_total",
+                "How often a cache was flushed because failing scrapes made it grow.",
+            ),
+            exceeded_label_limits: counter(
+                "scrape_pool_exceeded_label_limits_total",
+                "Scrapes that hit a label limit and were rejected.",
+            ),
+            exceeded_target_limit: counter(
+                "scrape_pool_exceeded_target_limit_total",
+                "How often a job had more targets than its limit.",
+            ),
+            pools: counter("scrape_pools_total", "Scrape pools whose creation was tried."),
+            pools_failed: counter(
+                "scrape_pools_failed_total",
+                "Scrape pools whose creation failed.",
+            ),
+            pool_reloads: counter("scrape_pool_reloads_total", "Reloads of scrape pools."),
+            pool_reloads_failed: counter(
+                "scrape_pool_reloads_failed_total",
+                "Reloads of scrape pools that failed.",
+            ),
+            syncs: registry.counter_vec(
+                "prometheus_target_scrape_pool_sync_total",
+                "How often the targets of a job were brought up to date.",
+                &["scrape_job"],
+            ),
+            sync_failed: registry.counter_vec(
+                "prometheus_target_sync_failed_total",
+                "Discovered targets that could not be made into targets.",
+                &["scrape_job"],
+            ),
+            sync_seconds: registry.summary_vec(
+                "prometheus_target_sync_length_seconds",
+                "Time it took to bring the targets of a job up to date.",
+                &["scrape_job"],
+                &QUANTILES,
+            ),
+            interval_seconds: registry.summary_vec(
+                "prometheus_target_interval_length_seconds",
+                "Actual distance of scrapes.",
+                &["interval"],
+                &QUANTILES,
+            ),
+            pool_targets: registry.gauge_vec(
+                "prometheus_target_scrape_pool_targets",
+                "Targets of a job.",
+                &["scrape_job"],
+            ),
+            pool_target_limit: registry.gauge_vec(
+                "prometheus_target_scrape_pool_target_limit",
+                "Most targets a job may have; 0 is no limit.",
+                &["scrape_job"],
+            ),
+            metadata_entries: registry.gauge_vec(
+                "prometheus_target_metadata_cache_entries",
+                "Metric families with metadata in the cache.",
+                &["scrape_job"],
+            ),
+            metadata_bytes: registry.gauge_vec(
+                "prometheus_target_metadata_cache_bytes",
+                "Bytes of metadata in the cache.",
+                &["scrape_job"],
+            ),
+        }
+    }
+}

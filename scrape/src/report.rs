@@ -1,0 +1,125 @@
+//! The series that each scrape adds about itself: `up` and its kin. Relabelling and limits do not touch them.
+
+use crate::Result;
+use crate::ingest::Counts;
+use model::{Labels, LabelsBuilder, METRIC_NAME, STALE_NAN, SeriesRef};
+use storage::{Appender, FloatBatch, LabelBatch, RejectReason};
+
+const NAMES: [&str; 5] = [
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+];
+const EXTRA_NAMES: [&str; 3] =
+    ["scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes"];
+
+/// What there is to report.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report {
+    pub(crate) up: bool,
+    pub(crate) duration_seconds: f64,
+    pub(crate) counts: Counts,
+    pub(crate) timeout_seconds: f64,
+    pub(crate) sample_limit: u64,
+    /// Negative if the body was too long.
+    pub(crate) body_size_bytes: i64,
+}
+
+/// The report series of one target.
+#[derive(Debug)]
+pub(crate) struct ReportSeries {
+    labels: Vec<Labels>,
+    refs: Vec<SeriesRef>,
+}
+
+impl ReportSeries {
+    /// The series of the target with these labels; `extra` ones are asked for by the configuration.
+    pub(crate) fn new(target_labels: &Labels, extra: bool) -> Self {
+        let mut builder = LabelsBuilder::new();
+        let names = NAMES.iter().chain(EXTRA_NAMES.iter().filter(|_| extra));
+        let labels = names
+            .map(|name| {
+                builder.clear();
+                builder.set(METRIC_NAME, name);
+                for (name, value) in target_labels {
+                    // As if the report were exposed and its labels gave way: that makes room under the other name.
+                    builder.remove(&format!("exported_{name}"));
+                    builder.set(name, value);
+                }
+                builder.labels()
+            })
+            .collect();
+        Self { labels, refs: Vec::new() }
+    }
+
+    /// Stages the report of the scrape at `timestamp_ms`.
+    pub(crate) fn append(
+        &mut self,
+        report: &Report,
+        timestamp_ms: i64,
+        appender: &mut dyn Appender,
+    ) -> Result<()> {
+        let values = [
+            f64::from(u8::from(report.up)),
+            report.duration_seconds,
+            report.counts.scraped as f64,
+            report.counts.after_relabelling as f64,
+            report.counts.series_added as f64,
+            report.timeout_seconds,
+            report.sample_limit as f64,
+            report.body_size_bytes as f64,
+        ];
+        self.append_values(&values[..self.labels.len()], timestamp_ms, appender)
+    }
+
+    /// Stages the markers that end the series.
+    pub(crate) fn append_stale(
+        &mut self,
+        timestamp_ms: i64,
+        appender: &mut dyn Appender,
+    ) -> Result<()> {
+        self.append_values(&vec![STALE_NAN; self.labels.len()], timestamp_ms, appender)
+    }
+
+    /// Refused samples are of no consequence: a reload may have made a new loop that was faster.
+    fn append_values(
+        &mut self,
+        values: &[f64],
+        timestamp_ms: i64,
+        appender: &mut dyn Appender,
+    ) -> Result<()> {
+        let timestamps_ms = vec![timestamp_ms; values.len()];
+        let mut rejected = Vec::new();
+        for _ in 0..2 {
+            if self.refs.is_empty() {
+                self.resolve(appender)?;
+            }
+            if self.refs.len() < values.len() {
+                return Ok(());
+            }
+            rejected.clear();
+            let batch = FloatBatch::new(&self.refs, &timestamps_ms, values);
+            appender.append_floats(batch, &mut rejected)?;
+            if rejected.iter().all(|r| r.reason != RejectReason::UnknownRef) {
+                return Ok(());
+            }
+            // The storage forgot the series. Rows that it took already are refused as duplicates.
+            self.refs.clear();
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, appender: &mut dyn Appender) -> Result<()> {
+        let (mut pairs, mut ends) = (Vec::new(), Vec::new());
+        for labels in &self.labels {
+            pairs.extend(labels.iter());
+            ends.push(pairs.len() as u32);
+        }
+        let (mut refs, mut rejected) = (Vec::new(), Vec::new());
+        appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected)?;
+        self.refs.extend(refs.into_iter().flatten());
+        Ok(())
+    }
+}

@@ -1,0 +1,341 @@
+//! The life of one target: wait for its place in the interval, scrape, report, and at the end leave markers. One task
+//! each; what it decides about samples is in `ingest`, when it acts is in `schedule`.
+
+use crate::fetch::{Fetch, FetchRequest, format_of};
+use crate::ingest::{Counts, Ingest, SampleRules};
+use crate::manager::Clock;
+use crate::metadata::MetadataGauges;
+use crate::metrics::ScrapeMetrics;
+use crate::report::{Report, ReportSeries};
+use crate::schedule::{Grid, first_delay, offset};
+use crate::status::Health;
+use crate::target::{LastScrape, Target, TargetState};
+use crate::{Error, FetchError, Result};
+use expfmt::{Format, negotiate};
+use metrics::{Gauge, Stopwatch, Summary};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use storage::{Appendable, Appender};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
+
+/// Bodies from this size on are read on a thread for blocking work.
+const LARGE_BODY_BYTES: usize = 256 * 1024;
+
+/// What a loop is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Go on.
+    Run,
+    /// A loop with the same cache follows: hand it over.
+    HandOver,
+    /// The target is gone: leave markers once it is sure that nobody else scrapes it.
+    Retire,
+    /// Stop now and leave no markers: the server stops, or the whole job is gone.
+    Abort,
+}
+
+/// What follows from one loop to the next; `None` if there is nothing to hand over.
+pub(crate) type Handover = Option<Box<Ingest>>;
+
+/// What all loops of a job share.
+pub(crate) struct LoopContext {
+    pub(crate) clock: Clock,
+    pub(crate) appendable: Arc<dyn Appendable>,
+    pub(crate) fetch: Arc<dyn Fetch>,
+    pub(crate) metrics: ScrapeMetrics,
+    pub(crate) interval_seconds: Summary,
+    pub(crate) offset_seed: u64,
+    pub(crate) fallback: Option<Format>,
+    pub(crate) extra_metrics: bool,
+    pub(crate) target_limit: u64,
+    /// Number of targets of the job, for its limit.
+    pub(crate) num_targets: Arc<AtomicUsize>,
+    pub(crate) metadata_entries: Gauge,
+    pub(crate) metadata_bytes: Gauge,
+}
+
+/// The loop of one target.
+pub(crate) struct ScrapeLoop {
+    context: Arc<LoopContext>,
+    target: Arc<Target>,
+    state: Arc<TargetState>,
+    rules: Arc<SampleRules>,
+    ingest: Box<Ingest>,
+    report: ReportSeries,
+    body: Vec<u8>,
+    metadata_gauges: MetadataGauges,
+    orders: watch::Receiver<Order>,
+}
+
+impl ScrapeLoop {
+    pub(crate) fn new(
+        context: Arc<LoopContext>,
+        target: Arc<Target>,
+        state: Arc<TargetState>,
+        rules: Arc<SampleRules>,
+        orders: watch::Receiver<Order>,
+    ) -> Self {
+        let report = ReportSeries::new(&target.labels, context.extra_metrics);
+        let metadata_gauges =
+            MetadataGauges::new(context.metadata_entries.clone(), context.metadata_bytes.clone());
+        let (ingest, body) = (Box::default(), Vec::new());
+        Self { context, target, state, rules, ingest, report, body, metadata_gauges, orders }
+    }
+
+    /// Runs until ordered otherwise. Waits for the loop `before` to stop, if there was one, and takes over its cache.
+    /// `stopped` learns when the last scrape is over.
+    pub(crate) async fn run(
+        mut self,
+        before: Option<oneshot::Receiver<Handover>>,
+        stopped: oneshot::Sender<Handover>,
+    ) {
+        if let Some(before) = before
+            && let Ok(Some(ingest)) = before.await
+        {
+            self.ingest = ingest;
+        }
+        *self.state.metadata.lock() = Some(self.ingest.metadata.shared());
+        let Some(mut ticks) = self.wait_for_offset().await else {
+            let kept = self.orders.borrow().eq(&Order::HandOver).then_some(self.ingest);
+            drop(stopped.send(kept));
+            return;
+        };
+        let scraped = self.scrape_on_ticks(&mut ticks).await;
+        let order = *self.orders.borrow();
+        if order == Order::HandOver {
+            drop(stopped.send(Some(self.ingest)));
+            return;
+        }
+        drop(stopped.send(None));
+        if order == Order::Retire && scraped {
+            self.retire(&mut ticks).await;
+        }
+    }
+
+    /// Waits for the first scrape; `None` if ordered to stop before.
+    async fn wait_for_offset(&mut self) -> Option<Interval> {
+        let interval = self.target.interval;
+        let place = offset(self.target.hash, self.context.offset_seed, interval);
+        let begin = Instant::now() + first_delay((self.context.clock)(), place, interval);
+        tokio::select! {
+            biased;
+            () = ordered(&mut self.orders) => return None,
+            () = sleep_until(begin) => {}
+        }
+        let mut ticks = interval_at(begin, interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Some(ticks)
+    }
+
+    /// Scrapes on each tick until ordered to stop. Returns whether it scraped at all.
+    async fn scrape_on_ticks(&mut self, ticks: &mut Interval) -> bool {
+        let mut grid = Grid::new((self.context.clock)(), self.target.interval);
+        let mut last: Option<i64> = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = ordered(&mut self.orders) => return last.is_some(),
+                _ = ticks.tick() => {}
+            }
+            let now_ms = (self.context.clock)();
+            if let Some(last_ms) = last {
+                self.context.interval_seconds.observe((now_ms - last_ms) as f64 / 1000.0);
+            }
+            last = Some(now_ms);
+            let timestamp_ms = grid.align(now_ms);
+            let mut orders = self.orders.clone();
+            tokio::select! {
+                biased;
+                () = aborted(&mut orders) => return true,
+                () = self.scrape(timestamp_ms) => {}
+            }
+        }
+    }
+
+    async fn scrape(&mut self, timestamp_ms: i64) {
+        let stopwatch = Stopwatch::start();
+        let fetched = self.fetch().await;
+        let body_size_bytes = match &fetched {
+            Ok(_) => self.body.len() as i64,
+            Err(Error::Fetch(FetchError::BodySizeLimit)) => {
+                self.context.metrics.exceeded_body_size_limit.inc();
+                -1
+            }
+            Err(_) => 0,
+        };
+        if fetched.is_err() {
+            self.body.clear();
+        }
+        let mut job = IngestJob {
+            ingest: std::mem::take(&mut self.ingest),
+            body: std::mem::take(&mut self.body),
+            rules: Arc::clone(&self.rules),
+            context: Arc::clone(&self.context),
+            timestamp_ms,
+        };
+        let mut failure = fetched.err();
+        let large = job.body.len() >= LARGE_BODY_BYTES;
+        let (counts, mut appender) = if large {
+            let run = tokio::task::spawn_blocking(move || {
+                let result = job.run(&mut failure);
+                (job, failure, result)
+            });
+            let (done, after, result) = run.await.expect("reading a body does not panic");
+            (job, failure) = (done, after);
+            result
+        } else {
+            job.run(&mut failure)
+        };
+        self.ingest = job.ingest;
+        self.body = job.body;
+        self.metadata_gauges.update(&self.ingest.metadata);
+        let report = Report {
+            up: failure.is_none(),
+            duration_seconds: stopwatch.elapsed_seconds(),
+            counts,
+            timeout_seconds: self.target.timeout.as_secs_f64(),
+            sample_limit: self.rules.sample_limit,
+            body_size_bytes,
+        };
+        let committed = self
+            .report
+            .append(&report, timestamp_ms, &mut *appender)
+            .and_then(|()| Ok(appender.commit()?));
+        if let Err(error) = committed {
+            tracing::error!(url = %self.target.url, %error, "Scrape commit failed");
+            failure.get_or_insert(error);
+        }
+        self.show(timestamp_ms, report.duration_seconds, failure);
+    }
+
+    /// Gets the body and checks that it can be read.
+    async fn fetch(&mut self) -> Result<()> {
+        let num_targets = self.context.num_targets.load(Ordering::Relaxed);
+        let limit = self.context.target_limit;
+        if limit > 0 && num_targets as u64 > limit {
+            return Err(Error::TargetLimit { num_targets, limit });
+        }
+        let request = FetchRequest {
+            url: &self.target.url,
+            unix_socket: self.target.unix_socket.as_deref(),
+            timeout: self.target.timeout,
+        };
+        let content_type = self.context.fetch.fetch(request, &mut self.body).await?;
+        if self.body.is_empty() {
+            return Ok(());
+        }
+        match negotiate(&content_type, self.context.fallback) {
+            Ok((Format::Text, _)) => Ok(()),
+            Ok((format, _)) => Err(Error::Format(format.media_type())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn show(&self, begin_ms: i64, duration_seconds: f64, failure: Option<Error>) {
+        let health = if failure.is_none() { Health::Up } else { Health::Down };
+        let error = failure.map_or_else(Box::default, |error| error.to_string().into());
+        let begin_ms = Some(begin_ms);
+        *self.state.last.lock() = LastScrape { health, error, begin_ms, duration_seconds };
+    }
+
+    /// Leaves markers at the time of the first missed tick, but later: by then, a new loop of the same series would
+    /// have stored samples, which make the markers out of order and so without effect.
+    async fn retire(mut self, ticks: &mut Interval) {
+        let mut orders = self.orders.clone();
+        let interval = self.target.interval;
+        let clock = Arc::clone(&self.context.clock);
+        let stale_ms = tokio::select! {
+            biased;
+            () = aborted(&mut orders) => return,
+            stale_ms = async {
+                ticks.tick().await;
+                let stale_ms = clock();
+                ticks.tick().await;
+                sleep(interval / 10).await;
+                stale_ms
+            } => stale_ms,
+        };
+        let mut appender = self.context.appendable.appender((self.context.clock)());
+        let staged = self
+            .ingest
+            .append_nothing(stale_ms, &self.rules, &mut *appender)
+            .and_then(|_| self.report.append_stale(stale_ms, &mut *appender))
+            .and_then(|()| Ok(appender.commit()?));
+        if let Err(error) = staged {
+            tracing::warn!(url = %self.target.url, %error, "Stale markers of a vanished target failed");
+        }
+    }
+}
+
+/// Ends when there is any order but to run.
+async fn ordered(orders: &mut watch::Receiver<Order>) {
+    // The sender lives in the pool; without it nobody wants this loop any more.
+    drop(orders.wait_for(|order| *order != Order::Run).await);
+}
+
+/// Ends when the order is to abort.
+async fn aborted(orders: &mut watch::Receiver<Order>) {
+    drop(orders.wait_for(|order| *order == Order::Abort).await);
+}
+
+/// The part of a scrape that needs neither network nor waiting.
+struct IngestJob {
+    ingest: Box<Ingest>,
+    body: Vec<u8>,
+    rules: Arc<SampleRules>,
+    context: Arc<LoopContext>,
+    timestamp_ms: i64,
+}
+
+impl IngestJob {
+    /// Stages the body, or the markers of everything if there is none. Returns the open transaction. `failure` is why
+    /// there is no body, and becomes why it was refused.
+    fn run(&mut self, failure: &mut Option<Error>) -> (Counts, Box<dyn Appender>) {
+        let mut appender = self.context.appendable.appender(self.timestamp_ms);
+        let mut counts = Counts::default();
+        if !self.body.is_empty() {
+            let (read, result) =
+                self.ingest.append(&self.body, self.timestamp_ms, &self.rules, &mut *appender);
+            counts = read;
+            self.count(&counts, result.as_ref().err());
+            let Err(error) = result else { return (counts, appender) };
+            *failure = Some(error);
+            appender = self.context.appendable.appender(self.timestamp_ms);
+        }
+        match self.ingest.append_nothing(self.timestamp_ms, &self.rules, &mut *appender) {
+            Ok(false) => {}
+            Ok(true) => self.context.metrics.cache_flush_forced.inc(),
+            Err(error) => {
+                tracing::warn!(%error, "Stale markers of a failed scrape failed");
+                failure.get_or_insert(error);
+                appender = self.context.appendable.appender(self.timestamp_ms);
+            }
+        }
+        (counts, appender)
+    }
+
+    fn count(&self, counts: &Counts, error: Option<&Error>) {
+        let metrics = &self.context.metrics;
+        for (counter, number) in [
+            (&metrics.duplicate_timestamp, counts.duplicates),
+            (&metrics.out_of_order, counts.out_of_order),
+            (&metrics.out_of_bounds, counts.out_of_bounds),
+        ] {
+            if number > 0 {
+                counter.add(number as f64);
+            }
+        }
+        if counts.over_limit > 0 {
+            metrics.exceeded_sample_limit.inc();
+        }
+        if matches!(error, Some(Error::LabelLimit(_))) {
+            metrics.exceeded_label_limits.inc();
+        }
+    }
+}
+
+/// The parser to fall back to.
+pub(crate) fn fallback(config: &crate::config::ScrapeConfig) -> Option<Format> {
+    config.fallback_scrape_protocol.map(format_of)
+}

@@ -1,0 +1,203 @@
+//! The recorded scrape scenarios against the real scrape manager, with a simulated clock, scripted answers and a
+//! storage that applies the head's rules. Not HTTP: that is `http_client`.
+
+mod compare;
+mod script;
+mod storage;
+
+use compare::compare;
+use discovery::TargetGroups;
+use script::{Scenario, Script};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::TestStorage;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Why a scenario is not replayed, by its name; the others must agree.
+const EXCEPTIONS: [(&str, &str); 5] = [
+    ("target_scheme_https", "three targets have the same labels, so that scrape 0 is not defined"),
+    ("target_duplicates_dedup", "two targets share one script; who got which answer was chance"),
+    ("target_interval_labels", "five targets share one script; who got which answer was chance"),
+    (
+        "target_bad_label_names_legacy",
+        "two targets share one script; who got which answer was chance",
+    ),
+    ("file_sd_add_remove", "the record varies with the delays of discovery"),
+];
+
+fn load(config: &str) -> Option<cli::config::Config> {
+    let context = cli::config::Context {
+        agent: false,
+        defaults: cli::config::Defaults::default(),
+        environment: &|_| None,
+    };
+    cli::config::load(config.as_bytes(), "prometheus.yml", &context).ok()
+}
+
+/// The groups that the jobs of `config` discover in these files.
+fn groups(
+    config: &cli::config::Config,
+    files: &BTreeMap<String, String>,
+    before: &TargetGroups,
+) -> TargetGroups {
+    let mut all = TargetGroups::new();
+    for job in config.scrape_configs().expect("no further files") {
+        let mut found = Vec::new();
+        for (index, group) in job.discovery.static_configs.iter().enumerate() {
+            found.push(script::group(&index.to_string(), group, None));
+        }
+        for file_sd in &job.discovery.file_sd_configs {
+            for (name, text) in files {
+                if !file_sd.files.iter().any(|pattern| script::matches(pattern, name)) {
+                    continue;
+                }
+                match discovery::file_format::parse(Path::new(name), text) {
+                    Ok(list) => found.extend(list.iter().enumerate().map(|(index, group)| {
+                        script::group(&format!("{name}:{index}"), group, Some(name))
+                    })),
+                    Err(_) => found.extend(
+                        before
+                            .get(&job.job_name)
+                            .into_iter()
+                            .flatten()
+                            .filter(|group| group.source.starts_with(&format!("{name}:")))
+                            .cloned(),
+                    ),
+                }
+            }
+        }
+        all.insert(job.job_name.clone(), found);
+    }
+    all
+}
+
+/// What a replay left behind.
+struct Outcome {
+    storage: Arc<TestStorage>,
+    pools: Vec<scrape::PoolStatus>,
+    metadata: Vec<scrape::TargetMetadata>,
+    metrics: String,
+    /// The time `T` of the scenario.
+    base_ms: i64,
+}
+
+async fn replay(scenario: &Scenario) -> Outcome {
+    let start = Instant::now();
+    let clock: scrape::Clock =
+        Arc::new(move || script::START_MS + start.elapsed().as_millis() as i64);
+    let registry = metrics::Registry::new();
+    let storage = Arc::new(TestStorage::default());
+    let (script, mut actions) = Script::new(scenario, Arc::clone(&clock));
+    let mut config = load(&scenario.config).expect("recorded with this configuration");
+    let mut files = scenario.files.clone();
+    let mut published = groups(&config, &files, &TargetGroups::new());
+    let (publish, receive) = watch::channel(Arc::new(published.clone()));
+    let fetch = Arc::clone(&script);
+    let options = scrape::ManagerOptions {
+        clock,
+        appendable: Arc::clone(&storage) as _,
+        registry: registry.clone(),
+        hostname: "host".into(),
+        fetch: Arc::new(move |config| {
+            Ok(Arc::new(script::ScriptFetch::new(Arc::clone(&fetch), config)))
+        }),
+        discovery_reload_interval: Duration::ZERO,
+    };
+    let manager = scrape::Manager::new(options, receive);
+    apply(&manager, &config);
+    let end = start + scenario.duration;
+    loop {
+        let action: Value = tokio::select! {
+            action = actions.recv() => action.expect("the script lives"),
+            () = tokio::time::sleep_until(end) => break,
+        };
+        // The scrape that got the answer ends before anything changes.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        script::change_files(&action, &mut files);
+        if let Some(text) = action["config"].as_str() {
+            let loaded = load(text);
+            assert_eq!(loaded.is_some(), action["reload_status"] == 200, "{}", scenario.name);
+            let Some(loaded) = loaded else { continue };
+            config = loaded;
+            published = groups(&config, &files, &published);
+            publish.send_replace(Arc::new(published.clone()));
+            apply(&manager, &config);
+        } else {
+            published = groups(&config, &files, &published);
+            publish.send_replace(Arc::new(published.clone()));
+        }
+    }
+    let (pools, metadata) = (manager.targets(), manager.metadata());
+    let mut text = String::new();
+    registry.encode_text(&mut text);
+    manager.stop().await;
+    Outcome { storage, pools, metadata, metrics: text, base_ms: script.base_ms() }
+}
+
+fn apply(manager: &scrape::Manager, config: &cli::config::Config) {
+    let jobs: Vec<_> = config.scrape_configs().expect("jobs").into_iter().map(Arc::new).collect();
+    manager.apply_config(&config.global, &jobs).expect("all jobs can be set up");
+}
+
+fn run(file: &str, least: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let (mut total, mut agreed, mut skipped) = (0, 0, 0);
+    let mut wrong = Vec::new();
+    for line in tests::golden(&format!("scrape/{file}.jsonl")) {
+        total += 1;
+        let scenario = Scenario::new(&line);
+        if scenario.needs_more_than_text() {
+            skipped += 1;
+            continue;
+        }
+        let outcome = runtime.block_on(replay(&scenario));
+        match compare(&line, &outcome, matches!(file, "targets" | "sd_updates")) {
+            Ok(()) => agreed += 1,
+            Err(difference) => wrong.push(format!("{}: {difference}", scenario.name)),
+        }
+    }
+    println!(
+        "scrape/{file}.jsonl: {agreed} agree, {skipped} about other formats or features, of {total}"
+    );
+    wrong.retain(|text| EXCEPTIONS.iter().all(|(name, _)| !text.starts_with(&format!("{name}:"))));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(agreed >= least, "only {agreed} agree");
+}
+
+#[test]
+fn staleness() {
+    run("staleness", 0);
+}
+
+#[test]
+fn labels() {
+    run("labels", 0);
+}
+
+#[test]
+fn limits() {
+    run("limits", 0);
+}
+
+#[test]
+fn targets() {
+    run("targets", 0);
+}
+
+#[test]
+fn discovery_updates() {
+    run("sd_updates", 0);
+}
+
+#[test]
+fn text_format() {
+    run("formats", 0);
+}
