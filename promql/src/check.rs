@@ -21,7 +21,7 @@ pub(crate) fn check(expr: &mut Expr, text: &[u8]) -> Result<(), ParseError> {
 }
 
 /// Checks a selector; `needs_matcher` unless it may select everything.
-pub(crate) fn selector(selector: &VectorSelector, needs_matcher: bool) -> Checked<()> {
+fn selector(selector: &VectorSelector, needs_matcher: bool) -> Checked<()> {
     if let Some((_, others)) = selector.matchers.split_last().filter(|_| !selector.name.is_empty())
     {
         return match others.iter().find(|matcher| matcher.name() == METRIC_NAME) {

@@ -20,6 +20,7 @@ mod operator;
 mod parser;
 mod plan;
 mod scalar;
+pub mod script;
 mod select;
 mod subquery;
 mod token;

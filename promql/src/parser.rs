@@ -29,7 +29,8 @@ pub fn parse(text: impl AsRef<[u8]>, features: &Features) -> Result<Expr, ParseE
     Ok(expr)
 }
 
-/// The matchers of a series selector as the API takes it: no range, offset or `@`.
+/// The matchers of a series selector as the API takes it: no range, offset or `@`. Unlike in a query they may all
+/// accept the empty value: whoever minds checks [`model::Matcher::matches_empty`].
 pub fn parse_selector(text: impl AsRef<[u8]>) -> Result<Vec<model::Matcher>, ParseError> {
     let text = text.as_ref();
     let mut parser = Parser::new(text, Features::default());

@@ -5,6 +5,7 @@ mod block;
 mod cases;
 mod chunk;
 mod config;
+mod conformance;
 mod exposition;
 mod file_sd;
 mod functions;

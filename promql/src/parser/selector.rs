@@ -2,8 +2,6 @@
 
 use super::{Fail, Parsed, Parser};
 use crate::ast::{Span, TimeModifiers, VectorSelector};
-use crate::check;
-use crate::error::ParseError;
 use crate::token::{Kind, Token};
 use model::{METRIC_NAME, MatchOp, Matcher};
 
@@ -41,9 +39,6 @@ impl Parser<'_> {
         };
         let selector = self.selector(name)?;
         self.expect(Kind::Eof)?;
-        check::selector(&selector, true).map_err(|(span, message)| {
-            Fail::Error(Box::new(ParseError::new(self.text, span, message)))
-        })?;
         Ok(selector)
     }
 

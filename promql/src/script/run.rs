@@ -1,0 +1,234 @@
+//! Runs scripts against any storage. Each instant query is also run pinned to its time and as a step of a range query.
+
+use super::{Command, Eval, Expected, Item, Load, Script, ScriptError, When, compare, pin};
+use crate::ast::Features;
+use crate::engine::{Answer, Engine, EngineOptions, Error, Request};
+use crate::parser::parse;
+use crate::value::Value;
+use model::SeriesRef;
+use storage::{Appendable, Cancel, FloatBatch, LabelBatch, Queryable};
+
+/// A storage that scripts run against.
+pub trait Database {
+    /// Drops all series.
+    fn clear(&mut self) -> storage::Result<()>;
+    /// Where samples go.
+    fn appendable(&self) -> &dyn Appendable;
+    /// Where queries look.
+    fn queryable(&self) -> &dyn Queryable;
+}
+
+/// The engine that the public scripts are written for.
+#[must_use]
+pub fn engine() -> Engine {
+    Engine::new(EngineOptions {
+        max_samples: 10_000,
+        lookback_ms: 300_000,
+        default_eval_interval_ms: 60_000,
+        features: Features::ALL,
+        delayed_name_removal: true,
+        ..EngineOptions::default()
+    })
+}
+
+/// How an evaluation went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As expected.
+    Passed,
+    /// Not as expected.
+    Failed(String),
+    /// Not as expected, where the data or the expectation need what is not built: native histograms, start timestamps.
+    NotBuilt(String),
+}
+
+/// One evaluation of a script.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its line, counted from 1.
+    pub line: usize,
+    /// Its query.
+    pub query: String,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// Runs all commands; evaluations that fail do not stop it.
+pub fn run(
+    script: &Script,
+    engine: &Engine,
+    database: &mut dyn Database,
+) -> Result<Vec<Case>, ScriptError> {
+    let mut cases = Vec::new();
+    // Whether something was loaded since the last clear that could not be stored.
+    let mut incomplete = false;
+    for (line, command) in &script.commands {
+        let failed = |source| ScriptError::Storage { line: *line, source };
+        match command {
+            Command::Clear => {
+                database.clear().map_err(failed)?;
+                incomplete = false;
+            }
+            Command::Load(load) => {
+                incomplete |= write(load, database.appendable()).map_err(failed)?;
+            }
+            Command::Eval(eval) => {
+                let result = evaluate(eval, engine, database.queryable());
+                let outcome = match result {
+                    Ok(()) => Outcome::Passed,
+                    Err(what) if incomplete || wants_histograms(eval) => Outcome::NotBuilt(what),
+                    Err(what) => Outcome::Failed(what),
+                };
+                cases.push(Case { line: *line, query: eval.query.clone(), outcome });
+            }
+        }
+    }
+    Ok(cases)
+}
+
+fn wants_histograms(eval: &Eval) -> bool {
+    match &eval.expected {
+        Expected::Series(series) | Expected::RangeVector { series, .. } => {
+            series.iter().any(|series| series.items.contains(&Item::Histogram))
+        }
+        Expected::Scalar(_) | Expected::String(_) => false,
+    }
+}
+
+/// Writes the float samples; `true` if there are others.
+fn write(load: &Load, storage: &dyn Appendable) -> storage::Result<bool> {
+    let mut incomplete = load.with_nhcb;
+    let mut rejected = Vec::new();
+    let mut appender = storage.appender(0);
+    for series in &load.series {
+        let pairs: Vec<(&str, &str)> = series.labels.iter().collect();
+        let ends = [u32::try_from(pairs.len()).expect("few labels")];
+        let mut refs = Vec::new();
+        appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected)?;
+        let Some(&Some(series_ref)) = refs.first() else { continue };
+        let (mut timestamps_ms, mut values) = (Vec::new(), Vec::new());
+        for (place, item) in series.items.iter().enumerate() {
+            match item {
+                Item::Omitted => {}
+                Item::Histogram => incomplete = true,
+                Item::Value(value) => {
+                    timestamps_ms.push(load.gap_ms * place as i64);
+                    values.push(*value);
+                }
+            }
+        }
+        incomplete |= series.start_timestamps;
+        let refs: Vec<SeriesRef> = vec![series_ref; values.len()];
+        appender.append_floats(FloatBatch::new(&refs, &timestamps_ms, &values), &mut rejected)?;
+    }
+    appender.commit()?;
+    Ok(incomplete)
+}
+
+fn evaluate(eval: &Eval, engine: &Engine, storage: &dyn Queryable) -> Result<(), String> {
+    let cancel = Cancel::new();
+    let request = Request { lookback_ms: None, cancel: &cancel };
+    match eval.when {
+        When::Range { start_ms, end_ms, step_ms } => {
+            let answer = engine.range(storage, &eval.query, start_ms, end_ms, step_ms, &request);
+            check(eval, answer)
+        }
+        When::Instant { at_ms } => {
+            instant(eval, &eval.query, at_ms, engine, storage)?;
+            for (query, at_ms) in pinned(eval, at_ms) {
+                instant(eval, &query, at_ms, engine, storage)
+                    .map_err(|what| format!("as {query} at {at_ms} ms: {what}"))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The query pinned to its time, with the times it is also evaluated at.
+fn pinned(eval: &Eval, at_ms: i64) -> Vec<(String, i64)> {
+    let Ok(mut expr) = parse(&eval.query, &Features::ALL) else { return Vec::new() };
+    if !pin::pin(&mut expr, at_ms) {
+        return Vec::new();
+    }
+    let query = expr.to_string();
+    let times = if at_ms == 0 {
+        vec![-1000, 0, 1000]
+    } else {
+        vec![-10 * at_ms, 0, at_ms / 5, at_ms, 10 * at_ms]
+    };
+    times.into_iter().map(|at_ms| (query.clone(), at_ms)).collect()
+}
+
+/// Runs an instant query, and the same as the middle step of a range query.
+fn instant(
+    eval: &Eval,
+    query: &str,
+    at_ms: i64,
+    engine: &Engine,
+    storage: &dyn Queryable,
+) -> Result<(), String> {
+    let cancel = Cancel::new();
+    let request = Request { lookback_ms: None, cancel: &cancel };
+    check(eval, engine.instant(storage, query, at_ms, &request))?;
+    let unlike_range = ["range()", "step()", "start()", "end()"];
+    let comparable = matches!(eval.expected, Expected::Series(_) | Expected::Scalar(_))
+        && !unlike_range.iter().any(|call| query.contains(call));
+    if eval.fail.is_some() || eval.ordered || !comparable {
+        return Ok(());
+    }
+    const MINUTE_MS: i64 = 60_000;
+    let (start_ms, end_ms) = (at_ms - MINUTE_MS, at_ms + MINUTE_MS);
+    let answer = engine
+        .range(storage, query, start_ms, end_ms, MINUTE_MS, &request)
+        .map_err(|error| format!("as a range query: {error}"))?;
+    match &answer.value {
+        Value::Matrix(matrix) => {
+            compare::step(eval, matrix, at_ms).map_err(|what| format!("as a range query: {what}"))
+        }
+        other => Err(format!("a range query answered with {other:?}")),
+    }
+}
+
+fn check(eval: &Eval, answer: Result<Answer, Error>) -> Result<(), String> {
+    let answer = match (answer, &eval.fail) {
+        (Err(_), Some(None)) => return Ok(()),
+        (Err(error), Some(Some(pattern))) => {
+            let text = error.to_string();
+            if pattern.matches(&text) {
+                return Ok(());
+            }
+            return Err(format!("failed with another text: {text}"));
+        }
+        (Err(error), None) => return Err(error.to_string()),
+        (Ok(_), Some(_)) => return Err("expected to fail".into()),
+        (Ok(answer), None) => answer,
+    };
+    annotations(eval, &answer)?;
+    compare::answer(eval, &answer.value)
+}
+
+fn annotations(eval: &Eval, answer: &Answer) -> Result<(), String> {
+    for (info, found) in [(false, &answer.annotations.warnings), (true, &answer.annotations.infos)]
+    {
+        let kind = if info { "info" } else { "warning" };
+        let about = || eval.annotations.iter().filter(move |annotation| annotation.info == info);
+        if about().any(|annotation| annotation.none) && !found.is_empty() {
+            return Err(format!("expected no {kind}, got {found:?}"));
+        }
+        let fits = |text: &str, annotation: &super::Annotation| {
+            annotation.pattern.as_ref().is_none_or(|pattern| pattern.matches(text))
+        };
+        let expected = || about().filter(|annotation| !annotation.none);
+        for annotation in expected() {
+            if !found.iter().any(|text| fits(text, annotation)) {
+                return Err(format!("expected {kind} {:?}, got {found:?}", annotation.pattern));
+            }
+        }
+        if expected().next().is_some()
+            && let Some(text) = found.iter().find(|text| !expected().any(|a| fits(text, a)))
+        {
+            return Err(format!("unexpected {kind} {text:?}"));
+        }
+    }
+    Ok(())
+}

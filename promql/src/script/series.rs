@@ -1,0 +1,213 @@
+//! The notation of series in scripts and rule tests: `up{job="a"} 1 2 _ stale 0+10x5 {{sum:1}}`.
+
+use crate::lexer::{Lexer, unquote};
+use crate::token::{Kind, Token};
+use model::float::parse_float;
+use model::{Labels, LabelsBuilder, METRIC_NAME, STALE_NAN};
+
+/// One place in a sequence of samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Item {
+    /// No sample.
+    Omitted,
+    /// A number; also the staleness marker.
+    Value(f64),
+    /// A native histogram. Its content is not read: histograms are not built yet.
+    Histogram,
+}
+
+/// A series with its samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesLine {
+    /// The labels.
+    pub labels: Labels,
+    /// The samples, one for each step.
+    pub items: Vec<Item>,
+    /// `@st`: the items are start timestamps of another line's samples. They are not read.
+    pub start_timestamps: bool,
+}
+
+/// Longer sequences are refused: a typing error must not eat all memory.
+const MAX_ITEMS: u64 = 10_000_000;
+
+/// Reads a line.
+pub fn parse_series(line: &str) -> Result<SeriesLine, String> {
+    let (labels, rest) = metric(line)?;
+    if rest.starts_with("@st") {
+        return Ok(SeriesLine { labels, items: Vec::new(), start_timestamps: true });
+    }
+    let mut items = Vec::new();
+    let mut scanner = Scanner { rest };
+    while scanner.skip_spaces() {
+        scanner.item(&mut items)?;
+    }
+    Ok(SeriesLine { labels, items, start_timestamps: false })
+}
+
+/// The labels in front, and what follows.
+fn metric(line: &str) -> Result<(Labels, &str), String> {
+    let text = line.as_bytes();
+    let mut lexer = Lexer::new(text);
+    let mut labels = LabelsBuilder::new();
+    let mut token = take(&mut lexer, text)?;
+    let mut rest = 0;
+    let name = token.kind.is_metric_name().then(|| text_of(token, line));
+    if let Some(name) = name {
+        rest = token.span.end as usize;
+        if !line[rest..].trim_start().starts_with('{')
+            || line[rest..].trim_start().starts_with("{{")
+        {
+            labels.set(METRIC_NAME, name);
+            return Ok((labels.labels(), &line[rest..]));
+        }
+        token = take(&mut lexer, text)?;
+    }
+    if token.kind != Kind::LeftBrace {
+        return Err(format!("unexpected {} in series", token.describe(text)));
+    }
+    loop {
+        let label = take(&mut lexer, text)?;
+        let label_name = match label.kind {
+            Kind::RightBrace => {
+                rest = rest.max(label.span.end as usize);
+                break;
+            }
+            Kind::Comma => continue,
+            Kind::Identifier => text_of(label, line).to_owned(),
+            Kind::String => string(label, text),
+            _ => return Err(format!("unexpected {} in label set", label.describe(text))),
+        };
+        let next = take(&mut lexer, text)?;
+        match next.kind {
+            Kind::Assign => {
+                let value = take(&mut lexer, text)?;
+                if value.kind != Kind::String {
+                    return Err(format!("unexpected {} in label set", value.describe(text)));
+                }
+                labels.set(&label_name, &string(value, text));
+            }
+            Kind::Comma if label.kind == Kind::String => labels.set(METRIC_NAME, &label_name),
+            Kind::RightBrace if label.kind == Kind::String => {
+                labels.set(METRIC_NAME, &label_name);
+                rest = next.span.end as usize;
+                break;
+            }
+            _ => return Err(format!("unexpected {} in label set", next.describe(text))),
+        }
+    }
+    if let Some(name) = name {
+        labels.set(METRIC_NAME, name);
+    }
+    Ok((labels.labels(), &line[rest..]))
+}
+
+fn take(lexer: &mut Lexer<'_>, text: &[u8]) -> Result<Token, String> {
+    let token = lexer.next();
+    match token.kind {
+        Kind::Error => Err(lexer.error().to_owned()),
+        Kind::Eof => Err(format!("unexpected {} in series", token.describe(text))),
+        _ => Ok(token),
+    }
+}
+
+fn text_of(token: Token, line: &str) -> &str {
+    &line[token.span.start as usize..token.span.end as usize]
+}
+
+fn string(token: Token, text: &[u8]) -> String {
+    String::from_utf8_lossy(&unquote(token.bytes(text))).into_owned()
+}
+
+struct Scanner<'t> {
+    rest: &'t str,
+}
+
+impl Scanner<'_> {
+    /// Whether something follows the spaces.
+    fn skip_spaces(&mut self) -> bool {
+        self.rest = self.rest.trim_start();
+        !self.rest.is_empty()
+    }
+
+    fn eat(&mut self, text: &str) -> bool {
+        match self.rest.strip_prefix(text) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn item(&mut self, items: &mut Vec<Item>) -> Result<(), String> {
+        if self.eat("_") {
+            let count = if self.eat("x") { self.count()? } else { 1 };
+            items.extend((0..count).map(|_| Item::Omitted));
+        } else if self.rest.starts_with("{{") {
+            self.histogram()?;
+            if self.rest.starts_with("+{{") || self.rest.starts_with("-{{") {
+                self.rest = &self.rest[1..];
+                self.histogram()?;
+            }
+            let count = if self.eat("x") { self.count()? + 1 } else { 1 };
+            items.extend((0..count).map(|_| Item::Histogram));
+        } else if self.eat("stale") {
+            let count = if self.eat("x") { self.count()? + 1 } else { 1 };
+            items.extend((0..count).map(|_| Item::Value(STALE_NAN)));
+        } else {
+            let mut value = self.number()?;
+            let delta = if self.rest.starts_with(['+', '-']) { self.number()? } else { 0.0 };
+            let steps = if self.eat("x") { self.count()? } else { 0 };
+            // Added up step by step: the rounding is part of the notation.
+            for step in 0..=steps {
+                value += if step == 0 { 0.0 } else { delta };
+                items.push(Item::Value(value));
+            }
+        }
+        if !self.rest.is_empty() && !self.rest.starts_with(char::is_whitespace) {
+            return Err(format!("unexpected {:?} in series values", self.rest));
+        }
+        Ok(())
+    }
+
+    fn histogram(&mut self) -> Result<(), String> {
+        let Some(end) = self.rest.find("}}") else {
+            return Err("histogram description is not closed".into());
+        };
+        self.rest = &self.rest[end + 2..];
+        Ok(())
+    }
+
+    fn count(&mut self) -> Result<u64, String> {
+        let len = self.rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, rest) = self.rest.split_at(len);
+        let count: u64 = digits
+            .parse()
+            .map_err(|_| format!("invalid repetition in series values: {:?}", self.rest))?;
+        self.rest = rest;
+        if count > MAX_ITEMS {
+            return Err(format!("{count} repetitions are more than {MAX_ITEMS}"));
+        }
+        Ok(count)
+    }
+
+    /// A number with an optional sign. `x` ends it, and so does a sign that is not that of its exponent.
+    fn number(&mut self) -> Result<f64, String> {
+        let bytes = self.rest.as_bytes();
+        let mut end = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
+        while let Some(&byte) = bytes.get(end) {
+            let exponent_sign = matches!(byte, b'+' | b'-')
+                && matches!(bytes[end - 1], b'e' | b'E')
+                && bytes[..end - 1].iter().any(u8::is_ascii_digit);
+            if !(byte.is_ascii_alphanumeric() && byte != b'x' || byte == b'.' || exponent_sign) {
+                break;
+            }
+            end += 1;
+        }
+        let (text, rest) = self.rest.split_at(end);
+        let value = parse_float(text)
+            .map_err(|_| format!("{text:?} in series values is neither a number nor \"stale\""))?;
+        self.rest = rest;
+        Ok(value)
+    }
+}
