@@ -2,7 +2,7 @@
 //! files that need nothing unbuilt pass whole.
 
 use promql::script::{Case, Database, Outcome, Script, engine, run};
-use storage::memory::MemoryStorage;
+use storage::MemoryStorage;
 use storage::{Appendable, Queryable};
 
 struct Memory(MemoryStorage);
@@ -98,7 +98,7 @@ eval instant at 3m up
 eval instant at 4m up
 
 eval range from 0 to 3m step 1m sum(rate(n[2m]))
-  {} _ 0.16666666666666666 0.16666666666666666 0.16666666666666666
+  {} _ 0.08333333333333333 0.16666666666666666 0.16666666666666666
 
 eval instant at 5m n + 1
   expect no_warn

@@ -5,7 +5,8 @@ use crate::ast::Features;
 use crate::engine::{Answer, Engine, EngineOptions, Error, Request};
 use crate::parser::parse;
 use crate::value::Value;
-use model::SeriesRef;
+use model::hash::HashMap;
+use model::{Labels, SeriesRef};
 use storage::{Appendable, Cancel, FloatBatch, LabelBatch, Queryable};
 
 /// A storage that scripts run against.
@@ -100,7 +101,19 @@ fn write(load: &Load, storage: &dyn Appendable) -> storage::Result<bool> {
     let mut incomplete = load.with_nhcb;
     let mut rejected = Vec::new();
     let mut appender = storage.appender(0);
-    for series in &load.series {
+    // Of two lines with the same labels the later one counts.
+    let last: HashMap<&Labels, usize> = load
+        .series
+        .iter()
+        .enumerate()
+        .filter(|(_, series)| !series.start_timestamps)
+        .map(|(index, series)| (&series.labels, index))
+        .collect();
+    for (index, series) in load.series.iter().enumerate() {
+        incomplete |= series.start_timestamps;
+        if last.get(&series.labels) != Some(&index) {
+            continue;
+        }
         let pairs: Vec<(&str, &str)> = series.labels.iter().collect();
         let ends = [u32::try_from(pairs.len()).expect("few labels")];
         let mut refs = Vec::new();
@@ -117,7 +130,6 @@ fn write(load: &Load, storage: &dyn Appendable) -> storage::Result<bool> {
                 }
             }
         }
-        incomplete |= series.start_timestamps;
         let refs: Vec<SeriesRef> = vec![series_ref; values.len()];
         appender.append_floats(FloatBatch::new(&refs, &timestamps_ms, &values), &mut rejected)?;
     }
