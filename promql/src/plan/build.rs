@@ -8,6 +8,7 @@ use super::{
 use crate::ast::{self, At, Expr, Extended, Length, TimeModifiers, ValueType};
 use crate::engine::{EngineOptions, Error};
 use crate::functions::{self, FunctionId};
+use model::quote::QuotedBytes;
 
 struct Builder<'a> {
     times: Times,
@@ -107,8 +108,16 @@ impl Builder<'_> {
 
     fn argument(&mut self, expr: &Expr) -> Result<Argument, Error> {
         let expr = expr.unwrap_parens();
-        if expr.value_type() == ValueType::String {
-            return Ok(Argument::Text(text(expr)));
+        if let Expr::String(literal) = expr {
+            // Labels are UTF-8 here, and so what is not UTF-8 can neither name nor fill one.
+            return match std::str::from_utf8(&literal.value) {
+                Ok(text) => Ok(Argument::Text(text.to_owned())),
+                Err(_) => {
+                    let shown = QuotedBytes(&literal.value);
+                    let what = if self.in_parameter { "label name" } else { "text" };
+                    Err(Error::Execution(format!("invalid {what} {shown}")))
+                }
+            };
         }
         Ok(Argument::Node { node: self.node(expr)?, span: expr.span() })
     }
