@@ -27,7 +27,14 @@ fn ones(exec: &Exec<'_>, grid: StepGrid, found: &[u64], matchers: &[Matcher]) ->
 fn labels(exec: &Exec<'_>, matchers: &[Matcher]) -> Vec<LabelPair> {
     let mut pinned = model::LabelsBuilder::new();
     let mut seen: Vec<&str> = Vec::new();
-    for matcher in matchers.iter().filter(|m| m.name() != METRIC_NAME) {
+    // Storage moves to the end what it subtracts from a selection, and the reference sees that order.
+    let must_be_set = |name: &str| matchers.iter().any(|m| m.name() == name && !m.matches(""));
+    let subtracts = |m: &&Matcher| {
+        let negative = matches!(m.op(), MatchOp::NotEqual | MatchOp::NotRegex);
+        !must_be_set(m.name()) || (negative && m.matches(""))
+    };
+    let (last, first): (Vec<_>, Vec<_>) = matchers.iter().partition(subtracts);
+    for matcher in first.into_iter().chain(last).filter(|m| m.name() != METRIC_NAME) {
         if matcher.op() == MatchOp::Equal && !seen.contains(&matcher.name()) {
             pinned.set(matcher.name(), matcher.value());
             seen.push(matcher.name());

@@ -76,7 +76,7 @@ pub(crate) fn row(
         BinaryOp::Pow => fill(out, lhs, rhs, pow),
         BinaryOp::Atan2 => fill(out, lhs, rhs, atan2),
         _ if return_bool && op.is_comparison() => {
-            fill(out, lhs, rhs, |a, b| f64::from(u8::from(compare(op, a, b) == Some(true))))
+            fill(out, lhs, rhs, |a, b| f64::from(u8::from(compare(op, a, b) == Some(true))));
         }
         _ => {
             out.copy_from_slice(kept);

@@ -83,3 +83,73 @@ fn whole_queries_agree() {
     }
     assert!(failures.is_empty(), "{}", failures[..failures.len().min(10)].join("\n"));
 }
+
+/// Compares numbers to a relative 1e-9 and everything else exactly.
+fn close(a: &Json, b: &Json) -> bool {
+    match (a, b) {
+        (Json::Array(a), Json::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(a, b))
+        }
+        (Json::Object(a), Json::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| close(a, b)))
+        }
+        (Json::String(x), Json::String(y)) if x != y => {
+            let (Ok(x), Ok(y)) = (x.parse::<f64>(), y.parse::<f64>()) else { return false };
+            (x - y).abs() <= 1e-9 * x.abs().max(y.abs())
+        }
+        (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
+        (a, b) => a == b,
+    }
+}
+
+#[test]
+fn random_queries_agree() {
+    let Some(shared) = tests::shared() else { return };
+    let storage = MemoryStorage::with_out_of_order();
+    let bodies = std::fs::read(shared.join("golden/dataset.rw")).unwrap();
+    let native = load(&storage, &bodies);
+    let answers = std::fs::read(shared.join("golden/answers.jsonl.gz")).unwrap();
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&answers[..]), &mut unpacked)
+        .unwrap();
+    let engine = engine(|options| options.features.extended_range_selectors = false);
+    let (mut total, mut skipped, mut failures) = (0, 0, Vec::new());
+    for (line, answer) in golden("queries.jsonl").iter().zip(tests::json_lines(&unpacked)) {
+        let query = line["q"].as_str().unwrap();
+        if native.iter().any(|name| query.contains(name.as_str())) {
+            skipped += 1;
+            continue;
+        }
+        total += 1;
+        let [start, end, step] = ["Start", "End", "Step"].map(|name| line[name].as_i64().unwrap());
+        let got = if step == 0 {
+            instant(&engine, &storage, query, start)
+        } else {
+            range(&engine, &storage, query, (start, end, step))
+        };
+        let agrees = match &got {
+            Ok(got) => {
+                let told =
+                    |name: &str| answer[name].as_array().is_some_and(|list| !list.is_empty());
+                close(&unordered(data(got)), &unordered(answer["data"].clone()))
+                    && told("warnings") != got.annotations.warnings.is_empty()
+                    && told("infos") != got.annotations.infos.is_empty()
+            }
+            Err(_) => answer["status"] == "error",
+        };
+        if !agrees {
+            failures.push(format!(
+                "{query}\n  got {:?}\n  not {answer}",
+                got.map(|got| (data(&got).to_string(), got.annotations))
+            ));
+        }
+    }
+    eprintln!(
+        "queries.jsonl {}/{total}, {skipped} on native histograms left out",
+        total - failures.len()
+    );
+    if let Ok(path) = std::env::var("FIRESTEEL_FAILURES") {
+        std::fs::write(path, failures.join("\n")).unwrap();
+    }
+    assert!(failures.is_empty(), "{}", failures[..failures.len().min(10)].join("\n"));
+}

@@ -38,7 +38,7 @@ fn limits(k: &[f64], num_series: usize) -> Result<Option<Vec<usize>>, Error> {
 }
 
 /// Ratios, cut to -1 to 1 with a warning; `None` if all are zero.
-fn ratios(exec: &Exec<'_>, node: &Aggregate, column: Vec<f64>) -> Result<Option<Vec<f64>>, Error> {
+fn ratios(exec: &Exec<'_>, node: &Aggregate, column: &[f64]) -> Result<Option<Vec<f64>>, Error> {
     if !column.is_empty() && column.iter().all(|&ratio| ratio == 0.0) {
         return Ok(None);
     }
@@ -163,7 +163,7 @@ pub(super) fn vector(
     let batch = exec.vector(&node.operand, grid)?;
     let empty = Ok(StepBatch::new(grid.len));
     let choice = if node.op == AggregateOp::LimitRatio {
-        let Some(ratios) = ratios(exec, node, column)? else { return empty };
+        let Some(ratios) = ratios(exec, node, &column)? else { return empty };
         let offset = |labels| exec.symbols.labels(labels).stable_hash() as f64 / 2f64.powi(64);
         Choice::Ratio { ratios, offsets: batch.labels.iter().map(offset).collect() }
     } else {

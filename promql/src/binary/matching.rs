@@ -266,7 +266,7 @@ impl Join<'_, '_> {
 }
 
 /// A label set as errors show it.
-fn text(symbols: &Symbols, pairs: &[LabelPair]) -> String {
+pub(crate) fn text(symbols: &Symbols, pairs: &[LabelPair]) -> String {
     let pairs: Vec<_> = pairs
         .iter()
         .map(|p| {

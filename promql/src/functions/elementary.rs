@@ -1,6 +1,8 @@
 //! Elementary functions with the exact bits of the reference: the classic Cephes and fdlibm approximations that Go
 //! uses on amd64, not those of the C library, which differ in the last places. Numbers only, nothing of PromQL.
 
+#![expect(clippy::excessive_precision, reason = "constants as they are published")]
+
 use std::f64::consts::{LOG2_E, LOG10_E};
 
 /// ln 2 in two parts; `k * LN2_HIGH` is exact for every exponent `k`.

@@ -153,7 +153,8 @@ pub(crate) fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>)
         rank = bucket.count;
         edge = bucket.bound;
     }
-    let within = |rank: Option<f64>| rank.filter(|rank| !(*rank > total)).unwrap_or(total);
+    let within =
+        |rank: Option<f64>| rank.map_or(total, |rank| if rank > total { total } else { rank });
     (within(high_rank) - within(low_rank)) / total
 }
 
@@ -164,7 +165,7 @@ pub(crate) fn warn_quantile(exec: &Exec<'_>, q: f64, place: Option<Span>) {
 }
 
 /// Warns of every parameter outside 0 to 1.
-fn check_quantiles(exec: &Exec<'_>, column: &[f64], place: Span) {
+pub(crate) fn check_quantiles(exec: &Exec<'_>, column: &[f64], place: Span) {
     let mut last = None;
     for &q in column.iter().filter(|q| !(0.0..=1.0).contains(*q)) {
         if last.replace(q.to_bits()) != Some(q.to_bits()) {

@@ -11,7 +11,6 @@ use crate::kernel::sum::SlidingSum;
 use crate::kernel::{Each, Samples, Window, Windows, order, slide, sum};
 use crate::plan::WindowCall;
 use chunk::SampleColumns;
-use std::collections::BTreeSet;
 
 type Plain = fn(Samples<'_>, &Window) -> Option<f64>;
 type Event = fn(f64, f64) -> bool;
@@ -174,10 +173,7 @@ impl RangeKernel {
     /// What there is to say about the parameters once samples were found.
     pub(crate) fn annotate(&self, exec: &Exec<'_>, call: &WindowCall) {
         let Self::Quantile { phi, .. } = self else { return };
-        let odd = phi.iter().filter(|phi| !(0.0..=1.0).contains(*phi));
-        for bits in odd.map(|phi| phi.to_bits()).collect::<BTreeSet<_>>() {
-            super::histogram::warn_quantile(exec, f64::from_bits(bits), Some(call.first_arg));
-        }
+        super::histogram::check_quantiles(exec, phi, call.first_arg);
     }
 }
 

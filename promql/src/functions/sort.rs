@@ -38,15 +38,19 @@ pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<Ste
             Argument::Node { .. } => unreachable!("checked to be a string"),
         });
         let names: Vec<Sym> = names.collect();
-        rows.sort_by(|&a, &b| {
+        let order = |a: usize, b: usize| {
             let (a, b) = (batch.labels.get(a), batch.labels.get(b));
-            let differs = names.iter().map(|&name| (label(a, name), label(b, name)));
-            let order = differs
-                .filter(|(x, y)| x != y)
-                .map(|(x, y)| natural(exec.symbols.text(x), exec.symbols.text(y)));
-            let order = order.into_iter().next().unwrap_or_else(|| exec.symbols.compare(a, b));
-            if descending { order.reverse() } else { order }
-        });
+            let values = names.iter().map(|&name| (label(a, name), label(b, name)));
+            match values.into_iter().find(|(x, y)| x != y) {
+                Some((x, y)) if natural(exec.symbols.text(x), exec.symbols.text(y)) => {
+                    Ordering::Less
+                }
+                Some(_) => Ordering::Greater,
+                None => exec.symbols.compare(a, b),
+            }
+        };
+        let wanted = if descending { Ordering::Greater } else { Ordering::Less };
+        pdqsort::sort(&mut rows, &|&a, &b| order(a, b) == wanted);
     }
     let mut out = StepBatch::new(1);
     for row in rows {
@@ -62,18 +66,22 @@ fn run(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// Compares runs of digits as numbers and everything else as text; who ends first is smaller.
-fn natural(mut a: &str, mut b: &str) -> Ordering {
+/// Whether `a` stands before `b`, different texts: runs of digits compare as numbers and everything else as text; who
+/// ends first is smaller. As in the reference, two spellings of one number stand before each other.
+fn natural(mut a: &str, mut b: &str) -> bool {
     while !a.is_empty() && !b.is_empty() {
         let ((run_a, rest_a), (run_b, rest_b)) = (run(a), run(b));
-        let order = match (run_a.parse::<i64>(), run_b.parse::<i64>()) {
-            (Ok(x), Ok(y)) => x.cmp(&y),
-            _ => run_a.cmp(run_b),
+        let differ = match (run_a.parse::<i64>(), run_b.parse::<i64>()) {
+            (Ok(x), Ok(y)) => (x != y).then_some(x < y),
+            _ => (run_a != run_b).then_some(run_a < run_b),
         };
-        if order != Ordering::Equal {
-            return order;
+        if let Some(before) = differ {
+            return before;
+        }
+        if rest_a.is_empty() {
+            return true;
         }
         (a, b) = (rest_a, rest_b);
     }
-    a.len().cmp(&b.len())
+    false
 }

@@ -1,5 +1,7 @@
 //! Trigonometric and hyperbolic functions with the bits of the reference. Numbers only; see `elementary`.
 
+#![expect(clippy::excessive_precision, reason = "constants as they are published")]
+
 use super::elementary::{exp, ln, ln_1p, polynomial};
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, LN_2, PI};
 
@@ -78,11 +80,12 @@ fn reduce_huge(x: f64) -> (u64, f64) {
     let middle = product(window(digit + 1)) + (product(window(digit + 2)) >> 64);
     let total = (product(window(digit)) << 64).wrapping_add(middle);
     let octant = (total >> 125) as u64;
-    // The fraction, normalised; at most 53 bits of it count and the rest is cut off.
-    let fraction = total << 3;
-    let zeros = (fraction >> 64) as u64;
-    let zeros = zeros.leading_zeros();
-    let mantissa = ((fraction << (zeros + 1)) >> 76) as u64;
+    // The fraction, normalised. The bits that move in from the right are those of the unshifted product: where many
+    // move in the reference repeats some, and so does this.
+    let fraction = (total >> 61) as u64;
+    let zeros = fraction.leading_zeros();
+    let low = (total as u64).checked_shr(63 - zeros).unwrap_or(0);
+    let mantissa = (fraction.checked_shl(zeros + 1).unwrap_or(0) | low) >> 12;
     let z = f64::from_bits(u64::from(1023 - (zeros + 1)) << 52 | mantissa);
     if octant & 1 == 1 {
         ((octant + 1) & 7, (z - 1.0) * FRAC_PI_4)
@@ -260,7 +263,8 @@ pub(crate) fn sinh(x: f64) -> f64 {
     let y = if a > 21.0 {
         exp(a) / 2.0
     } else if a > 0.5 {
-        (exp(a) - exp(-a)) / 2.0
+        let grown = exp(a);
+        (grown - 1.0 / grown) / 2.0
     } else {
         let square = a * a;
         polynomial(square, &P) * a / polynomial(square, &Q)
@@ -270,7 +274,8 @@ pub(crate) fn sinh(x: f64) -> f64 {
 
 pub(crate) fn cosh(x: f64) -> f64 {
     let a = x.abs();
-    if a > 21.0 { exp(a) / 2.0 } else { (exp(a) + exp(-a)) / 2.0 }
+    let grown = exp(a);
+    if a > 21.0 { grown / 2.0 } else { (grown + 1.0 / grown) / 2.0 }
 }
 
 pub(crate) fn tanh(x: f64) -> f64 {

@@ -120,7 +120,7 @@ impl<T> Sorter<'_, T> {
         }
         let mut random = len as u64;
         let mask = (1usize << (usize::BITS - len.leading_zeros())) - 1;
-        let at = a + len / 4 * 2 - 1;
+        let at = a + len / 4 * 2;
         for offset in 0..3 {
             random ^= random << 13;
             random ^= random >> 7;

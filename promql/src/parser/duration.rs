@@ -115,9 +115,13 @@ impl Parser<'_> {
                 Ok(DurationExpr { kind, wrapped: false, span })
             }
             Kind::LeftParen => {
-                self.next()?;
-                let inner = self.duration()?;
+                let open = self.next()?;
+                let mut inner = self.duration()?;
                 self.expect(Kind::RightParen)?;
+                if matches!(inner.kind, DurationKind::Number(_)) {
+                    // Failures count a lone literal from its parenthesis on.
+                    inner.span = open.span.to(inner.span);
+                }
                 Ok(DurationExpr { wrapped: true, ..inner })
             }
             _ => Err(Fail::Unexpected(token)),
