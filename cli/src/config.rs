@@ -13,6 +13,7 @@ pub use yaml::Error as ConfigError;
 
 use environment::expand;
 use scrape::config::{GlobalConfig, NameValidation, ScrapeConfig, check_global};
+use std::time::Duration;
 use yaml::relabel::rules;
 use yaml::{Document, Problem, Section, Value, path};
 
@@ -23,8 +24,29 @@ pub struct Context<'a> {
     pub agent: bool,
     /// Defaults that flags change.
     pub defaults: Defaults,
+    /// How long data is kept unless the file limits it; zero is no limit.
+    pub retention_time: Duration,
+    /// How many bytes are kept unless the file limits it; zero is no limit.
+    pub retention_size_bytes: u64,
+    /// Exemplars are kept, by default some.
+    pub exemplar_storage: bool,
     /// Variables of the environment.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl<'a> Context<'a> {
+    /// A server without flags, where `environment` answers for variables.
+    #[must_use]
+    pub fn new(environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            agent: false,
+            defaults: Defaults::default(),
+            retention_time: Duration::ZERO,
+            retention_size_bytes: 0,
+            exemplar_storage: false,
+            environment,
+        }
+    }
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -66,7 +88,7 @@ pub fn load(bytes: &[u8], file: &str, context: &Context<'_>) -> Result<Config, C
         settle(&mut root, file, context, &mut empty_variables)
     } else {
         // A file that says `null` has no settings, not even the defaults; nothing runs with it.
-        settle_storage(&mut root);
+        settle_storage(&mut root, context);
         Ok(Vec::new())
     };
     let config = jobs.and_then(|jobs| {
@@ -106,7 +128,7 @@ fn settle(
         check_global(global, context.defaults, is_absent)?;
     }
     settle_runtime(root, context);
-    settle_storage(root);
+    settle_storage(root, context);
     root.resolve_paths(&path::directory(file));
 
     let global_section = root.one("global").clone();
@@ -147,6 +169,8 @@ fn expand_labels(global: &mut Section, context: &Context<'_>, empty_variables: &
 
 /// How eagerly Go collects garbage unless told otherwise, in percent; kept for what shows the configuration.
 const DEFAULT_GOGC: i64 = 75;
+/// How many exemplars are kept unless told otherwise.
+const DEFAULT_MAX_EXEMPLARS: i64 = 100_000;
 
 fn settle_runtime(root: &mut Section, context: &Context<'_>) {
     let default = match (context.environment)("GOGC") {
@@ -162,12 +186,26 @@ fn settle_runtime(root: &mut Section, context: &Context<'_>) {
     }
 }
 
-/// The storage section always has `tsdb`, and that always has `retention`.
-fn settle_storage(root: &mut Section) {
+/// The storage section always has `tsdb`, and that always has `retention`, which flags decide on if the file does not.
+fn settle_storage(root: &mut Section, context: &Context<'_>) {
     let Some(storage) = root.section_mut("storage") else { return };
     if storage.section("tsdb").is_none() {
         let tsdb = Section::defaults(&sections::TSDB);
         storage.set("tsdb", Value::Section(Box::new(tsdb)));
+    }
+    if context.exemplar_storage && storage.section("exemplars").is_none() {
+        let mut exemplars = Section::defaults(&sections::EXEMPLARS);
+        exemplars.set("max_exemplars", Value::Int(DEFAULT_MAX_EXEMPLARS));
+        storage.set("exemplars", Value::Section(Box::new(exemplars)));
+    }
+    let Some(tsdb) = storage.section_mut("tsdb") else { return };
+    if tsdb.section("retention").is_none() {
+        let mut retention = Section::defaults(&sections::RETENTION);
+        let time_ms = i64::try_from(context.retention_time.as_millis()).unwrap_or(i64::MAX);
+        let size_bytes = i64::try_from(context.retention_size_bytes).unwrap_or(i64::MAX);
+        retention.set("time", Value::Int(time_ms));
+        retention.set("size", Value::Int(size_bytes));
+        tsdb.set("retention", Value::Section(Box::new(retention)));
     }
 }
 
@@ -273,7 +311,8 @@ impl Config {
         note(root.one("runtime").is_written(), "runtime");
         note(!root.one("alerting").is_zero(), "alerting");
         note(!root.list("rule_files").is_empty(), "rule_files");
-        note(root.one("storage").section("exemplars").is_some(), "storage.exemplars");
+        let exemplars = root.one("storage").section("exemplars");
+        note(exemplars.is_some_and(Section::is_written), "storage.exemplars");
         note(root.one("tracing").is_written(), "tracing");
         note(!root.sections("remote_write").is_empty(), "remote_write");
         note(!root.sections("remote_read").is_empty(), "remote_read");

@@ -2,6 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod flags;
+pub mod logging;
+pub mod tool;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Recorded configurations: good ones print as Prometheus prints them, bad ones are refused at the right line.
 
 use base64::Engine as _;
-use cli::config::{Config, ConfigError, Context, Defaults, load, load_file};
+use cli::config::{Config, ConfigError, Context, load, load_file};
 use serde_json::Value;
 
 fn bytes(line: &Value) -> Vec<u8> {
@@ -15,11 +15,7 @@ fn bytes(line: &Value) -> Vec<u8> {
 
 fn with_context<T>(line: &Value, run: impl FnOnce(&Context<'_>) -> T) -> T {
     let environment = |name: &str| line["env"][name].as_str().map(str::to_owned);
-    run(&Context {
-        agent: line["agent"] == true,
-        defaults: Defaults::default(),
-        environment: &environment,
-    })
+    run(&Context { agent: line["agent"] == true, ..Context::new(&environment) })
 }
 
 /// The lines that Go's YAML library names in an error about fields.
@@ -143,7 +139,7 @@ fn further_scrape_files_agree() {
 }
 
 fn error_of(text: &str) -> String {
-    let context = Context { agent: false, defaults: Defaults::default(), environment: &|_| None };
+    let context = Context::new(&|_| None);
     load(text.as_bytes(), "prometheus.yml", &context).expect_err("a bad configuration").to_string()
 }
 
@@ -167,7 +163,32 @@ fn errors_show_the_place_and_what_was_meant() {
 fn what_does_nothing_yet_is_listed() {
     let text =
         "rule_files: [a.yml]\nscrape_configs:\n- job_name: j\n  dns_sd_configs:\n  - names: [a]\n";
-    let context = Context { agent: false, defaults: Defaults::default(), environment: &|_| None };
+    let context = Context::new(&|_| None);
     let config = load(text.as_bytes(), "prometheus.yml", &context).expect("a good configuration");
     assert_eq!(config.inactive(), ["rule_files", "scrape_configs[j].dns_sd_configs"]);
+}
+
+#[test]
+fn flags_print_as_recorded() {
+    for line in tests::golden("http/flags.jsonl") {
+        let args = line["flags"].as_array().expect("flags").iter();
+        let args = args.map(|flag| std::ffi::OsString::from(flag.as_str().expect("text")));
+        let args = std::iter::once(std::ffi::OsString::from("firesteel")).chain(args);
+        let Ok(cli::flags::Start::Serve(mut flags)) = cli::flags::parse(args, "host") else {
+            panic!("{line}: good flags")
+        };
+        let environment = |_: &str| None;
+        let config =
+            load(b"", "prometheus.yml", &flags.context(&environment)).expect("an empty file");
+        flags.apply_storage(&config.storage);
+        let mut want = line["data"].clone();
+        want["web.listen-address"] = Value::from("0.0.0.0:9090");
+        let got: serde_json::Map<String, Value> = flags
+            .all()
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), Value::from(text)))
+            .collect();
+        assert_eq!(Value::from(got), want);
+        assert_eq!(Value::from(config.to_yaml()), line["config"]);
+    }
 }

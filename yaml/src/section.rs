@@ -62,11 +62,13 @@ impl Section {
         Self { mark, schema, is_written: false, values, marks }
     }
 
-    /// A section with the defaults of its schema, as if `{}` were written. Panics if the schema refuses them.
+    /// A section with the defaults of its schema, as if the file had `{}` there. Panics if the schema refuses them.
     #[must_use]
     pub fn defaults(schema: &'static Schema) -> Self {
         let node = Node { mark: Mark::NONE, content: crate::node::Content::Map(Vec::new()) };
-        crate::load(&node, schema).expect("defaults are good")
+        let mut section = crate::load(&node, schema).expect("defaults are good");
+        section.is_written = false;
+        section
     }
 
     /// Its schema.

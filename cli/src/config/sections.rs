@@ -108,7 +108,8 @@ static CHUNK_ENCODING: Schema = Schema {
     check: no_check,
 };
 
-static RETENTION: Schema = Schema {
+/// The section `storage.tsdb.retention`.
+pub(super) static RETENTION: Schema = Schema {
     name: "retention",
     parts: &[&[
         Field::new("time", Kind::Duration),
@@ -118,7 +119,8 @@ static RETENTION: Schema = Schema {
     check: check_retention,
 };
 
-static EXEMPLARS: Schema = Schema {
+/// The section `storage.exemplars`.
+pub(super) static EXEMPLARS: Schema = Schema {
     name: "exemplars",
     parts: &[&[Field::new("max_exemplars", Kind::Int)]],
     check: no_check,
@@ -134,10 +136,6 @@ fn check_encoding(text: &str) -> Result<(), String> {
 fn check_tsdb(section: &mut Section) -> Result<(), Problem> {
     let window = section.int("out_of_order_time_window");
     section.set("outofordertimewindow", Value::Int(window));
-    if section.section("retention").is_none() {
-        let retention = Section::defaults(&RETENTION);
-        section.set("retention", Value::Section(Box::new(retention)));
-    }
     Ok(())
 }
 

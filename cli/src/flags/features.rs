@@ -1,0 +1,90 @@
+//! `--enable-feature`: names to switches, and what to say about each.
+
+/// Features that change what the server does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// Functions and aggregations that may still change.
+    pub promql_experimental_functions: bool,
+    /// Range selectors `anchored` and `smoothed`.
+    pub promql_extended_range_selectors: bool,
+    /// `fill` modifiers of binary operators.
+    pub promql_binop_fill_modifiers: bool,
+    /// Metric names are dropped at the end of a query, not by each function.
+    pub promql_delayed_name_removal: bool,
+    /// `stats=all` lists samples by step.
+    pub promql_per_step_stats: bool,
+    /// Chunks of floats may carry start times.
+    pub xor2_encoding: bool,
+    /// Exemplars are kept in memory.
+    pub exemplar_storage: bool,
+    /// Further metrics about each scrape by default.
+    pub extra_scrape_metrics: bool,
+    /// Protobuf is asked for first by default.
+    pub protobuf_first: bool,
+    /// Reload when files change.
+    pub auto_reload: bool,
+}
+
+/// Features that are known and do nothing yet.
+const INERT: &[&str] = &[
+    "concurrent-rule-eval",
+    "created-timestamp-zero-ingestion",
+    "delayed-compaction",
+    "exemplar-storage",
+    "fast-startup",
+    "histograms-st-encoding",
+    "memory-snapshot-on-shutdown",
+    "metadata-wal-records",
+    "old-ui",
+    "otlp-deltatocumulative",
+    "otlp-native-delta-ingestion",
+    "search-api",
+    "st-storage",
+    "st-synthesis",
+    "type-and-unit-labels",
+    "use-start-timestamps",
+    "use-uncached-io",
+];
+
+/// Features that are always on or were replaced by settings.
+const SETTLED: &[&str] = &["promql-duration-expr", "native-histograms", "ooo-native-histograms"];
+
+impl Features {
+    fn switch(&mut self, name: &str) -> Option<&mut bool> {
+        match name {
+            "promql-experimental-functions" => Some(&mut self.promql_experimental_functions),
+            "promql-extended-range-selectors" => Some(&mut self.promql_extended_range_selectors),
+            "promql-binop-fill-modifiers" => Some(&mut self.promql_binop_fill_modifiers),
+            "promql-delayed-name-removal" => Some(&mut self.promql_delayed_name_removal),
+            "promql-per-step-stats" => Some(&mut self.promql_per_step_stats),
+            "xor2-encoding" => Some(&mut self.xor2_encoding),
+            "exemplar-storage" => Some(&mut self.exemplar_storage),
+            "extra-scrape-metrics" => Some(&mut self.extra_scrape_metrics),
+            "created-timestamp-zero-ingestion" | "st-storage" => Some(&mut self.protobuf_first),
+            "auto-reload-config" => Some(&mut self.auto_reload),
+            _ => None,
+        }
+    }
+
+    /// The features that `lists` name, each list with commas; what is worth a warning goes to `warnings`.
+    pub(super) fn parse(lists: &[String], warnings: &mut Vec<String>) -> Result<Self, String> {
+        let mut features = Self::default();
+        let mut names: Vec<&str> = lists.iter().flat_map(|list| list.split(',')).collect();
+        names.retain(|name| !name.is_empty());
+        for name in &names {
+            let known = features.switch(name).map(|switch| *switch = true).is_some();
+            if INERT.contains(name) {
+                warnings.push(format!("feature {name} does nothing yet"));
+            } else if SETTLED.contains(name) {
+                warnings.push(format!("feature {name} needs no flag any more"));
+            } else if !known {
+                warnings.push(format!("there is no feature {name}"));
+            }
+        }
+        let pair = ["otlp-deltatocumulative", "otlp-native-delta-ingestion"];
+        if pair.iter().all(|name| names.contains(name)) {
+            return Err(format!("features {} and {} exclude each other", pair[0], pair[1]));
+        }
+        Ok(features)
+    }
+}

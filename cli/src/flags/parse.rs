@@ -1,0 +1,247 @@
+//! The command line read by the table: texts by flag, checked, with the exit code for each mistake.
+
+use super::table::{FLAGS, Flag, Kind, Mode};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::ffi::OsString;
+
+/// Why the command line cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlagError {
+    /// For the standard error.
+    pub message: String,
+    /// The exit code of the process.
+    pub code: u8,
+}
+
+impl FlagError {
+    pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { message: message.into(), code }
+    }
+
+    /// A value that is not good.
+    pub(super) fn value(name: &str, what: impl std::fmt::Display) -> Self {
+        Self::new(2, format!("error: --{name}: {what}"))
+    }
+}
+
+/// The values of all flags as printed, and which of them were given.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
+    texts: Vec<Vec<String>>,
+    given: Vec<bool>,
+}
+
+impl Values {
+    fn index(name: &str) -> usize {
+        FLAGS.iter().position(|flag| flag.name == name).expect("a flag of the table")
+    }
+
+    /// The members of a flag; one for most.
+    pub(super) fn list(&self, name: &str) -> &[String] {
+        &self.texts[Self::index(name)]
+    }
+
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.list(name).first().map_or("", String::as_str)
+    }
+
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.given[Self::index(name)]
+    }
+
+    pub(super) fn set(&mut self, name: &str, text: String) {
+        self.texts[Self::index(name)] = vec![text];
+    }
+
+    pub(super) fn switch(&self, name: &str) -> bool {
+        self.text(name) == "true"
+    }
+
+    /// Milliseconds.
+    pub(super) fn duration_ms(&self, name: &str) -> i64 {
+        model::duration::parse(self.text(name)).unwrap_or(0)
+    }
+
+    /// Bytes.
+    pub(super) fn size(&self, name: &str) -> i64 {
+        model::size::parse(self.text(name)).unwrap_or(0)
+    }
+
+    pub(super) fn int(&self, name: &str) -> i64 {
+        self.text(name).parse().unwrap_or(0)
+    }
+
+    /// Flags that were given.
+    pub(super) fn given(&self) -> impl Iterator<Item = &'static Flag> {
+        FLAGS.iter().zip(&self.given).filter(|(_, given)| **given).map(|(flag, _)| flag)
+    }
+
+    /// All flags by name.
+    pub(super) fn all(&self) -> Vec<(&'static str, String)> {
+        let mut all: Vec<(&'static str, String)> = FLAGS
+            .iter()
+            .zip(&self.texts)
+            .map(|(flag, texts)| (flag.name, texts.join(",")))
+            .collect();
+        all.sort_unstable();
+        all
+    }
+}
+
+/// What was asked for.
+pub(super) enum Asked {
+    Values(Values),
+    Help,
+    Version,
+}
+
+/// The name of the flag that switches `name` off.
+fn off(name: &str) -> String {
+    format!("no-{name}")
+}
+
+pub(super) fn command() -> Command {
+    let mut command = Command::new("firesteel")
+        .about("A time-series database that takes the place of Prometheus")
+        .after_help("Switches take no value: --x switches on, --no-x off.\n'firesteel tool check config FILE' checks a configuration.")
+        .disable_version_flag(true)
+        .disable_help_flag(true)
+        .arg(Arg::new("help").long("help").short('h').action(ArgAction::SetTrue).help("Print this help."))
+        .arg(Arg::new("help-long").long("help-long").action(ArgAction::SetTrue).hide(true))
+        .arg(Arg::new("help-man").long("help-man").action(ArgAction::SetTrue).hide(true))
+        .arg(Arg::new("version").long("version").action(ArgAction::SetTrue).help("Print the version."));
+    for flag in FLAGS {
+        let arg = Arg::new(flag.name).long(flag.name).hide(flag.hidden);
+        let arg = match flag.kind {
+            Kind::Switch => arg.action(ArgAction::SetTrue),
+            Kind::Texts | Kind::Words(_) => arg.action(ArgAction::Append).value_name("text"),
+            kind => arg.action(ArgAction::Set).value_name(value_name(kind)),
+        };
+        command = command.arg(arg.help(help(flag)));
+        if flag.kind == Kind::Switch {
+            let no = Arg::new(off(flag.name)).long(off(flag.name)).hide(true);
+            command = command.arg(no.action(ArgAction::SetTrue));
+        }
+    }
+    command
+}
+
+fn value_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Int => "integer",
+        Kind::Float => "number",
+        Kind::Duration => "duration",
+        Kind::Size => "size",
+        _ => "text",
+    }
+}
+
+fn help(flag: &Flag) -> String {
+    let mut help = flag.help.to_owned();
+    match flag.mode {
+        Mode::Both => {}
+        Mode::Server => help.push_str(" Not with --agent."),
+        Mode::Agent => help.push_str(" Only with --agent."),
+    }
+    if let Kind::Word(words) | Kind::Words(words) = flag.kind {
+        help.push_str(" One of ");
+        help.push_str(&words.join(", "));
+        help.push('.');
+    }
+    if !flag.default.is_empty() {
+        help.push_str(" [");
+        help.push_str(flag.default);
+        help.push(']');
+    }
+    help
+}
+
+pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Asked, FlagError> {
+    let matches = command().try_get_matches_from(args).map_err(|error| {
+        let code = match error.kind() {
+            ErrorKind::InvalidUtf8 | ErrorKind::InvalidValue | ErrorKind::ValueValidation => 2,
+            _ => 1,
+        };
+        FlagError::new(code, error.render().to_string().trim_end().to_owned())
+    })?;
+    let asks = |name: &str| matches.get_flag(name);
+    if asks("help") || asks("help-long") || asks("help-man") {
+        return Ok(Asked::Help);
+    }
+    if asks("version") {
+        return Ok(Asked::Version);
+    }
+    let mut values = Values::default();
+    for flag in FLAGS {
+        let (texts, given) = texts(flag, &matches);
+        let texts =
+            texts.into_iter().map(|text| checked(flag, text)).collect::<Result<Vec<_>, _>>()?;
+        if let (Kind::Words(_), Some(twice)) = (flag.kind, repeated(&texts)) {
+            return Err(FlagError::value(flag.name, format!("{twice:?} is given twice")));
+        }
+        values.texts.push(texts);
+        values.given.push(given);
+    }
+    Ok(Asked::Values(values))
+}
+
+fn repeated(texts: &[String]) -> Option<&String> {
+    texts
+        .iter()
+        .enumerate()
+        .find(|(index, text)| texts[..*index].contains(text))
+        .map(|(_, text)| text)
+}
+
+/// The members of a flag and whether it was given.
+fn texts(flag: &Flag, matches: &ArgMatches) -> (Vec<String>, bool) {
+    let default = || match flag.kind {
+        Kind::Texts | Kind::Words(_) => {
+            flag.default.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect()
+        }
+        _ => vec![flag.default.to_owned()],
+    };
+    if flag.kind == Kind::Switch {
+        let (on, off) = (matches.get_flag(flag.name), matches.get_flag(&off(flag.name)));
+        let value = if off { false } else { on || flag.default == "true" };
+        return (vec![value.to_string()], on || off);
+    }
+    match matches.get_many::<String>(flag.name) {
+        Some(texts) => (texts.cloned().collect(), true),
+        None => (default(), false),
+    }
+}
+
+/// `text` as it is printed, if it is good for the flag.
+fn checked(flag: &Flag, text: String) -> Result<String, FlagError> {
+    let wrong = |what: String| FlagError::value(flag.name, what);
+    match flag.kind {
+        Kind::Switch | Kind::Text | Kind::Texts => Ok(text),
+        Kind::Word(words) | Kind::Words(words) if words.contains(&text.as_str()) => Ok(text),
+        Kind::Word(words) | Kind::Words(words) => {
+            Err(wrong(format!("{text:?} is none of {}", words.join(", "))))
+        }
+        // What an empty default stands for depends on other flags.
+        _ if text.is_empty() && flag.default.is_empty() => match flag.kind {
+            Kind::Size => Ok(model::size::format(0)),
+            _ => Ok(model::duration::format(0)),
+        },
+        Kind::Int => match text.parse::<f64>() {
+            Ok(value) if value.is_finite() && value.abs() < 9e18 => Ok((value as i64).to_string()),
+            _ => Err(wrong(format!("wants an integer, got {text:?}"))),
+        },
+        Kind::Float => match text.parse::<f64>() {
+            Ok(value) => Ok(model::float::general(value)),
+            Err(_) => Err(wrong(format!("wants a number, got {text:?}"))),
+        },
+        Kind::Duration => match model::duration::parse(&text) {
+            Ok(ms) => Ok(model::duration::format(ms)),
+            Err(error) => Err(wrong(error.to_string())),
+        },
+        Kind::Size => match model::size::parse(&text) {
+            Ok(bytes) => Ok(model::size::format(bytes)),
+            Err(error) => Err(wrong(error.to_string())),
+        },
+    }
+}

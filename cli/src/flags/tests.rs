@@ -1,0 +1,123 @@
+//! The command line as users type it.
+
+use super::*;
+
+fn run(args: &[&str]) -> Result<Start, FlagError> {
+    let args = std::iter::once("firesteel").chain(args.iter().copied());
+    parse(args.map(OsString::from), "host")
+}
+
+fn flags(args: &[&str]) -> Flags {
+    match run(args) {
+        Ok(Start::Serve(flags)) => *flags,
+        other => panic!("{args:?}: {other:?}"),
+    }
+}
+
+fn error(args: &[&str]) -> FlagError {
+    run(args).expect_err("a bad command line")
+}
+
+#[test]
+fn defaults_are_those_of_prometheus() {
+    let flags = flags(&[]);
+    assert_eq!(flags.config_file, "prometheus.yml");
+    assert_eq!(flags.listen_addresses, ["0.0.0.0:9090"]);
+    assert_eq!(flags.external_url, "http://host:9090");
+    assert_eq!(flags.route_prefix, "/");
+    assert_eq!(flags.retention_time, Duration::from_secs(15 * 86_400));
+    assert_eq!(flags.max_block_duration, Duration::from_secs(36 * 3_600));
+    assert_eq!(flags.wal_compression.as_deref(), Some("snappy"));
+    assert!(flags.warnings.is_empty(), "{:?}", flags.warnings);
+}
+
+#[test]
+fn switches_go_on_and_off() {
+    assert!(flags(&["--web.enable-lifecycle"]).enable_lifecycle);
+    assert!(!flags(&["--no-scrape.adjust-timestamps"]).adjust_timestamps);
+    assert_eq!(flags(&["--no-storage.tsdb.wal-compression"]).wal_compression, None);
+    assert_eq!(error(&["--web.enable-lifecycle=true"]).code, 1);
+}
+
+#[test]
+fn mistakes_are_told_apart_by_exit_code() {
+    let unknown = error(&["--web.lisen-address=:1"]);
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.message.contains("--web.listen-address"), "{}", unknown.message);
+    assert_eq!(error(&["stray"]).code, 1);
+    assert_eq!(error(&["--query.timeout=5"]).code, 2);
+    assert_eq!(error(&["--log.level=loud"]).code, 2);
+    assert_eq!(error(&["--web.listen-address=host"]).code, 2);
+    assert_eq!(error(&["--web.external-url='http://a'"]).code, 2);
+    assert_eq!(error(&["--web.cors.origin=("]).code, 2);
+    assert_eq!(error(&["--agent", "--query.timeout=5m"]).code, 3);
+    assert_eq!(error(&["--storage.agent.path=x"]).code, 3);
+    assert_eq!(error(&["--auto-gomemlimit.ratio=2"]).code, 1);
+    let both = "otlp-deltatocumulative,otlp-native-delta-ingestion";
+    assert_eq!(error(&["--enable-feature", both]).code, 1);
+    let message = "--web.remote-write-receiver.accepted-protobuf-messages=prometheus.WriteRequest";
+    assert_eq!(error(&[message, message]).code, 2);
+}
+
+#[test]
+fn values_print_in_their_normal_form() {
+    let flags = flags(&[
+        "--query.timeout=120s",
+        "--storage.tsdb.retention.size=2048MB",
+        "--storage.remote.read-sample-limit=5e3",
+        "--web.listen-address=:1",
+        "--web.listen-address=[::1]:2",
+        "--web.external-url=http://prom.example:9090/base/",
+    ]);
+    let all = flags.all();
+    let get = |name: &str| all.iter().find(|flag| flag.0 == name).expect("a flag").1.as_str();
+    assert_eq!(get("query.timeout"), "2m");
+    assert_eq!(get("storage.tsdb.retention.size"), "2GiB");
+    assert_eq!(get("storage.tsdb.retention.time"), "0s");
+    assert_eq!(get("storage.tsdb.max-block-duration"), "31d");
+    assert_eq!(get("storage.remote.read-sample-limit"), "5000");
+    assert_eq!(get("web.listen-address"), ":1,[::1]:2");
+    assert_eq!(get("web.external-url"), "http://prom.example:9090/base/");
+    assert_eq!(get("web.route-prefix"), "/base");
+    assert_eq!(flags.external_url, "http://prom.example:9090/base");
+}
+
+#[test]
+fn the_configuration_wins_over_the_flags() {
+    let mut flags = flags(&["--storage.tsdb.retention.size=1GB"]);
+    flags.apply_storage(&StorageConfig {
+        retention_time: Some(Duration::from_secs(86_400)),
+        ..StorageConfig::default()
+    });
+    assert_eq!(flags.retention_size_bytes, 0);
+    let all = flags.all();
+    assert!(all.contains(&("storage.tsdb.retention.time", String::from("1d"))));
+    assert!(all.contains(&("storage.tsdb.max-block-duration", String::from("2h24m"))));
+}
+
+#[test]
+fn what_does_nothing_is_said() {
+    let flags = flags(&[
+        "--enable-feature=old-ui,nope",
+        "--web.user-assets=x",
+        "--enable-feature=promql-per-step-stats",
+    ]);
+    assert!(flags.features.promql_per_step_stats);
+    assert_eq!(
+        flags.warnings,
+        [
+            "feature old-ui does nothing yet",
+            "there is no feature nope",
+            "flag --web.user-assets does nothing yet"
+        ]
+    );
+}
+
+#[test]
+fn help_lists_flags_and_hides_some() {
+    let Ok(Start::Print(help)) = run(&["--help"]) else { panic!("help prints") };
+    assert!(help.contains("--storage.tsdb.path"));
+    assert!(!help.contains("--storage.tsdb.samples-per-chunk"));
+    let Ok(Start::Print(version)) = run(&["--version"]) else { panic!("version prints") };
+    assert!(version.starts_with("firesteel, version "));
+}
