@@ -30,11 +30,7 @@ const EXCEPTIONS: [(&str, &str); 5] = [
 ];
 
 fn load(config: &str) -> Option<cli::config::Config> {
-    let context = cli::config::Context {
-        agent: false,
-        defaults: cli::config::Defaults::default(),
-        environment: &|_| None,
-    };
+    let context = cli::config::Context::new(&|_| None);
     cli::config::load(config.as_bytes(), "prometheus.yml", &context).ok()
 }
 
