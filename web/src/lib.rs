@@ -1,2 +1,129 @@
-//! web.
+//! The HTTP side of the server: API, health, lifecycle, own metrics, one page. It is given its storages, its engine
+//! and what to show; it knows neither the database nor the configuration file.
+//! Reading order: [`Api`] (what it is given), `server`, `router`, `call` (how a handler runs), `api`, `json`.
 #![forbid(unsafe_code)]
+
+pub mod api;
+mod body;
+mod call;
+mod compress;
+mod error;
+pub mod json;
+mod observe;
+mod params;
+mod response;
+mod router;
+mod server;
+mod ui;
+
+pub use server::{ListenError, Server};
+
+use arc_swap::ArcSwap;
+use metrics::Registry;
+use model::Matcher;
+use promql::Engine;
+use scrape::{PoolStatus, TargetMetadata};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::{Appendable, Queryable};
+use tokio::sync::{mpsc, oneshot};
+
+/// What the HTTP side serves.
+pub struct Api {
+    /// Where queries read.
+    pub queryable: Arc<dyn Queryable>,
+    /// Where remote write goes; `None` while the receiver is switched off.
+    pub appendable: Option<Arc<dyn Appendable>>,
+    /// Runs queries; swapped when a reload changes what it depends on.
+    pub engine: Arc<ArcSwap<Engine>>,
+    /// What scraping knows.
+    pub targets: Arc<dyn TargetsSource>,
+    /// What the server knows of itself.
+    pub status: Arc<dyn Status>,
+    /// Where reload and quit go; `None` while the lifecycle API is switched off.
+    pub lifecycle: Option<mpsc::Sender<Command>>,
+    /// Our own metrics.
+    pub registry: Registry,
+    /// The wall clock in milliseconds.
+    pub now_ms: fn() -> i64,
+    /// Flags.
+    pub options: Options,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// The `--web.*` and `--query.*` flags that matter here.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Scheme, host and port of the external URL, for links to ourselves: `http`, `prom.example:9090`.
+    pub external: (String, String),
+    /// The path of the external URL, without a slash at its end; in redirects.
+    pub external_path: String,
+    /// Where all routes begin, without a slash at its end; empty for the root.
+    pub route_prefix: String,
+    /// Origins that may read answers; the value of the matcher is compared with the `Origin` header.
+    pub cors_origin: Matcher,
+    /// The title of the page.
+    pub page_title: String,
+    /// Connections at one time, over all addresses.
+    pub max_connections: usize,
+    /// How long reading a request and idling on a connection may take.
+    pub read_timeout: Duration,
+    /// Queries at one time.
+    pub max_concurrency: usize,
+    /// How long a query may take.
+    pub query_timeout: Duration,
+    /// Addresses to listen on; port 0 lets the system choose.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// Wishes of the lifecycle API.
+#[derive(Debug)]
+pub enum Command {
+    /// Load the configuration again and answer: nothing, or what is wrong.
+    Reload(oneshot::Sender<Result<(), String>>),
+    /// Stop the server.
+    Quit,
+}
+
+/// What scraping shows: the manager, or nothing in tests and agents without jobs.
+pub trait TargetsSource: Send + Sync {
+    /// The pools, sorted by name.
+    fn pools(&self) -> Vec<PoolStatus>;
+    /// The metadata of every active target.
+    fn metadata(&self) -> Vec<TargetMetadata>;
+}
+
+/// Whether requests are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// The log is still read.
+    Starting,
+    /// All is well.
+    Ready,
+    /// The end has begun.
+    Stopping,
+}
+
+/// What the server knows of itself.
+pub trait Status: Send + Sync {
+    /// Whether requests are answered.
+    fn readiness(&self) -> Readiness;
+    /// The configuration in force, secrets hidden.
+    fn config_yaml(&self) -> String;
+    /// All flags with their effective values, sorted by name.
+    fn flags(&self) -> Vec<(String, String)>;
+    /// What was built.
+    fn build_info(&self) -> api::status::BuildInfo;
+    /// How it runs.
+    fn runtime_info(&self) -> api::status::RuntimeInfo;
+    /// Counts of the head; the lists hold at most `limit` entries.
+    fn tsdb(&self, limit: usize) -> storage::Result<api::status::TsdbStatus>;
+    /// First, last and current segment of the log that is read at start.
+    fn wal_replay(&self) -> api::status::WalReplay;
+}

@@ -1,0 +1,315 @@
+//! The recorded HTTP transcripts of Prometheus, replayed against a server in this process, line by line.
+
+pub(crate) mod client;
+mod json;
+pub(crate) mod serve;
+
+use client::{Answer, exchange};
+use flate2::read::{GzDecoder, ZlibDecoder};
+use json::Json;
+use model::{MatchOp, Matcher};
+use promql::EngineOptions;
+use serde_json::Value;
+use serve::{Running, Setup};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::MemoryStorage;
+use tests::{golden, golden_bytes};
+
+/// What stands for a value that is not compared.
+const ANY: &str = "\"<volatile>\"";
+
+fn setup(server: &str) -> Setup {
+    let mut setup = Setup::default();
+    match server {
+        "bare" => setup.receiver = false,
+        "stats" => setup.engine.features.experimental_functions = true,
+        "max-samples" => setup.engine = EngineOptions { max_samples: 1000, ..setup.engine },
+        "timeout" => setup.query_timeout = Duration::from_millis(1),
+        "prefix" => {
+            setup.change = |options| {
+                options.external = ("https".to_owned(), "prom.example".to_owned());
+                options.external_path = "/a/b".to_owned();
+                options.route_prefix = "/a/b".to_owned();
+                let origins = "https?://(x|y)\\.example";
+                options.cors_origin =
+                    Matcher::new("origin", MatchOp::Regex, origins).expect("regex");
+            };
+        }
+        _ => {}
+    }
+    setup
+}
+
+/// A fresh server with the recorded floats in it, except the bare one.
+fn start(server: &str) -> Running {
+    let running = Running::start(Arc::new(MemoryStorage::new()), &setup(server));
+    let bodies: &[&str] = match server {
+        "bare" | "prefix" => &[],
+        "main" => &["http/dataset_floats.rw", "http/extra.rw"],
+        _ => &["http/dataset_floats.rw"],
+    };
+    for name in bodies {
+        let bytes = golden_bytes(name);
+        let mut rest = &bytes[..];
+        while let Some((len, tail)) = rest.split_first_chunk::<4>() {
+            let (body, tail) = tail.split_at(u32::from_le_bytes(*len) as usize);
+            let answer = exchange(running.address, "POST", "/api/v1/write", &[], body);
+            let stored = answer.status == 204 || answer.text().contains("float samples were");
+            assert!(stored, "{name}: {answer:?}");
+            rest = tail;
+        }
+    }
+    running
+}
+
+fn ask(running: &Running, request: &Value) -> Answer {
+    let text = |name: &str| request[name].as_str().unwrap_or_default();
+    let headers: Vec<(String, String)> = request["headers"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.clone(), value.as_str().expect("text").to_owned()))
+        .collect();
+    exchange(running.address, text("method"), text("path"), &headers, text("body").as_bytes())
+}
+
+fn paths<'l>(line: &'l Value, kind: &str) -> Vec<&'l str> {
+    line[kind].as_array().into_iter().flatten().map(|path| path.as_str().expect("path")).collect()
+}
+
+/// What differs, if anything.
+fn difference(line: &Value, answer: &Answer) -> Option<String> {
+    let expect = &line["response"];
+    let volatile = paths(line, "volatile");
+    if !volatile.contains(&"status") && expect["status"] != answer.status {
+        return Some(format!(
+            "status {} instead of {}: {}",
+            answer.status,
+            expect["status"],
+            answer.text()
+        ));
+    }
+    for (name, value) in expect["headers"].as_object().into_iter().flatten() {
+        let values: Vec<&str> = match value {
+            Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
+            single => single.as_str().into_iter().collect(),
+        };
+        if !volatile.contains(&format!("header:{name}").as_str()) && answer.header(name) != values {
+            return Some(format!("{name}: {:?} instead of {values:?}", answer.header(name)));
+        }
+    }
+    if volatile.contains(&"body") {
+        return None;
+    }
+    if let Some(len) = expect["body_len"].as_u64() {
+        let begin = expect["body_start"].as_str().unwrap_or_default();
+        let agrees = answer.body.len() as u64 == len && answer.text().starts_with(begin);
+        return (!agrees).then(|| format!("{} bytes instead of {len}", answer.body.len()));
+    }
+    let expect = expect["body"].as_str().unwrap_or_default();
+    let got = unpacked(answer);
+    if expect == got {
+        return None;
+    }
+    let (Some(expect), Some(got)) = (Json::parse(expect), Json::parse(&got)) else {
+        return Some(format!("got    {got}\nexpect {expect}"));
+    };
+    let (expect, got) = (relaxed(line, expect), relaxed(line, got));
+    let show = |json: &Json| {
+        let mut text = String::new();
+        json.print(&mut text);
+        text
+    };
+    (!expect.agrees(&got)).then(|| format!("got    {}\nexpect {}", show(&got), show(&expect)))
+}
+
+/// The body without its compression.
+fn unpacked(answer: &Answer) -> String {
+    let mut plain = String::new();
+    let read = match answer.header("content-encoding")[..] {
+        ["gzip"] => GzDecoder::new(&answer.body[..]).read_to_string(&mut plain),
+        ["deflate"] => ZlibDecoder::new(&answer.body[..]).read_to_string(&mut plain),
+        _ => return answer.text(),
+    };
+    read.expect("compressed as announced");
+    plain
+}
+
+/// The value with what is not compared taken out.
+fn relaxed(line: &Value, mut value: Json) -> Json {
+    for path in paths(line, "volatile").into_iter().chain(paths(line, "loose")) {
+        if path.starts_with('$') {
+            value.at(path, &mut |at| *at = Json::Token(ANY.to_owned()));
+        }
+    }
+    for path in paths(line, "unordered") {
+        value.at(path, &mut |at| {
+            if let Json::Array(elements) = at {
+                elements.sort_by_key(|element| {
+                    let mut text = String::new();
+                    element.print(&mut text);
+                    text
+                });
+            }
+        });
+    }
+    for path in paths(line, "choice") {
+        value.at(path, &mut |at| {
+            if let Json::Array(elements) = at {
+                elements.fill(Json::Token(ANY.to_owned()));
+            }
+        });
+    }
+    value
+}
+
+/// Paths that later work answers; until then they are not found.
+const NOT_BUILT: &[&str] = &[
+    "/federate",
+    "/consoles",
+    "/user",
+    "/debug",
+    "/api/v1/admin",
+    "/api/v1/notifications",
+    "/api/v1/openapi",
+    "/api/v1/otlp",
+    "/api/v1/read",
+    "/api/v1/rules",
+    "/api/v1/search",
+];
+
+fn is_built(line: &Value) -> bool {
+    // Servers with a web configuration file.
+    if matches!(line["server"].as_str(), Some("auth" | "ratelimit")) {
+        return false;
+    }
+    let path = line["request"]["path"].as_str().expect("path");
+    let path = path.strip_prefix("/a/b").unwrap_or(path);
+    !NOT_BUILT.iter().any(|begin| path.starts_with(begin))
+}
+
+/// Replays a file; every line agrees but those `excused`, each with its reason, and those do differ.
+fn replay(file: &str, excused: &[(&str, &str)]) {
+    let lines = golden(&format!("http/{file}.jsonl"));
+    let mut servers: BTreeMap<&str, Running> = BTreeMap::new();
+    let (mut agreed, mut failures) = (0, Vec::new());
+    let (built, others): (Vec<&Value>, Vec<&Value>) = lines.iter().partition(|line| is_built(line));
+    for line in built {
+        let server = line["server"].as_str().expect("server");
+        let name = line["name"].as_str().expect("name");
+        let running = servers.entry(server).or_insert_with(|| start(server));
+        let difference = difference(line, &ask(running, &line["request"]));
+        let excuse = excused.iter().find(|(excused, _)| *excused == name);
+        match (difference, excuse) {
+            (None, None) => agreed += 1,
+            (None, Some((_, reason))) => {
+                failures.push(format!("{name}: agrees, yet is excused: {reason}"));
+            }
+            (Some(difference), None) => failures.push(format!("{name} ({server}): {difference}")),
+            (Some(_), Some(_)) => {}
+        }
+    }
+    println!(
+        "{file}.jsonl {agreed}/{} agreed, {} excused, {} not built",
+        lines.len(),
+        excused.len(),
+        others.len()
+    );
+    assert!(failures.is_empty(), "{} of {file}:\n{}", failures.len(), failures.join("\n"));
+}
+
+const HISTOGRAMS: &str = "native histograms are not built yet";
+const PEAK: &str = "the engine counts its peak of samples otherwise";
+const SAMPLES_READ: &str =
+    "the engine does not count samples read apart from samples looked at, nor by step";
+
+#[test]
+fn params() {
+    replay("params", &[]);
+}
+
+#[test]
+fn metadata() {
+    replay(
+        "metadata",
+        &[
+            ("labels, end before start is not refused", "the in-memory twin answers nothing"),
+            ("values of __name__", HISTOGRAMS),
+        ],
+    );
+}
+
+#[test]
+fn format_parse() {
+    replay("format_parse", &[]);
+}
+
+#[test]
+fn query() {
+    replay(
+        "query",
+        &[
+            ("histogram empty", HISTOGRAMS),
+            ("histogram neg", HISTOGRAMS),
+            ("histogram floats", HISTOGRAMS),
+            ("histogram nansum", HISTOGRAMS),
+            ("histogram custom", HISTOGRAMS),
+            ("histogram gauge", HISTOGRAMS),
+            ("histogram integer", HISTOGRAMS),
+            ("histogram float", HISTOGRAMS),
+            ("histogram gauge with negative buckets", HISTOGRAMS),
+            ("histogram custom buckets", HISTOGRAMS),
+            ("floats and histograms in one series", HISTOGRAMS),
+            ("histogram sum", HISTOGRAMS),
+            ("histogram rate", HISTOGRAMS),
+            ("annotation: warning, mixed", HISTOGRAMS),
+            ("annotation: info, classic not monotonic", HISTOGRAMS),
+            ("annotation: histogram ignored", HISTOGRAMS),
+            ("annotation: incompatible operands", HISTOGRAMS),
+            ("annotation: native quantile", HISTOGRAMS),
+            ("annotation: custom buckets mismatched", HISTOGRAMS),
+            ("stats on scalar", PEAK),
+            ("limit warning beside a stats warning", PEAK),
+        ],
+    );
+}
+
+#[test]
+fn query_range() {
+    replay(
+        "query_range",
+        &[
+            ("histograms and floats", HISTOGRAMS),
+            ("histograms", HISTOGRAMS),
+            ("stats=true", SAMPLES_READ),
+            ("stats=all", SAMPLES_READ),
+            ("stats=other", SAMPLES_READ),
+            ("per-step stats=all", SAMPLES_READ),
+            ("per-step stats, instant", SAMPLES_READ),
+        ],
+    );
+}
+
+/// Why a redirect differs: the reference forgets a part of the path.
+const KEEPS_PREFIX: &str = "the reference loses /api/v1 on the way to its own page";
+
+#[test]
+fn envelope() {
+    let exact_case = "paths are told apart by case; the reference leads to its own page instead";
+    replay(
+        "envelope",
+        &[
+            ("path /api/v1/query/", KEEPS_PREFIX),
+            ("path with trailing slash, POST", KEEPS_PREFIX),
+            ("path /api/v1/QUERY?query=1", exact_case),
+        ],
+    );
+}
+
+#[test]
+fn web() {
+    replay("web", &[("prefix flags", "the flags are those of this test")]);
+}

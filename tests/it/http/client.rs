@@ -1,0 +1,88 @@
+//! A client that sends a request exactly as it is written down, and hangs up after the answer.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// What a server answered. Header names are in lower case.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// All values of a header.
+    pub(crate) fn header(&self, name: &str) -> Vec<&str> {
+        let name = name.to_ascii_lowercase();
+        self.headers.iter().filter(|(n, _)| *n == name).map(|(_, value)| value.as_str()).collect()
+    }
+}
+
+/// Sends one request over a fresh connection.
+pub(crate) fn exchange(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> Answer {
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        request.extend([name.as_str(), ": ", value, "\r\n"]);
+    }
+    if !body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH") {
+        let length = body.len().to_string();
+        request.extend(["Content-Length: ", &length, "\r\n"]);
+    }
+    request.push_str("\r\n");
+    let mut stream = TcpStream::connect(address).expect("connect");
+    stream.write_all(request.as_bytes()).expect("send");
+    // A server that refuses a large body by its length hangs up before all of it is read.
+    let sent = stream.write_all(body);
+    let mut received = Vec::new();
+    let read = stream.read_to_end(&mut received);
+    assert!(!received.is_empty(), "{method} {path}: no answer ({sent:?}, {read:?})");
+    parse(&received, method)
+}
+
+fn parse(received: &[u8], method: &str) -> Answer {
+    let end = received.windows(4).position(|w| w == b"\r\n\r\n").expect("headers end");
+    let head = String::from_utf8_lossy(&received[..end]).into_owned();
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("status line");
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let status = status.parse().expect("status");
+    let mut answer = Answer { status, headers, body: received[end + 4..].to_vec() };
+    if answer.header("transfer-encoding") == ["chunked"] {
+        answer.body = unchunk(&answer.body);
+    }
+    if method == "HEAD" {
+        answer.body.clear();
+    }
+    answer
+}
+
+fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|w| w == b"\r\n").expect("chunk size");
+        let size = std::str::from_utf8(&rest[..end]).expect("chunk size");
+        let size = usize::from_str_radix(size.trim(), 16).expect("chunk size");
+        rest = &rest[end + 2..];
+        if size == 0 {
+            return body;
+        }
+        body.extend_from_slice(&rest[..size]);
+        rest = &rest[size + 2..];
+    }
+}

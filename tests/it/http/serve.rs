@@ -1,0 +1,147 @@
+//! Servers in this process: the HTTP side over a given storage, on a port of its own.
+
+use metrics::Registry;
+use model::{MatchOp, Matcher};
+use promql::{Engine, EngineOptions};
+use scrape::{PoolStatus, TargetMetadata};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use storage::{Appendable, Queryable};
+use tokio::runtime::Builder;
+use tokio_util::sync::CancellationToken;
+use web::api::status::{BuildInfo, RuntimeInfo, TsdbStatus, WalReplay};
+use web::{Api, Options, Readiness, Server, Status, TargetsSource};
+
+/// What differs from server to server.
+pub(crate) struct Setup {
+    pub(crate) engine: EngineOptions,
+    pub(crate) query_timeout: Duration,
+    pub(crate) readiness: Readiness,
+    pub(crate) receiver: bool,
+    pub(crate) now_ms: fn() -> i64,
+    pub(crate) change: fn(&mut Options),
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            engine: EngineOptions::default(),
+            query_timeout: Duration::from_secs(120),
+            readiness: Readiness::Ready,
+            receiver: true,
+            // 2026-11-01T02:00:00Z, the end of the recorded data.
+            now_ms: || 1_793_498_400_000,
+            change: |_| {},
+        }
+    }
+}
+
+struct NoTargets;
+
+impl TargetsSource for NoTargets {
+    fn pools(&self) -> Vec<PoolStatus> {
+        Vec::new()
+    }
+    fn metadata(&self) -> Vec<TargetMetadata> {
+        Vec::new()
+    }
+}
+
+struct Fixed(Readiness);
+
+impl Status for Fixed {
+    fn readiness(&self) -> Readiness {
+        self.0
+    }
+    fn config_yaml(&self) -> String {
+        "global:\n  scrape_interval: 1m\n".to_owned()
+    }
+    fn flags(&self) -> Vec<(String, String)> {
+        vec![("a.flag".to_owned(), "<1>".to_owned()), ("b".to_owned(), String::new())]
+    }
+    fn build_info(&self) -> BuildInfo {
+        BuildInfo { version: "3.14.0".to_owned(), ..Default::default() }
+    }
+    fn runtime_info(&self) -> RuntimeInfo {
+        RuntimeInfo { start_time_ms: 1500, gogc: "75".to_owned(), ..Default::default() }
+    }
+    fn tsdb(&self, limit: usize) -> storage::Result<TsdbStatus> {
+        let names = vec![("up".to_owned(), 3), ("x".to_owned(), 1)];
+        assert!(limit > 0);
+        Ok(TsdbStatus { num_series: 4, series_by_metric_name: names, ..Default::default() })
+    }
+    fn wal_replay(&self) -> WalReplay {
+        WalReplay::default()
+    }
+}
+
+/// A server that serves until it is dropped.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts a server over a storage.
+    pub(crate) fn start<S: Queryable + Appendable + 'static>(
+        storage: Arc<S>,
+        setup: &Setup,
+    ) -> Self {
+        let options = options(setup);
+        let appendable: Arc<dyn Appendable> = Arc::clone(&storage) as _;
+        let api = Api {
+            queryable: storage,
+            appendable: setup.receiver.then_some(appendable),
+            engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),
+            targets: Arc::new(NoTargets),
+            status: Arc::new(Fixed(setup.readiness)),
+            lifecycle: None,
+            registry: Registry::new(),
+            now_ms: setup.now_ms,
+            options,
+        };
+        Self::start_api(api)
+    }
+
+    /// Starts a server.
+    pub(crate) fn start_api(api: Api) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.expect("runtime");
+        let server = runtime.block_on(Server::bind(api)).expect("bind");
+        let address = server.addresses()[0];
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let serve = move || runtime.block_on(server.serve(stopped));
+        let thread = std::thread::Builder::new().name("server".to_owned()).spawn(serve);
+        Self { address, stop, thread: Some(thread.expect("thread")) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            assert!(thread.join().is_ok(), "the server panicked");
+        }
+    }
+}
+
+fn options(setup: &Setup) -> Options {
+    let mut options = Options {
+        external: ("http".to_owned(), "prom.example:9090".to_owned()),
+        external_path: String::new(),
+        route_prefix: String::new(),
+        cors_origin: Matcher::new("origin", MatchOp::Regex, ".*").expect("regex"),
+        page_title: "A <title> & more".to_owned(),
+        max_connections: 512,
+        read_timeout: Duration::from_secs(60),
+        max_concurrency: 20,
+        query_timeout: setup.query_timeout,
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+    };
+    (setup.change)(&mut options);
+    options
+}

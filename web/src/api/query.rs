@@ -1,0 +1,167 @@
+//! `/api/v1/query` and `/api/v1/query_range`.
+
+use super::{Object, begin};
+use crate::call::{Done, done};
+use crate::error::{ApiError, Kind, Result};
+use crate::json::{Gone, Out, push_end, push_result};
+use crate::params::Params;
+use metrics::Stopwatch;
+use model::timestamp;
+use promql::{Engine, Error, Request, Stats};
+use std::time::Duration;
+use storage::{Cancel, Queryable};
+
+/// The most steps of a range query but one.
+const MAX_STEPS: i64 = 11_000;
+
+/// Said when a limit cut something off.
+pub(crate) const TRUNCATED: &str = "results truncated due to limit";
+
+/// A query that was asked for; checked as far as it can be without evaluating it.
+#[derive(Clone, Debug)]
+pub(crate) struct Query {
+    text: String,
+    times: Times,
+    limit: usize,
+    lookback_ms: Option<i64>,
+    stats: Option<String>,
+    /// How long it may take, if the request says so.
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Times {
+    At(i64),
+    /// First, last, step.
+    Range(i64, i64, i64),
+}
+
+impl Query {
+    /// Reads the parameters of an instant query.
+    pub(crate) fn instant(params: &Params, now_ms: i64) -> Result<Self> {
+        let limit = params.limit()?;
+        let at_ms = params.time_or("time", now_ms)?;
+        Self::rest(params, limit, Times::At(at_ms))
+    }
+
+    /// Reads the parameters of a range query.
+    pub(crate) fn range(params: &Params) -> Result<Self> {
+        let limit = params.limit()?;
+        let start_ms = params.time("start")?;
+        let end_ms = params.time("end")?;
+        if end_ms < start_ms {
+            return Err(ApiError::parameter("end", "end timestamp must not be before start time"));
+        }
+        let step_ns = timestamp::parse_duration_ns(params.get("step"))
+            .map_err(|error| ApiError::parameter("step", error))?;
+        if step_ns <= 0 {
+            return Err(ApiError::parameter(
+                "step",
+                "zero or negative query resolution step widths are not accepted. Try a positive integer",
+            ));
+        }
+        // Counted in 128 bits: the span of all time in nanoseconds does not fit into 64.
+        let span_ns = (i128::from(end_ms) - i128::from(start_ms)) * 1_000_000;
+        if span_ns / i128::from(step_ns) > i128::from(MAX_STEPS) {
+            return Err(ApiError::bad_data(
+                "exceeded maximum resolution of 11,000 points per timeseries. \
+                 Try decreasing the query resolution (?step=XX)",
+            ));
+        }
+        Self::rest(params, limit, Times::Range(start_ms, end_ms, step_ns / 1_000_000))
+    }
+
+    fn rest(params: &Params, limit: usize, times: Times) -> Result<Self> {
+        let duration_ns = |name: &str| match params.get(name) {
+            "" => Ok(None),
+            text => timestamp::parse_duration_ns(text).map(Some),
+        };
+        let timeout = duration_ns("timeout").map_err(|e| ApiError::parameter("timeout", e))?;
+        let lookback = duration_ns("lookback_delta").map_err(|error| {
+            ApiError::bad_data(format!("error parsing lookback delta duration: {error}"))
+        })?;
+        let stats = params.get("stats");
+        Ok(Self {
+            text: params.get("query").to_owned(),
+            times,
+            limit,
+            lookback_ms: lookback.filter(|&ns| ns > 0).map(|ns| ns / 1_000_000),
+            stats: (!stats.is_empty()).then(|| stats.to_owned()),
+            timeout: timeout.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0))),
+        })
+    }
+
+    /// Evaluates it and writes the answer. `queued` is how long it waited.
+    pub(crate) fn answer(
+        &self,
+        engine: &Engine,
+        storage: &dyn Queryable,
+        queued: Duration,
+        cancel: &Cancel,
+        out: &mut Out<'_>,
+    ) -> Result<Done> {
+        let clock = Stopwatch::start();
+        let request = Request { lookback_ms: self.lookback_ms, cancel };
+        let answer = match self.times {
+            Times::At(at_ms) => engine.instant(storage, &self.text, at_ms, &request),
+            Times::Range(start_ms, end_ms, step_ms) => {
+                engine.range(storage, &self.text, start_ms, end_ms, step_ms, &request)
+            }
+        };
+        let answer = answer.map_err(query_error)?;
+        let eval_seconds = clock.elapsed_seconds();
+        let mut annotations = answer.annotations;
+        let mut write = || -> Result<(), Gone> {
+            begin(out);
+            out.push("{");
+            if push_result(out, &answer.value, self.limit)? {
+                annotations.warnings.push(TRUNCATED.into());
+            }
+            if let Some(asked) = &self.stats {
+                out.push(",\"stats\":");
+                push_stats(&mut out.bytes, &answer.stats, queued.as_secs_f64(), eval_seconds);
+                if !matches!(asked.as_str(), "true" | "all") {
+                    let quoted = model::quote::Quoted(asked);
+                    let text = format!(
+                        "value {quoted} for parameter \"stats\" is deprecated and will be rejected in the next \
+                         major release, use \"true\" or \"all\""
+                    );
+                    annotations.warnings.push(text.into());
+                }
+            }
+            out.push("}");
+            push_end(out, &annotations)
+        };
+        done(write())
+    }
+}
+
+fn push_stats(out: &mut Vec<u8>, stats: &Stats, queued: f64, evaluated: f64) {
+    Object::write(out, |object| {
+        object.object("timings", |timings| {
+            timings.plain("evalTotalTime", evaluated);
+            timings.plain("resultSortTime", 0);
+            timings.plain("queryPreparationTime", 0);
+            timings.plain("innerEvalTime", evaluated);
+            timings.plain("execQueueTime", queued);
+            timings.plain("execTotalTime", queued + evaluated);
+        });
+        object.object("samples", |samples| {
+            samples.plain("totalQueryableSamples", stats.total_queryable_samples);
+            samples.plain("samplesRead", stats.total_queryable_samples);
+            samples.plain("peakSamples", stats.peak_samples);
+        });
+    });
+}
+
+/// What a failed query is in the API.
+fn query_error(error: Error) -> ApiError {
+    let kind = match &error {
+        Error::Parse(_) | Error::WrongType(_) => return ApiError::parameter("query", error),
+        Error::TimedOut(_) => Kind::Timeout,
+        Error::Cancelled(_) => Kind::Canceled,
+        Error::Storage(_) => Kind::Internal,
+        _ => Kind::Execution,
+    };
+    ApiError::new(kind, error.to_string())
+}

@@ -1,0 +1,70 @@
+//! Counts requests by handler and code, and queries: `prometheus_http_*` and `prometheus_engine_*`.
+
+use metrics::{Counter, CounterVec, Gauge, HistogramVec, Registry, Summary};
+
+/// The metrics of the HTTP side.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    requests: CounterVec,
+    durations: HistogramVec,
+    sizes: HistogramVec,
+    pub(crate) panics: Counter,
+    pub(crate) queries: Gauge,
+    pub(crate) queue_seconds: Summary,
+    pub(crate) eval_seconds: Summary,
+}
+
+impl Observer {
+    pub(crate) fn new(registry: &Registry, max_concurrency: usize) -> Self {
+        registry
+            .gauge(
+                "prometheus_engine_queries_concurrent_max",
+                "The max number of concurrent queries.",
+            )
+            .set(max_concurrency as f64);
+        let slices = registry.summary_vec(
+            "prometheus_engine_query_duration_seconds",
+            "Query timings",
+            &["slice"],
+            &[0.5, 0.9, 0.99],
+        );
+        Self {
+            requests: registry.counter_vec(
+                "prometheus_http_requests_total",
+                "Counter of HTTP requests.",
+                &["code", "handler"],
+            ),
+            durations: registry.histogram_vec(
+                "prometheus_http_request_duration_seconds",
+                "Histogram of latencies for HTTP requests.",
+                &["handler"],
+                &[0.1, 0.2, 0.4, 1.0, 3.0, 8.0, 20.0, 60.0, 120.0],
+            ),
+            sizes: registry.histogram_vec(
+                "prometheus_http_response_size_bytes",
+                "Histogram of response size for HTTP requests.",
+                &["handler"],
+                &[1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9],
+            ),
+            panics: registry.counter(
+                "firesteel_http_panics_total",
+                "Requests that ended in a panic of their handler.",
+            ),
+            queries: registry.gauge(
+                "prometheus_engine_queries",
+                "The current number of queries being executed or waiting.",
+            ),
+            queue_seconds: slices.with(&["queue_time"]),
+            eval_seconds: slices.with(&["inner_eval"]),
+        }
+    }
+
+    /// Counts an answered request.
+    pub(crate) fn answered(&self, handler: &str, code: u16, seconds: f64, size_bytes: Option<u64>) {
+        self.requests.with(&[itoa::Buffer::new().format(code), handler]).inc();
+        self.durations.with(&[handler]).observe(seconds);
+        if let Some(size_bytes) = size_bytes {
+            self.sizes.with(&[handler]).observe(size_bytes as f64);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Listens, counts connections, speaks HTTP/1.1 and HTTP/2, stops when told. What is answered is decided in `router`.
+
+use crate::Api;
+use crate::router::{self, State};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use metrics::{Counter, Gauge};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long requests in flight may take once the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long to wait when accepting fails: mostly for file descriptors, which come back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("listen on {address}: {source}")]
+pub struct ListenError {
+    /// The address.
+    pub address: SocketAddr,
+    /// The cause.
+    pub source: std::io::Error,
+}
+
+/// A server that holds its ports and serves once asked to.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    state: Arc<State>,
+}
+
+impl Server {
+    /// Opens the ports. Port 0 becomes the one the system chose, in [`Self::addresses`] and in the options of `api`.
+    pub async fn bind(mut api: Api) -> Result<Self, ListenError> {
+        let mut listeners = Vec::new();
+        let mut addresses = Vec::new();
+        for &address in &api.options.listen {
+            let failed = |source| ListenError { address, source };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            addresses.push(listener.local_addr().map_err(failed)?);
+            listeners.push(listener);
+        }
+        api.options.listen.clone_from(&addresses);
+        Ok(Self { listeners, addresses, state: Arc::new(State::new(api)) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves until `stop` is cancelled, then lets requests in flight finish for a few seconds.
+    pub async fn serve(self, stop: CancellationToken) {
+        let tracker = TaskTracker::new();
+        let options = &self.state.api().options;
+        let registry = &self.state.api().registry;
+        let connections = Connections {
+            free: Arc::new(Semaphore::new(
+                options.max_connections.clamp(1, Semaphore::MAX_PERMITS),
+            )),
+            accepted: registry
+                .counter_vec(
+                    "net_conntrack_listener_conn_accepted_total",
+                    "Total number of connections opened to the listener of a given name.",
+                    &["listener_name"],
+                )
+                .with(&["http"]),
+            open: registry.gauge("firesteel_http_connections", "Connections that are open."),
+        };
+        for listener in self.listeners {
+            let accept = accept(
+                listener,
+                Arc::clone(&self.state),
+                connections.clone(),
+                tracker.clone(),
+                stop.clone(),
+            );
+            tracker.spawn(accept);
+        }
+        stop.cancelled().await;
+        tracker.close();
+        if tokio::time::timeout(GRACE, tracker.wait()).await.is_err() {
+            tracing::warn!(
+                open = connections.open.get(),
+                "cutting connections that did not finish"
+            );
+        }
+    }
+}
+
+/// The bound on connections, and their counts.
+#[derive(Clone, Debug)]
+struct Connections {
+    free: Arc<Semaphore>,
+    accepted: Counter,
+    open: Gauge,
+}
+
+async fn accept(
+    listener: TcpListener,
+    state: Arc<State>,
+    connections: Connections,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+) {
+    loop {
+        // The permit comes first: a client beyond the bound waits in the backlog, as in Prometheus.
+        let permit = tokio::select! {
+            permit = Arc::clone(&connections.free).acquire_owned() => permit,
+            () = stop.cancelled() => return,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _peer)) => {
+                connections.accepted.inc();
+                let open = connections.open.clone();
+                let serve = connection(stream, Arc::clone(&state), stop.clone());
+                tracker.spawn(async move {
+                    open.inc();
+                    serve.await;
+                    open.dec();
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accepting a connection failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, state: Arc<State>, stop: CancellationToken) {
+    // Answers go out whole or in large pieces: waiting to fill packets only adds latency.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "setting TCP_NODELAY failed");
+    }
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(state.api().options.read_timeout)
+        .http2()
+        .timer(TokioTimer::new());
+    let service = service_fn(move |request| {
+        let state = Arc::clone(&state);
+        async move { Ok::<_, Infallible>(router::answer(state, request).await) }
+    });
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended");
+    }
+}
