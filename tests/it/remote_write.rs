@@ -132,7 +132,7 @@ fn recorded_exchanges() {
         match (difference(line), excuse) {
             (None, None) => agreed += 1,
             (None, Some((_, reason))) => {
-                failures.push(format!("{id}: agrees, yet is excused: {reason}"))
+                failures.push(format!("{id}: agrees, yet is excused: {reason}"));
             }
             (Some(difference), None) => {
                 failures.push(format!("{id} {}: {difference}", line["name"]))

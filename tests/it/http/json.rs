@@ -8,8 +8,8 @@ use std::fmt::Write;
 pub(super) enum Json {
     /// A number, `true`, `false`, `null`, or a text with its quotes.
     Token(String),
-    Array(Vec<Json>),
-    Object(Vec<(String, Json)>),
+    Array(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 impl Json {
