@@ -1,7 +1,6 @@
 //! Selecting series of a block by matchers, end to end: plan, intersect, read the entries.
 
 use disk::{Disk, SimDisk};
-use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use model::{Labels, MatchOp, Matcher, Symbols, TimeRange};
 use std::path::Path;
@@ -121,14 +120,5 @@ fn select(bencher: Bencher<'_, '_>, case: &str) {
             found += batch.len();
         }
         black_box(found)
-    });
-}
-
-#[divan::bench(sample_count = 5, sample_size = 1)]
-fn write_a_block(bencher: Bencher<'_, '_>) {
-    bencher.counter(ItemsCount::new(METRICS * PODS)).bench_local(|| {
-        let (disk, dir) = (SimDisk::new(), Path::new("/data"));
-        disk.create_dir(dir).expect("create");
-        black_box(write(&disk, dir, &Symbols::new()))
     });
 }
