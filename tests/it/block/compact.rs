@@ -3,7 +3,11 @@
 use super::{Sample, Source, bits, xor};
 use chunk::Encoding;
 use model::{Labels, Symbols, TimeRange};
+use proptest::prelude::*;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use storage::{SeriesBatch, SeriesSet};
 use tests::Scratch;
 use tsdb::block::{Block, BlockMeta, Hint, Ulid};
@@ -191,7 +195,7 @@ fn chunks_are_cut_to_the_range_of_the_block() {
     let meta = meta.expect("write").expect("samples");
     assert_eq!((meta.stats.num_samples, meta.stats.num_chunks), (150, 2));
     let block = Block::open(&disk, &scratch.path().join(ulid.to_string())).expect("open");
-    let read = super::read_all(&std::sync::Arc::new(block).querier(TimeRange::ALL), TimeRange::ALL);
+    let read = super::read_all(&Arc::new(block).querier(TimeRange::ALL), TimeRange::ALL);
     assert_eq!(read[0].1, (50..200).map(sample).collect::<Vec<_>>());
 }
 
@@ -209,4 +213,64 @@ fn no_samples_no_block() {
     assert_eq!(written.expect("write"), None);
     assert_eq!(std::fs::read_dir(scratch.path()).expect("list").count(), 0);
     assert_eq!(Encoding::from_disk(1), Some(Encoding::Xor));
+}
+
+/// One block: series by name, each a list of chunks that do not overlap.
+fn generated_block() -> impl Strategy<Value = BTreeMap<String, Vec<Vec<Sample>>>> {
+    let times = prop::collection::btree_set(-50i64..400, 1..80);
+    let series = (times, 1usize..30, 0u64..3).prop_map(|(times, size, value)| {
+        let times: Vec<i64> = times.into_iter().collect();
+        let samples =
+            |times: &[i64]| times.iter().map(|&t| (t, (value as f64).to_bits())).collect();
+        times.chunks(size).map(samples).collect::<Vec<Vec<Sample>>>()
+    });
+    prop::collection::btree_map("[a-c]", series, 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_block_holds_the_samples_of_its_sources_in_its_range(
+        sources in prop::collection::vec(generated_block(), 1..4),
+        begin in -60i64..100,
+        len in 1i64..400,
+    ) {
+        let (disk, dir) = (disk::SimDisk::new(), Path::new("/data"));
+        disk::Disk::create_dir(&disk, dir).expect("create");
+        let symbols = Symbols::new();
+        let mut expected: BTreeMap<String, BTreeMap<i64, Vec<u64>>> = BTreeMap::new();
+        let mut sets: Vec<Box<dyn SeriesSet + '_>> = Vec::new();
+        for source in &sources {
+            let mut list = Vec::new();
+            for (name, chunks) in source {
+                for &(time, value) in chunks.iter().flatten() {
+                    if (begin..begin + len).contains(&time) {
+                        let times = expected.entry(name.clone()).or_default();
+                        times.entry(time).or_default().push(value);
+                    }
+                }
+                list.push((Labels::from_pairs([("__name__", name)]), chunks.clone()));
+            }
+            sets.push(Box::new(Source::new(list, &symbols)));
+        }
+        let mut merged = storage::merge(sets, &symbols);
+        let spec = BlockSpec { segment_bytes: 300, ..BlockSpec::from_head(begin, begin + len) };
+        let ulid = Ulid::new(1, 1);
+        let meta = write_block(&mut *merged, &symbols, &spec, ulid, &disk, dir).expect("write");
+        prop_assert_eq!(meta.is_some(), !expected.is_empty());
+        let Some(meta) = meta else { return Ok(()) };
+        let block = Arc::new(Block::open(&disk, &dir.join(ulid.to_string())).expect("open"));
+        let read = super::read_all(&block.querier(TimeRange::ALL), TimeRange::ALL);
+        let samples: usize = read.iter().map(|(_, samples)| samples.len()).sum();
+        prop_assert_eq!(meta.stats.num_samples, samples as u64);
+        prop_assert_eq!(read.len(), expected.len());
+        for ((labels, samples), (name, times)) in read.into_iter().zip(expected) {
+            prop_assert_eq!(labels, Labels::from_pairs([("__name__", name)]));
+            let all: Vec<i64> = times.keys().copied().collect();
+            prop_assert_eq!(samples.iter().map(|(time, _)| *time).collect::<Vec<_>>(), all);
+            for (time, value) in samples {
+                prop_assert!(times[&time].contains(&value));
+            }
+        }
+    }
 }

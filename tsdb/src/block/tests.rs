@@ -71,7 +71,7 @@ fn segment_bytes_are_those_recorded() {
         writer.begin_series();
         let reference = writer.write(Encoding::Xor, &data).expect("write");
         assert_eq!(reference, 8 + 21 * number as u64);
-        expected += &format!("0f01{framed}");
+        expected.extend(["0f01", framed]);
     }
     writer.finish().expect("finish");
     let written = disk.view(&dir.join("000001")).expect("view");
