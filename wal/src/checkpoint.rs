@@ -90,12 +90,11 @@ pub fn remove_before(disk: &dyn Disk, dir: &Path, segment: u32) -> Result<()> {
     Ok(())
 }
 
-/// Which of the segments `first..=last` (the last being empty and just begun) are worth a checkpoint: the lower two
-/// thirds, as in Prometheus. `None` if too few.
+/// Which of the segments `first..=last` are worth a checkpoint: the lower two thirds of those before the last, as in
+/// Prometheus. `None` if too few.
 #[must_use]
 pub fn plan(first: u32, last: u32) -> Option<RangeInclusive<u32>> {
-    let full = last.checked_sub(1)?;
-    let upto = first + full.checked_sub(first)? * 2 / 3;
+    let upto = first + last.checked_sub(1)?.checked_sub(first)? * 2 / 3;
     (upto > first).then_some(first..=upto)
 }
 

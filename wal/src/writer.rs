@@ -45,6 +45,8 @@ enum Tail {
     Open(Box<dyn DiskFile>),
     /// A write failed: the file is cut back before the next.
     Torn,
+    /// Closed in good order.
+    Closed,
 }
 
 /// The open end of a log.
@@ -183,6 +185,9 @@ impl Writer {
         if self.failed.load(Ordering::Acquire) {
             return Err(Error::Closed("an earlier sync failed; restart to replay it".into()));
         }
+        if matches!(self.tail, Tail::Closed) {
+            return Err(Error::Closed("the storage was shut down".into()));
+        }
         if matches!(self.tail, Tail::Torn) {
             let path = segment::segment_path(&self.dir, self.segment);
             self.tail = Tail::Open(self.disk.open_append(&path, self.len)?);
@@ -246,7 +251,7 @@ impl Writer {
         self.take_retired().sync()?;
         let outcome = match &mut self.tail {
             Tail::Open(file) => file.sync(),
-            Tail::Torn => Ok(()),
+            Tail::Torn | Tail::Closed => Ok(()),
         };
         let outcome = outcome.and_then(|()| {
             if std::mem::take(&mut self.names_pending) {
@@ -259,11 +264,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Fills the last page and makes everything durable.
-    pub fn close(mut self) -> Result<()> {
+    /// Fills the last page and makes everything durable; nothing can be logged from then on.
+    pub fn close(&mut self) -> Result<()> {
         self.ready()?;
         self.pad()?;
-        self.sync()
+        self.sync()?;
+        self.tail = Tail::Closed;
+        Ok(())
     }
 
     /// Removes the segments before `keep_from`.

@@ -111,6 +111,7 @@ fn a_crash_leaves_the_log_or_the_checkpoint() {
 
 #[test]
 fn two_thirds_of_the_full_segments() {
+    assert_eq!(plan(0, 4), Some(0..=2));
     assert_eq!(plan(0, 5), Some(0..=2));
     assert_eq!(plan(0, 0), None);
     assert_eq!(plan(0, 2), None);
