@@ -6,6 +6,7 @@ mod cases;
 mod chunk;
 mod config;
 mod conformance;
+mod db;
 mod exposition;
 mod file_sd;
 mod functions;

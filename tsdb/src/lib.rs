@@ -1,10 +1,23 @@
 //! The database on disk and in memory: the mutable head, immutable blocks, compaction, selection.
-//! Reading order: `head` (what is in memory), `index` and `block` (what lies on disk), `postings` (matchers to series), `querier`, `compact`.
+//! Reading order: `db` (how the parts hold hands), `head`, `index` and `block` (what lies on disk), `postings`
+//! (matchers to series), `querier`, `compact`.
 #![forbid(unsafe_code)]
 
 pub mod block;
 pub mod compact;
+mod db;
+mod error;
 pub mod head;
 pub mod index;
+mod log;
+mod metrics;
+mod options;
 mod postings;
 pub mod querier;
+
+pub use block::Block;
+pub use db::{Db, Maintained};
+pub use error::{Error, Result};
+pub use head::{Head, HeadOptions};
+pub use log::{Level, LogLine, LogSink};
+pub use options::{DEFAULT_BLOCK_MS, DbOptions, ReplayProgress, ReplayStatus};

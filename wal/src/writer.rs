@@ -102,7 +102,10 @@ impl Retired {
 impl Writer {
     /// Opens the log in `dir`, created if absent, with a new segment behind the last one.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: WriterOptions) -> Result<Self> {
-        disk.create_dir(dir)?;
+        if !disk.is_dir(dir) {
+            disk.create_dir(dir)?;
+            disk.sync_dir(dir.parent().unwrap_or(Path::new("")))?;
+        }
         let segment = match segment::list_segments(&*disk, dir)?.last() {
             Some(&last) => last + 1,
             None => 0,

@@ -1,0 +1,187 @@
+//! A database: a head with its log, blocks, and the work that turns one into the other. Opens, serves, closes.
+//!
+//! Reading order: here (the whole), `blocks` (which blocks there are), `recover` (the log back into the head),
+//! `maintain` (mapping, compaction, retention, checkpoints). Lock order: `work`, then the log, then what the head locks.
+
+mod blocks;
+mod maintain;
+mod recover;
+
+pub use maintain::Maintained;
+
+use crate::head::SharedLog;
+use crate::log::{Log, LogSink};
+use crate::metrics::DbMetrics;
+use crate::querier::DbQuerier;
+use crate::{Block, DbOptions, Error, Head, Result};
+use ::metrics::Registry;
+use blocks::Blocks;
+use disk::{Disk, Lock};
+use maintain::Work;
+use model::TimeRange;
+use parking_lot::Mutex;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use storage::{Appendable, Appender, Querier, Queryable};
+
+/// The directory of the write-ahead log in the data directory.
+const LOG_DIR: &str = "wal";
+/// The directory of full chunks of the head.
+const HEAD_CHUNKS_DIR: &str = "chunks_head";
+/// The directory of the log of out-of-order samples.
+const LATE_LOG_DIR: &str = "wbl";
+/// Keeps a second process out.
+const LOCK_FILE: &str = "lock";
+
+/// What is there before the head.
+struct Parts {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    options: DbOptions,
+    seed: u64,
+    registry: Registry,
+    blocks: Blocks,
+    lock: Option<Lock>,
+    metrics: DbMetrics,
+    log: Log,
+}
+
+impl Parts {
+    fn into_db(self, head: Head, writer: SharedLog) -> Db {
+        Db {
+            work: Mutex::new(Work::new(self.seed)),
+            disk: self.disk,
+            dir: self.dir,
+            options: self.options,
+            head,
+            writer,
+            blocks: self.blocks,
+            lock: Mutex::new(self.lock),
+            metrics: self.metrics,
+            log: self.log,
+        }
+    }
+}
+
+/// A database in a directory of its own.
+///
+/// Dropping it without [`Self::close`] is like a crash of the process: the log brings everything back.
+#[derive(Debug)]
+pub struct Db {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    options: DbOptions,
+    head: Head,
+    writer: SharedLog,
+    blocks: Blocks,
+    /// Held by whatever changes files: one job at a time.
+    work: Mutex<Work>,
+    lock: Mutex<Option<Lock>>,
+    metrics: DbMetrics,
+    log: Log,
+}
+
+impl Db {
+    /// Opens the database in `dir`, created if absent: takes the lock, clears leftovers of a crash away, opens the
+    /// blocks and replays the log, cutting it where it is damaged. `seed` is random: it keys hashes and block names.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: DbOptions,
+        seed: u64,
+        registry: &Registry,
+        sink: LogSink,
+    ) -> Result<Self> {
+        let options = options.validated()?;
+        let log = Log::new(sink);
+        let metrics = DbMetrics::new(registry, &options);
+        if !disk.is_dir(dir) {
+            disk.create_dir(dir)?;
+            disk.sync_dir(dir.parent().unwrap_or(Path::new("")))?;
+        }
+        let lock = if options.no_lockfile { None } else { Some(lock(&*disk, dir)?) };
+        let clean = lock.as_ref().map(|lock| !lock.was_there());
+        metrics.clean_start.set(clean.map_or(-1.0, f64::from));
+        if clean == Some(false) {
+            log.warn("The last shutdown was not clean", &[("dir", &dir.display())]);
+        }
+        let leftovers = crate::block::remove_leftovers(&*disk, dir)?;
+        if leftovers > 0 {
+            log.info("Removed unfinished blocks", &[("count", &leftovers)]);
+        }
+        wal::checkpoint::remove_unfinished(&*disk, &dir.join(LOG_DIR))?;
+        let blocks = Blocks::default();
+        blocks.reload(&*disk, dir, &options, &metrics, &log)?;
+        let (dir, registry) = (dir.to_owned(), registry.clone());
+        Parts { disk, dir, options, seed, registry, blocks, lock, metrics, log }.recover()
+    }
+
+    /// The head.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The blocks that are open, by their begin.
+    #[must_use]
+    pub fn blocks(&self) -> Arc<Vec<Arc<Block>>> {
+        self.blocks.current()
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Time of the earliest sample that may be stored; `None` while there is none.
+    #[must_use]
+    pub fn min_time(&self) -> Option<i64> {
+        let blocks = self.blocks.current();
+        let first = blocks.iter().map(|block| block.meta().min_time).min();
+        first.into_iter().chain(Some(self.head.min_time()).filter(|&min| min != i64::MAX)).min()
+    }
+
+    /// Makes everything that was logged durable.
+    pub fn sync(&self) -> Result<()> {
+        Ok(self.writer.lock().sync()?)
+    }
+
+    /// Ends in good order: everything is durable, the lock is free. Commits fail from then on; queries still work.
+    pub fn close(&self) -> Result<()> {
+        let work = self.work.lock();
+        let flushed = self.head.flush_new_series();
+        let logged = self.writer.lock().close();
+        if let Some(lock) = self.lock.lock().take() {
+            lock.release(&*self.disk)?;
+        }
+        drop(work);
+        flushed?;
+        Ok(logged?)
+    }
+}
+
+fn lock(disk: &dyn Disk, dir: &Path) -> Result<Lock> {
+    let path = dir.join(LOCK_FILE);
+    disk.lock(&path).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => Error::Locked { path },
+        _ => error.into(),
+    })
+}
+
+impl Appendable for Db {
+    fn appender(&self, now_ms: i64) -> Box<dyn Appender> {
+        self.head.appender(now_ms)
+    }
+}
+
+impl Queryable for Db {
+    fn querier(&self, range: TimeRange) -> storage::Result<Box<dyn Querier>> {
+        // The head first: what moves to a block meanwhile is then seen twice, which merging mends, and not missed.
+        let head =
+            (self.head.max_time() >= range.min_ms).then(|| self.head.querier(range)).transpose()?;
+        let blocks = self.blocks.current();
+        Ok(Box::new(DbQuerier::new(range, head, blocks.to_vec())))
+    }
+}

@@ -1,0 +1,110 @@
+//! The head as it was: full chunks from their files, the rest from the log, which is cut where it is damaged.
+
+use crate::db::{Db, HEAD_CHUNKS_DIR, LATE_LOG_DIR, LOG_DIR, Parts};
+use crate::head::Replay;
+use crate::{Head, HeadOptions, Result};
+use ::metrics::Stopwatch;
+use disk::dir_size;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+impl Parts {
+    /// Builds the head from what is on disk and opens the log behind it.
+    pub(super) fn recover(self) -> Result<Db> {
+        let stopwatch = Stopwatch::start();
+        let log_dir = self.dir.join(LOG_DIR);
+        let head = self.new_head();
+        // What is missing is found here, before anything is written.
+        let log = wal::Replay::open(Arc::clone(&self.disk), &log_dir)?;
+        let writer = wal::Writer::open(Arc::clone(&self.disk), &log_dir, self.options.writer())?;
+        let writer = Arc::new(Mutex::new(writer));
+        crate::metrics::register_writer(&self.registry, &writer, &self.disk, log_dir);
+        let (mut replay, loaded) = head.replay()?;
+        if let Some(what) = &loaded.corruption {
+            self.log.warn(
+                "Deleted damaged head chunk files; the log has their samples",
+                &[("err", what)],
+            );
+        }
+        match self.feed(log, &mut replay) {
+            Ok(()) => {}
+            Err(wal::Error::Corrupt(corruption)) => {
+                self.metrics.log.corruptions.inc();
+                self.log
+                    .warn("Encountered WAL read error, attempting repair", &[("err", &corruption)]);
+                writer.lock().repair(&corruption)?;
+                self.log.warn(
+                    "Cut the log at the corruption; what followed is lost",
+                    &[("segment", &corruption.segment), ("kept_bytes", &corruption.good_bytes)],
+                );
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let stats = replay.finish()?;
+        if stats.num_unknown_refs > 0 {
+            let count = stats.num_unknown_refs;
+            self.log.warn("Unknown series references", &[("samples", &count)]);
+        }
+        if stats.num_skipped > 0 {
+            let count = stats.num_skipped;
+            self.log.warn("Skipped records of kinds that are not read yet", &[("records", &count)]);
+        }
+        if dir_size(&*self.disk, &self.dir.join(LATE_LOG_DIR)).is_ok_and(|bytes| bytes > 0) {
+            self.log
+                .warn("The log of out-of-order samples is not read yet", &[("dir", &LATE_LOG_DIR)]);
+        }
+        self.metrics.replay_seconds.set(stopwatch.elapsed_seconds());
+        self.log.info(
+            "Replayed the log",
+            &[
+                ("series", &stats.num_series),
+                ("samples", &stats.num_samples),
+                ("head_chunks", &loaded.num_chunks),
+                ("duration", &format!("{:.3}s", stopwatch.elapsed_seconds())),
+            ],
+        );
+        head.set_log(Arc::clone(&writer));
+        Ok(self.into_db(head, writer))
+    }
+
+    fn new_head(&self) -> Head {
+        let chunks_dir = self.dir.join(HEAD_CHUNKS_DIR);
+        let options = HeadOptions {
+            chunk_range_ms: self.options.min_block_ms,
+            samples_per_chunk: self.options.samples_per_chunk,
+            ..HeadOptions::new(Arc::clone(&self.disk), chunks_dir)
+        };
+        let head = Head::new(options, self.seed, &self.registry);
+        let blocks = self.blocks.current();
+        // Blocks of late, selected or stale series say nothing about how far the head was cut.
+        let in_order = blocks.iter().filter(|block| block.meta().compaction.hints.is_empty());
+        if let Some(end_ms) = in_order.map(|block| block.meta().max_time).max() {
+            head.set_min_valid_time(end_ms);
+        }
+        head
+    }
+
+    /// Hands the records of the log to the head, up to its end or the first that is damaged.
+    fn feed(&self, mut log: wal::Replay, replay: &mut Replay) -> wal::Result<()> {
+        let progress = &self.options.progress;
+        let first = log.first_segment();
+        progress.begin(first, log.last_segment().unwrap_or(first));
+        let mut current = None;
+        while let Some(record) = log.next_record()? {
+            if let Err(error) = replay.apply(record) {
+                let kind = match wal::record::kind(record) {
+                    wal::record::Kind::Series => "series",
+                    wal::record::Kind::Tombstones => "tombstones",
+                    _ => "samples",
+                };
+                return Err(log.corruption(&format!("decode {kind}: {error}")));
+            }
+            if log.current_segment() != current {
+                current = log.current_segment();
+                progress.reach(current.unwrap_or(first));
+            }
+        }
+        progress.reach(log.last_segment().unwrap_or(first));
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! Metrics of the database as a whole, with the names Prometheus gives them. Those of the head live in `head`.
+
+use crate::DbOptions;
+use ::metrics::{Counter, Gauge, Histogram, Registry, Summary};
+use disk::Disk;
+use parking_lot::Mutex;
+use std::path::PathBuf;
+use std::sync::Arc;
+use wal::WriterStats;
+
+/// The handles, registered once.
+#[derive(Clone, Debug)]
+pub(crate) struct DbMetrics {
+    pub(crate) blocks_loaded: Gauge,
+    pub(crate) blocks_bytes: Gauge,
+    pub(crate) reloads: Counter,
+    pub(crate) reloads_failed: Counter,
+    pub(crate) time_retentions: Counter,
+    pub(crate) size_retentions: Counter,
+    pub(crate) compactions_triggered: Counter,
+    pub(crate) compactions: Counter,
+    pub(crate) compactions_failed: Counter,
+    pub(crate) compaction_seconds: Histogram,
+    pub(crate) lowest_timestamp_ms: Gauge,
+    pub(crate) lowest_timestamp_seconds: Gauge,
+    pub(crate) clean_start: Gauge,
+    pub(crate) replay_seconds: Gauge,
+    pub(crate) log: LogMetrics,
+}
+
+/// The handles of the write-ahead log; what its writer counts is read from it, see [`register_writer`].
+#[derive(Clone, Debug)]
+pub(crate) struct LogMetrics {
+    pub(crate) corruptions: Counter,
+    pub(crate) fsync_seconds: Summary,
+    pub(crate) truncate_seconds: Summary,
+    pub(crate) checkpoints: Counter,
+    pub(crate) checkpoints_failed: Counter,
+    pub(crate) checkpoint_deletions: Counter,
+    pub(crate) checkpoint_deletions_failed: Counter,
+}
+
+const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
+
+impl DbMetrics {
+    pub(crate) fn new(registry: &Registry, options: &DbOptions) -> Self {
+        let counter = |name: &str, help| registry.counter(&format!("prometheus_tsdb_{name}"), help);
+        let gauge = |name: &str, help| registry.gauge(&format!("prometheus_tsdb_{name}"), help);
+        gauge("retention_limit_bytes", "Bytes kept at most; 0 is without bound.")
+            .set(options.retention_bytes as f64);
+        gauge("retention_limit_seconds", "Seconds kept at most; 0 is without bound.")
+            .set(options.retention_ms as f64 / 1000.0);
+        // One second to four and a half hours, each twice the one before, as Prometheus has them.
+        let buckets: Vec<f64> = (0..15).map(|power| f64::from(1 << power)).collect();
+        Self {
+            blocks_loaded: gauge("blocks_loaded", "Blocks that are open."),
+            blocks_bytes: gauge("storage_blocks_bytes", "Bytes of all open blocks."),
+            reloads: counter("reloads_total", "Times the blocks were read from disk."),
+            reloads_failed: counter("reloads_failures_total", "Times that failed."),
+            time_retentions: counter(
+                "time_retentions_total",
+                "Blocks removed because of their age.",
+            ),
+            size_retentions: counter("size_retentions_total", "Blocks removed to save space."),
+            compactions_triggered: counter(
+                "compactions_triggered_total",
+                "Times compaction looked for work.",
+            ),
+            compactions: counter("compactions_total", "Compactions of blocks or the head."),
+            compactions_failed: counter("compactions_failed_total", "Compactions that failed."),
+            compaction_seconds: registry.histogram(
+                "prometheus_tsdb_compaction_duration_seconds",
+                "How long compactions took.",
+                &buckets,
+            ),
+            lowest_timestamp_ms: gauge(
+                "lowest_timestamp",
+                "Earliest time stored, in milliseconds.",
+            ),
+            lowest_timestamp_seconds: gauge(
+                "lowest_timestamp_seconds",
+                "Earliest time stored, in seconds.",
+            ),
+            clean_start: gauge(
+                "clean_start",
+                "1: the last shutdown was clean; 0: it was not; -1: there is no lock file to tell.",
+            ),
+            replay_seconds: gauge(
+                "data_replay_duration_seconds",
+                "How long the log took to replay.",
+            ),
+            log: LogMetrics::new(registry),
+        }
+    }
+}
+
+impl LogMetrics {
+    fn new(registry: &Registry) -> Self {
+        let counter = |name: &str, help| registry.counter(&format!("prometheus_tsdb_{name}"), help);
+        let summary = |name: &str, help| {
+            registry.summary(&format!("prometheus_tsdb_{name}"), help, &QUANTILES)
+        };
+        Self {
+            corruptions: counter("wal_corruptions_total", "Corruptions of the log found."),
+            fsync_seconds: summary("wal_fsync_duration_seconds", "How long syncs of the log took."),
+            truncate_seconds: summary(
+                "wal_truncate_duration_seconds",
+                "How long checkpoints and removals of segments took.",
+            ),
+            checkpoints: counter("checkpoint_creations_total", "Checkpoints tried."),
+            checkpoints_failed: counter(
+                "checkpoint_creations_failed_total",
+                "Checkpoints that failed.",
+            ),
+            checkpoint_deletions: counter(
+                "checkpoint_deletions_total",
+                "Removals of old checkpoints tried.",
+            ),
+            checkpoint_deletions_failed: counter(
+                "checkpoint_deletions_failed_total",
+                "Removals of old checkpoints that failed.",
+            ),
+        }
+    }
+}
+
+/// Shows what the writer of the log counts, and how large the log is. The registry does not keep either alive.
+pub(crate) fn register_writer(
+    registry: &Registry,
+    writer: &Arc<Mutex<wal::Writer>>,
+    disk: &Arc<dyn Disk>,
+    dir: PathBuf,
+) {
+    type Read = fn(&WriterStats) -> u64;
+    let counts: [(&str, &str, Read); 5] = [
+        ("page_flushes_total", "Writes to the log.", |stats| stats.page_flushes),
+        ("completed_pages_total", "Pages of the log filled.", |stats| stats.completed_pages),
+        ("truncations_total", "Times old segments were removed.", |stats| stats.truncations),
+        ("truncations_failed_total", "Times that failed.", |stats| stats.truncations_failed),
+        ("writes_failed_total", "Writes to the log that failed.", |stats| stats.writes_failed),
+    ];
+    for (name, help, read) in counts {
+        let writer = Arc::downgrade(writer);
+        registry.counter_fn(&format!("prometheus_tsdb_wal_{name}"), help, move || {
+            writer.upgrade().map_or(0.0, |writer| read(&writer.lock().stats()) as f64)
+        });
+    }
+    let (current, disk) = (Arc::downgrade(writer), Arc::downgrade(disk));
+    registry.gauge_fn(
+        "prometheus_tsdb_wal_segment_current",
+        "Number of the segment being written.",
+        move || current.upgrade().map_or(0.0, |writer| f64::from(writer.lock().last_segment())),
+    );
+    registry.gauge_fn(
+        "prometheus_tsdb_wal_storage_size_bytes",
+        "Bytes of the log on disk.",
+        move || {
+            // What cannot be told now is told at the next scrape.
+            disk.upgrade()
+                .and_then(|disk| disk::dir_size(&*disk, &dir).ok())
+                .map_or(0.0, |bytes| bytes as f64)
+        },
+    );
+}
