@@ -7,6 +7,7 @@ mod chunk;
 mod config;
 mod conformance;
 mod db;
+mod db_answers;
 mod exposition;
 mod file_sd;
 mod functions;

@@ -1,0 +1,112 @@
+//! A data directory that Prometheus left behind when it was killed, opened here: the answers to its queries.
+
+use crate::queries::{data, engine, load, unordered};
+use promql::{Engine, Error, Request};
+use serde_json::Value as Json;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use storage::{Cancel, MemoryStorage};
+use tsdb::{Db, DbOptions};
+
+/// Copies a directory tree; what is copied may be written to.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("directory");
+    for entry in std::fs::read_dir(from).expect("listed") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            let bytes = std::fs::read(entry.path()).expect("content");
+            std::fs::write(target, bytes).expect("content");
+        }
+    }
+}
+
+/// Equal but for the last digits of numbers.
+fn close(a: &Json, b: &Json) -> bool {
+    match (a, b) {
+        (Json::Array(a), Json::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(a, b))
+        }
+        (Json::Object(a), Json::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| close(a, b)))
+        }
+        (Json::String(a), Json::String(b)) => {
+            let numbers = (a.parse::<f64>(), b.parse::<f64>());
+            a == b
+                || matches!(numbers, (Ok(a), Ok(b)) if (a - b).abs() <= 1e-9 * a.abs().max(b.abs()))
+        }
+        (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
+        _ => a == b,
+    }
+}
+
+fn ask(engine: &Engine, db: &Db, query: &Json) -> Result<Json, Error> {
+    let number = |name: &str| query[name].as_i64().expect("milliseconds");
+    let text = query["q"].as_str().expect("a query");
+    let (start, end, step) = (number("Start"), number("End"), number("Step"));
+    let cancel = Cancel::new();
+    let request = Request { lookback_ms: None, cancel: &cancel };
+    let answer = if step == 0 {
+        engine.instant(db, text, start, &request)
+    } else {
+        engine.range(db, text, start, end, step, &request)
+    };
+    answer.map(|answer| unordered(data(&answer)))
+}
+
+#[test]
+fn a_killed_prometheus_answers_alike() {
+    let Some(shared) = tests::shared() else { return };
+    let golden = shared.join("golden");
+    let read = |name: &str| std::fs::read(golden.join(name)).expect(name);
+    let native = load(&MemoryStorage::with_out_of_order(), &read("dataset.rw"));
+    let mut answers = Vec::new();
+    flate2::read::GzDecoder::new(&read("answers.jsonl.gz")[..])
+        .read_to_end(&mut answers)
+        .expect("gzip");
+    let scratch = tests::Scratch::new("answers");
+    for name in ["wal-only", "block"] {
+        let dir = scratch.path().join(name);
+        copy(&golden.join(name), &dir);
+        let db = Db::open(
+            Arc::new(disk::RealDisk),
+            &dir,
+            DbOptions { retention_ms: 0, ..DbOptions::default() },
+            1,
+            &metrics::Registry::new(),
+            Arc::new(|_| {}),
+        )
+        .expect("opens");
+        let engine = engine(|_| {});
+        let (mut agreed, mut left_out, mut failures) = (0, 0, Vec::new());
+        let queries = tests::json_lines(&read("queries.jsonl"));
+        for (query, wanted) in queries.iter().zip(tests::json_lines(&answers)) {
+            let text = query["q"].as_str().expect("a query");
+            // Selectors without a plain metric name reach native histograms too.
+            if native.iter().any(|name| text.contains(name.as_str()))
+                || wanted.to_string().contains("\"histogram")
+            {
+                left_out += 1;
+                continue;
+            }
+            let found = ask(&engine, &db, query);
+            let agrees = match &found {
+                Ok(found) => close(found, &unordered(wanted["data"].clone())),
+                Err(_) => wanted["status"] == "error",
+            };
+            if agrees {
+                agreed += 1;
+            } else {
+                failures.push(format!("{query}\n  got {found:?}\n  not {wanted}"));
+            }
+        }
+        eprintln!("{name}: {agreed}/{} agree, {left_out} on native histograms left out", queries.len() - left_out);
+        let shown: Vec<_> = failures.iter().take(3).map(|text| &text[..text.len().min(1500)]).collect();
+        assert!(failures.is_empty(), "{} differ: {}", failures.len(), shown.join("\n"));
+        assert!(agreed > 250, "{agreed}");
+        db.close().expect("closes");
+    }
+}
