@@ -284,10 +284,10 @@ impl HeadChunks {
         Ok(loaded)
     }
 
-    /// Whether a crash left a file without content.
+    /// Whether a crash left a file without content, or within its header.
     fn is_blank(&self, number: u32) -> io::Result<bool> {
-        let head = self.disk.read_at(&self.path(number), 0, 4)?;
-        Ok(head.len() < 4 || head == [0; 4])
+        let head = self.disk.read_at(&self.path(number), 0, HEADER.len())?;
+        Ok(head.len() < HEADER.len() || head[..4] == [0; 4])
     }
 
     fn invalid(&self, number: u32, what: String) -> io::Error {
