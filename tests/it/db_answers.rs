@@ -103,8 +103,12 @@ fn a_killed_prometheus_answers_alike() {
                 failures.push(format!("{query}\n  got {found:?}\n  not {wanted}"));
             }
         }
-        eprintln!("{name}: {agreed}/{} agree, {left_out} on native histograms left out", queries.len() - left_out);
-        let shown: Vec<_> = failures.iter().take(3).map(|text| &text[..text.len().min(1500)]).collect();
+        eprintln!(
+            "{name}: {agreed}/{} agree, {left_out} on native histograms left out",
+            queries.len() - left_out
+        );
+        let shown: Vec<_> =
+            failures.iter().take(3).map(|text| &text[..text.len().min(1500)]).collect();
         assert!(failures.is_empty(), "{} differ: {}", failures.len(), shown.join("\n"));
         assert!(agreed > 250, "{agreed}");
         db.close().expect("closes");
