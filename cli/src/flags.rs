@@ -257,6 +257,12 @@ impl Flags {
         self.settle_longest_block();
     }
 
+    /// Whether the command line has the flag `name`, written without dashes.
+    #[must_use]
+    pub fn is_given(&self, name: &str) -> bool {
+        self.values.is_given(name)
+    }
+
     /// All flags with their values as texts, by name.
     #[must_use]
     pub fn all(&self) -> Vec<(&'static str, String)> {

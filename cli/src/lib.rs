@@ -1,15 +1,76 @@
 //! The binaries: flags, configuration file, wiring, start and stop order. May know every crate; nobody knows it.
+//! Reading order: `flags` (what was typed), `settings` (what it comes to), `serve` (start, loop, stop), `reload`.
 #![forbid(unsafe_code)]
 
+mod clock;
 pub mod config;
+mod error;
 pub mod flags;
+mod late;
 pub mod logging;
+mod maintain;
+mod reload;
+mod serve;
+mod settings;
+mod signals;
+mod status;
 pub mod tool;
 
+pub use error::Error;
+
+use flags::{Flags, Start};
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
-/// Runs the server with the given command line and returns the exit code of the process.
+/// Runs the server, or a tool, with the given command line and returns the exit code of the process.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    ExitCode::from(u8::from(args.into_iter().count() > 1))
+    let args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|word| word == "tool") {
+        let words: Vec<String> =
+            args[2..].iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let outcome = tool::run(&words, &|name| std::env::var(name).ok());
+        print(std::io::stdout(), &outcome.output);
+        print(std::io::stderr(), &outcome.error);
+        return ExitCode::from(outcome.code);
+    }
+    match flags::parse(args, &status::hostname()) {
+        Ok(Start::Print(text)) => {
+            print(std::io::stdout(), &text);
+            ExitCode::SUCCESS
+        }
+        Ok(Start::Serve(flags)) => serve(&flags),
+        Err(error) => {
+            print(std::io::stderr(), &format!("{}\n", error.message));
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+fn serve(flags: &Flags) -> ExitCode {
+    logging::init(&flags.log_level, logging::Format::from_name(&flags.log_format), clock::now_ms);
+    let ended = settings::from_flags(flags).and_then(|settings| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("firesteel")
+            .build()
+            .map_err(|source| Error::Io { what: "start the runtime", source })?;
+        let ended = runtime.block_on(serve::serve(settings));
+        // Whatever still blocks has nothing left to say: the database is closed.
+        runtime.shutdown_background();
+        ended
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Errors of the configuration span lines and point at one; a log line would fold them.
+            print(std::io::stderr(), &format!("firesteel: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes to a standard stream; if that is gone there is nobody left to tell.
+fn print(mut stream: impl Write, text: &str) {
+    drop(stream.write_all(text.as_bytes()));
 }

@@ -104,3 +104,19 @@ pub fn init(level_name: &str, format: Format, now_ms: fn() -> i64) {
     let subscriber = tracing_subscriber::registry().with(level(level_name)).with(logger);
     drop(tracing::subscriber::set_global_default(subscriber));
 }
+
+/// Takes what the database says.
+#[must_use]
+pub fn tsdb_sink() -> tsdb::LogSink {
+    std::sync::Arc::new(|line: &tsdb::LogLine| {
+        let fields: Vec<String> =
+            line.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let (message, fields) = (line.message, fields.join(" "));
+        match line.level {
+            tsdb::Level::Debug => tracing::debug!(component = "tsdb", fields, "{message}"),
+            tsdb::Level::Info => tracing::info!(component = "tsdb", fields, "{message}"),
+            tsdb::Level::Warn => tracing::warn!(component = "tsdb", fields, "{message}"),
+            tsdb::Level::Error => tracing::error!(component = "tsdb", fields, "{message}"),
+        }
+    })
+}

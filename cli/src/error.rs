@@ -1,0 +1,40 @@
+//! Why a server cannot start or go on. Each is shown once, on the way out.
+
+use crate::config::ConfigError;
+
+/// A failure of the whole server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration is refused; the text shows file, line and column.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database does not open or close.
+    #[error("opening storage failed: {0}")]
+    Storage(#[from] tsdb::Error),
+    /// A port cannot be had.
+    #[error("unable to start listening: {0}")]
+    Listen(#[from] web::ListenError),
+    /// A flag whose value cannot be used.
+    #[error("--{flag}: {value:?} cannot be used")]
+    Flag {
+        /// Its name.
+        flag: &'static str,
+        /// What was given.
+        value: String,
+    },
+    /// Something that was asked for and that this release does not have.
+    #[error("{0} is not built into this release")]
+    NotBuilt(&'static str),
+    /// The operating system said no.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A broken invariant on another thread.
+    #[error("{0} panicked; this is a bug")]
+    Panicked(&'static str),
+}

@@ -1,0 +1,104 @@
+//! Loading the configuration, at the start and again: all of it is checked before any of it is put in force.
+
+use crate::config::{self, Config};
+use crate::flags::Flags;
+use crate::settings::{ConfigSource, Settings};
+use crate::status::ServerStatus;
+use crate::{Error, clock};
+use arc_swap::ArcSwap;
+use metrics::{Gauge, Registry};
+use promql::Engine;
+use scrape::config::ScrapeConfig;
+use std::sync::Arc;
+
+/// The configuration of a server that was given none.
+const EMBEDDED: &str = include_str!("embedded.yml");
+
+/// A configuration that was checked and may be put in force.
+pub(crate) struct Reloaded {
+    pub(crate) config: Config,
+    pub(crate) jobs: Vec<Arc<ScrapeConfig>>,
+}
+
+/// Loads configurations and remembers how that went.
+pub(crate) struct Reloader {
+    source: ConfigSource,
+    flags: Flags,
+    port: u16,
+    engine_options: promql::EngineOptions,
+    engine: Arc<ArcSwap<Engine>>,
+    status: Arc<ServerStatus>,
+    successful: Gauge,
+    success_time: Gauge,
+}
+
+impl Reloader {
+    /// A loader for a server with these settings.
+    pub(crate) fn new(
+        settings: &Settings,
+        registry: &Registry,
+        engine: Arc<ArcSwap<Engine>>,
+        status: Arc<ServerStatus>,
+    ) -> Self {
+        Self {
+            source: settings.config.clone(),
+            flags: settings.flags.clone(),
+            port: settings.web.listen.first().map_or(9090, std::net::SocketAddr::port),
+            engine_options: settings.engine.clone(),
+            engine,
+            status,
+            successful: registry.gauge(
+                "prometheus_config_last_reload_successful",
+                "Whether the last configuration reload attempt was successful.",
+            ),
+            success_time: registry.gauge(
+                "prometheus_config_last_reload_success_timestamp_seconds",
+                "Timestamp of the last successful configuration reload.",
+            ),
+        }
+    }
+
+    /// Reads and checks the whole configuration; nothing changes.
+    pub(crate) fn load(&self) -> Result<Reloaded, Error> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let context = self.flags.context(&environment);
+        let config = match &self.source {
+            ConfigSource::File(path) => config::load_file(path, &context)?,
+            ConfigSource::Embedded => {
+                let text = EMBEDDED.replace("9090", &self.port.to_string());
+                config::load(text.as_bytes(), "the embedded configuration", &context)?
+            }
+        };
+        let jobs = config.scrape_configs()?.into_iter().map(Arc::new).collect();
+        Ok(Reloaded { config, jobs })
+    }
+
+    /// The parts have taken this configuration over.
+    pub(crate) fn in_force(&self, loaded: Reloaded) {
+        let interval_ms = loaded.config.global.evaluation_interval.as_millis();
+        let options = promql::EngineOptions {
+            default_eval_interval_ms: i64::try_from(interval_ms).unwrap_or(i64::MAX),
+            ..self.engine_options.clone()
+        };
+        self.engine.store(Arc::new(Engine::new(options)));
+        let inactive = loaded.config.inactive();
+        if !inactive.is_empty() {
+            tracing::warn!(
+                sections = inactive.join(", "),
+                "These parts of the configuration were checked and are not active: this release does not build them yet"
+            );
+        }
+        for name in &loaded.config.empty_variables {
+            tracing::warn!(name = name.as_str(), "Empty environment variable");
+        }
+        self.successful.set(1.0);
+        self.success_time.set(clock::now_ms() as f64 / 1000.0);
+        self.status.config_loaded(loaded.config.to_yaml());
+    }
+
+    /// A configuration was refused.
+    pub(crate) fn refused(&self) {
+        self.successful.set(0.0);
+        self.status.config_refused();
+    }
+}

@@ -1,0 +1,232 @@
+//! Start order, stop order, and the loop between: signals, reload, quit. Nothing here decides what the parts do.
+//!
+//! Start: configuration, ports, log replay, scraping, ready. Stop: scraping, HTTP, maintenance, database.
+
+use crate::late::LateDb;
+use crate::maintain::Maintenance;
+use crate::reload::{Reloaded, Reloader};
+use crate::settings::Settings;
+use crate::signals::{Signals, Wish};
+use crate::status::{PROMETHEUS_VERSION, ServerStatus, hostname};
+use crate::{Error, clock};
+use arc_swap::ArcSwap;
+use metrics::{Registry, Stopwatch};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tsdb::{Db, DbOptions};
+use web::{Api, Command, Readiness, Server};
+
+/// The parts that run until the end.
+struct Running {
+    status: Arc<ServerStatus>,
+    discovery: discovery::Manager,
+    scraping: scrape::Manager,
+    maintenance: Maintenance,
+    db: Arc<Db>,
+}
+
+/// Runs a server until it is told to end.
+pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
+    let begin = Stopwatch::start();
+    let mut signals = Signals::new().map_err(|source| Error::Io { what: "receive signals", source })?;
+    let registry = Registry::new();
+    metrics::register_process(&registry, &crate::status::BUILD);
+    let late = Arc::new(LateDb::default());
+    let status = Arc::new(ServerStatus::new(
+        Arc::clone(&late),
+    ));
+    let engine = Arc::new(ArcSwap::from_pointee(promql::Engine::new(settings.engine.clone())));
+    // Load before anything is touched: a bad configuration leaves no trace.
+    let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));
+    let loaded = reloader.load()?;
+    settings.flags.apply_storage(&loaded.config.storage);
+    let options = crate::settings::database(&settings.flags)?;
+    status.starting(&settings.flags, Arc::clone(&options.progress));
+    let (discovery, groups) = discovery::Manager::new(&registry, "scrape");
+    let scraping = scrape::Manager::new(
+        scrape::ManagerOptions {
+            clock: Arc::new(clock::now_ms),
+            appendable: Arc::<LateDb>::clone(&late),
+            registry: registry.clone(),
+            hostname: hostname().into(),
+            discovery_reload_interval: settings.flags.discovery_reload_interval,
+            fetch: scrape::http_fetch_factory(&format!("Prometheus/{PROMETHEUS_VERSION}")),
+        },
+        groups,
+    );
+    let (wishes, mut commands) = mpsc::channel(4);
+    let api = Api {
+        queryable: Arc::<LateDb>::clone(&late),
+        appendable: settings.flags.enable_remote_write_receiver.then(|| Arc::<LateDb>::clone(&late) as _),
+        engine,
+        targets: Arc::new(Targets(scraping.clone())),
+        status: Arc::<ServerStatus>::clone(&status),
+        lifecycle: settings.flags.enable_lifecycle.then_some(wishes),
+        registry: registry.clone(),
+        now_ms: clock::now_ms,
+        options: settings.web.clone(),
+    };
+    let server = Server::bind(api).await?;
+    let addresses = server.addresses().to_vec();
+    for address in &addresses {
+        tracing::info!(component = "web", address = %address, "Start listening for connections");
+    }
+    let stop_web = CancellationToken::new();
+    let serving = tokio::spawn(server.serve(stop_web.clone()));
+    let opened = open((options, &settings.storage_path), &registry, &mut signals, &mut commands).await;
+    let Some(db) = opened? else {
+        stop_web.cancel();
+        drop(serving.await);
+        return Ok(());
+    };
+    late.set(Arc::clone(&db));
+    let maintenance = Maintenance::start(Arc::clone(&db), settings.block_reload_interval)
+        .map_err(|source| Error::Io { what: "start the maintenance thread", source })?;
+    let running = Running { status, discovery, scraping, maintenance, db };
+    running.apply(&reloader, loaded);
+    running.status.set_readiness(Readiness::Ready);
+    let seconds = begin.elapsed_seconds();
+    tracing::info!(startup_s = format!("{seconds:.3}"), "Server is ready to receive web requests.");
+    for address in &addresses {
+        welcome(*address, &settings);
+    }
+    running.run_until_stopped(&reloader, &mut signals, &mut commands).await;
+    running.stop(stop_web, serving).await
+}
+
+/// Says where to look and what to try next.
+fn welcome(address: std::net::SocketAddr, settings: &Settings) {
+    let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
+    let url = format!("http://{host}:{}{}", address.port(), settings.web.route_prefix);
+    tracing::info!(
+        page = format!("{url}/"),
+        try_next = format!("curl '{url}/api/v1/query?query=up'"),
+        data = %settings.storage_path.display(),
+        "Where to look"
+    );
+}
+
+/// Opens the database on a thread of its own; `None` if the server was told to end meanwhile.
+async fn open(
+    (options, dir): (DbOptions, &Path),
+    registry: &Registry,
+    signals: &mut Signals,
+    commands: &mut mpsc::Receiver<Command>,
+) -> Result<Option<Arc<Db>>, Error> {
+    let (dir, registry) = (dir.to_owned(), registry.clone());
+    let mut opening = tokio::task::spawn_blocking(move || {
+        let disk: Arc<dyn disk::Disk> = Arc::new(disk::RealDisk);
+        Db::open(disk, &dir, options, clock::seed(), &registry, crate::logging::tsdb_sink())
+    });
+    loop {
+        tokio::select! {
+            opened = &mut opening => {
+                return Ok(Some(Arc::new(opened.map_err(|_| Error::Panicked("opening the database"))??)));
+            }
+            wish = signals.next() => if let Wish::Stop(signal) = wish {
+                // The log stays as it is; whoever waits for minutes of replay wants to be let go.
+                tracing::warn!(signal, "Received an OS signal while the database opens, exiting");
+                return Ok(None);
+            },
+            Some(command) = commands.recv() => match command {
+                Command::Quit => return Ok(None),
+                Command::Reload(answer) => {
+                    drop(answer.send(Err("the server is still starting; try again".to_owned())));
+                }
+            },
+        }
+    }
+}
+
+impl Running {
+    /// Puts a loaded configuration in force.
+    fn apply(&self, reloader: &Reloader, loaded: Reloaded) {
+        let jobs: Vec<(String, discovery::config::DiscoveryConfigs)> =
+            loaded.jobs.iter().map(|job| (job.job_name.clone(), job.discovery.clone())).collect();
+        self.discovery.apply_config(&jobs);
+        if let Err(error) = self.scraping.apply_config(&loaded.config.global, &loaded.jobs) {
+            tracing::error!(err = %error, "A scrape job could not be set up; the others run");
+        }
+        reloader.in_force(loaded);
+    }
+
+    async fn run_until_stopped(
+        &self,
+        reloader: &Reloader,
+        signals: &mut Signals,
+        commands: &mut mpsc::Receiver<Command>,
+    ) {
+        loop {
+            tokio::select! {
+                wish = signals.next() => match wish {
+                    Wish::Reload => drop(self.reload(reloader)),
+                    Wish::Stop(signal) => {
+                        tracing::warn!(signal, "Received an OS signal, exiting gracefully...");
+                        return;
+                    }
+                },
+                Some(command) = commands.recv() => match command {
+                    Command::Reload(answer) => drop(answer.send(self.reload(reloader))),
+                    Command::Quit => {
+                        tracing::warn!("Received termination request via web service, exiting gracefully...");
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    fn reload(&self, reloader: &Reloader) -> Result<(), String> {
+        match reloader.load() {
+            Ok(loaded) => {
+                self.apply(reloader, loaded);
+                tracing::info!("Completed loading of configuration file");
+                Ok(())
+            }
+            Err(error) => {
+                reloader.refused();
+                tracing::error!(err = %error, "Error reloading config; the one in force stays");
+                Err(error.to_string())
+            }
+        }
+    }
+
+    async fn stop(
+        self,
+        stop_web: CancellationToken,
+        serving: tokio::task::JoinHandle<()>,
+    ) -> Result<(), Error> {
+        self.status.set_readiness(Readiness::Stopping);
+        tracing::info!("Stopping scrape discovery manager...");
+        self.discovery.stop();
+        tracing::info!("Stopping scrape manager...");
+        self.scraping.stop().await;
+        tracing::info!("Stopping the web handler...");
+        stop_web.cancel();
+        drop(serving.await);
+        let (maintenance, db) = (self.maintenance, self.db);
+        tokio::task::spawn_blocking(move || {
+            maintenance.stop();
+            db.close()
+        })
+        .await
+        .map_err(|_| Error::Panicked("closing the database"))??;
+        tracing::info!("See you next time!");
+        Ok(())
+    }
+}
+
+/// Shows what scraping knows.
+struct Targets(scrape::Manager);
+
+impl web::TargetsSource for Targets {
+    fn pools(&self) -> Vec<scrape::PoolStatus> {
+        self.0.targets()
+    }
+
+    fn metadata(&self) -> Vec<scrape::TargetMetadata> {
+        self.0.metadata()
+    }
+}

@@ -1,0 +1,134 @@
+//! What the flags come to: typed settings of the parts that are wired here. How flags are typed is in `flags`.
+
+use crate::Error;
+use crate::flags::Flags;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+use tsdb::DbOptions;
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ConfigSource {
+    /// A file.
+    File(String),
+    /// The embedded default: the server scrapes itself.
+    Embedded,
+}
+
+/// Settings of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The flags themselves: they are shown, and say how the configuration is read.
+    pub(crate) flags: Flags,
+    /// Where the configuration comes from.
+    pub(crate) config: ConfigSource,
+    /// The data directory.
+    pub(crate) storage_path: PathBuf,
+    /// How often the database looks after itself.
+    pub(crate) block_reload_interval: Duration,
+    /// How queries run; the configuration file gives the evaluation interval.
+    pub(crate) engine: promql::EngineOptions,
+    /// The HTTP side.
+    pub(crate) web: web::Options,
+}
+
+/// The settings of these flags; fails on values that only now turn out to be impossible.
+pub(crate) fn from_flags(flags: &Flags) -> Result<Settings, Error> {
+    for warning in &flags.warnings {
+        tracing::warn!("{warning}");
+    }
+    if flags.agent {
+        return Err(Error::NotBuilt("agent mode (--agent)"));
+    }
+    let given = flags.is_given("config.file") || std::path::Path::new(&flags.config_file).exists();
+    Ok(Settings {
+        flags: flags.clone(),
+        config: if given {
+            ConfigSource::File(flags.config_file.clone())
+        } else {
+            ConfigSource::Embedded
+        },
+        storage_path: PathBuf::from(&flags.storage_path),
+        block_reload_interval: flags.block_reload_interval,
+        engine: engine(flags),
+        web: web(flags)?,
+    })
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How the database is opened; the flags hold the retention of the configuration by then.
+pub(crate) fn database(flags: &Flags) -> Result<DbOptions, Error> {
+    let wal_compression = match flags.wal_compression.as_deref() {
+        None => wal::Compression::None,
+        Some("snappy") => wal::Compression::Snappy,
+        Some(_) => return Err(Error::NotBuilt("--storage.tsdb.wal-compression-type=zstd")),
+    };
+    let defaults = DbOptions::default();
+    let segment = flags.wal_segment_size_bytes;
+    Ok(DbOptions {
+        retention_ms: milliseconds(flags.retention_time),
+        retention_bytes: flags.retention_size_bytes,
+        min_block_ms: milliseconds(flags.min_block_duration),
+        max_block_ms: milliseconds(flags.max_block_duration),
+        wal_segment_bytes: if segment == 0 { defaults.wal_segment_bytes } else { segment },
+        wal_compression,
+        samples_per_chunk: u32::try_from(flags.samples_per_chunk).unwrap_or(u32::MAX),
+        no_lockfile: flags.no_lockfile,
+        ..defaults
+    })
+}
+
+/// The retention in force, as the status page words it.
+pub(crate) fn retention_text(flags: &Flags) -> String {
+    let time = milliseconds(flags.retention_time);
+    let time = (time > 0).then(|| model::duration::format(time));
+    let size = i64::try_from(flags.retention_size_bytes).unwrap_or(i64::MAX);
+    let size = (size > 0).then(|| model::size::format(size));
+    time.into_iter().chain(size).collect::<Vec<_>>().join(" or ")
+}
+
+fn engine(flags: &Flags) -> promql::EngineOptions {
+    promql::EngineOptions {
+        max_samples: flags.max_samples,
+        lookback_ms: milliseconds(flags.lookback_delta),
+        features: promql::Features {
+            experimental_functions: flags.features.promql_experimental_functions,
+            extended_range_selectors: flags.features.promql_extended_range_selectors,
+            binop_fill_modifiers: flags.features.promql_binop_fill_modifiers,
+            ..promql::Features::default()
+        },
+        delayed_name_removal: flags.features.promql_delayed_name_removal,
+        ..promql::EngineOptions::default()
+    }
+}
+
+fn web(flags: &Flags) -> Result<web::Options, Error> {
+    let external = yaml::url::parse(&flags.external_url)
+        .map_err(|_| Error::Flag { flag: "web.external-url", value: flags.external_url.clone() })?;
+    let cors = model::Matcher::new("origin", model::MatchOp::Regex, &flags.cors_origin)
+        .map_err(|_| Error::Flag { flag: "web.cors.origin", value: flags.cors_origin.clone() })?;
+    let listen = flags.listen_addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
+    Ok(web::Options {
+        external: (external.scheme.to_owned(), external.host.to_owned()),
+        external_path: external.path.trim_end_matches('/').to_owned(),
+        route_prefix: flags.route_prefix.trim_end_matches('/').to_owned(),
+        cors_origin: cors,
+        page_title: flags.page_title.clone(),
+        max_connections: flags.max_connections,
+        read_timeout: flags.read_timeout,
+        max_concurrency: flags.max_concurrency,
+        query_timeout: flags.query_timeout,
+        listen,
+    })
+}
+
+/// An address to listen on: a host may be left out, and means all.
+fn address(text: &str) -> Result<SocketAddr, Error> {
+    let full = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    let refused = || Error::Flag { flag: "web.listen-address", value: text.to_owned() };
+    full.to_socket_addrs().map_err(|_| refused())?.next().ok_or_else(refused)
+}

@@ -1,0 +1,189 @@
+//! What the server knows of itself, for the status endpoints.
+
+use crate::clock;
+use crate::flags::Flags;
+use crate::late::LateDb;
+use crate::settings::retention_text;
+use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU8, Ordering};
+use tsdb::ReplayProgress;
+use web::Readiness;
+use web::api::status::{BuildInfo, NamedCount, RuntimeInfo, TsdbStatus, WalReplay};
+
+/// The release of Prometheus that we stand in for; clients decide by it what they may use.
+pub(crate) const PROMETHEUS_VERSION: &str = "3.14.0";
+
+/// What was built, as labels of `prometheus_build_info`.
+pub(crate) const BUILD: [(&str, &str); 4] = [
+    ("branch", "main"),
+    ("goversion", "rust1.95"),
+    ("revision", REVISION),
+    ("version", PROMETHEUS_VERSION),
+];
+
+const REVISION: &str = match option_env!("FIRESTEEL_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// The state behind the status endpoints; shared by all parts of the server.
+#[derive(Debug)]
+pub(crate) struct ServerStatus {
+    readiness: AtomicU8,
+    start_ms: i64,
+    config: Mutex<LoadedConfig>,
+    start: OnceLock<StartFacts>,
+    db: Arc<LateDb>,
+    threads: usize,
+}
+
+/// What is known once the configuration was read for the first time.
+#[derive(Debug)]
+struct StartFacts {
+    flags: Vec<(String, String)>,
+    retention: String,
+    progress: Arc<ReplayProgress>,
+}
+
+#[derive(Debug, Default)]
+struct LoadedConfig {
+    yaml: String,
+    succeeded: bool,
+    loaded_ms: i64,
+}
+
+impl ServerStatus {
+    /// The status of a server that starts now.
+    pub(crate) fn new(db: Arc<LateDb>) -> Self {
+        Self {
+            readiness: AtomicU8::new(0),
+            start_ms: clock::now_ms(),
+            config: Mutex::default(),
+            start: OnceLock::new(),
+            db,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    /// The flags hold what the configuration changes in them; the database is about to open.
+    pub(crate) fn starting(&self, flags: &Flags, progress: Arc<ReplayProgress>) {
+        let shown = flags.all().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let retention = retention_text(flags);
+        let first = self.start.set(StartFacts { flags: shown, retention, progress });
+        assert!(first.is_ok(), "a server starts once");
+    }
+
+    /// Answers from now on as `readiness` says.
+    pub(crate) fn set_readiness(&self, readiness: Readiness) {
+        let number = match readiness {
+            Readiness::Starting => 0,
+            Readiness::Ready => 1,
+            Readiness::Stopping => 2,
+        };
+        // Pairs with the load in `readiness`: who sees Ready sees the database behind it.
+        self.readiness.store(number, Ordering::Release);
+    }
+
+    /// A configuration was loaded.
+    pub(crate) fn config_loaded(&self, yaml: String) {
+        *self.config.lock() =
+            LoadedConfig { yaml, succeeded: true, loaded_ms: clock::now_ms() };
+    }
+
+    /// A configuration was refused; the one in force stays.
+    pub(crate) fn config_refused(&self) {
+        self.config.lock().succeeded = false;
+    }
+}
+
+fn counts(stats: Vec<tsdb::head::LabelStat>) -> Vec<NamedCount> {
+    stats.into_iter().map(|stat| (stat.name.into(), stat.value)).collect()
+}
+
+impl web::Status for ServerStatus {
+    fn readiness(&self) -> Readiness {
+        match self.readiness.load(Ordering::Acquire) {
+            0 => Readiness::Starting,
+            1 => Readiness::Ready,
+            _ => Readiness::Stopping,
+        }
+    }
+
+    fn config_yaml(&self) -> String {
+        self.config.lock().yaml.clone()
+    }
+
+    fn flags(&self) -> Vec<(String, String)> {
+        self.start.get().map(|start| start.flags.clone()).unwrap_or_default()
+    }
+
+    fn build_info(&self) -> BuildInfo {
+        BuildInfo {
+            version: PROMETHEUS_VERSION.to_owned(),
+            revision: REVISION.to_owned(),
+            branch: "main".to_owned(),
+            build_user: "firesteel".to_owned(),
+            build_date: option_env!("FIRESTEEL_BUILD_DATE").unwrap_or("unknown").to_owned(),
+            go_version: "rust1.95".to_owned(),
+        }
+    }
+
+    fn runtime_info(&self) -> RuntimeInfo {
+        let config = self.config.lock();
+        RuntimeInfo {
+            start_time_ms: self.start_ms,
+            cwd: std::env::current_dir()
+                .map_or_else(|error| format!("<error retrieving current working directory: {error}>"), |dir| dir.display().to_string()),
+            hostname: hostname(),
+            server_time_ms: clock::now_ms(),
+            reload_config_success: config.succeeded,
+            last_config_time_ms: config.loaded_ms,
+            corruption_count: 0,
+            num_threads: num_threads(),
+            max_procs: self.threads,
+            memory_limit_bytes: i64::MAX,
+            gogc: String::new(),
+            storage_retention: self.start.get().map(|start| start.retention.clone()).unwrap_or_default(),
+        }
+    }
+
+    fn tsdb(&self, limit: usize) -> storage::Result<TsdbStatus> {
+        let db = self
+            .db
+            .get()
+            .ok_or_else(|| storage::Error::Closed("TSDB not ready".into()))?;
+        let stats = db.head().stats(limit);
+        Ok(TsdbStatus {
+            num_series: stats.num_series as u64,
+            num_label_pairs: stats.num_label_pairs as u64,
+            num_chunks: stats.num_chunks as u64,
+            min_time_ms: stats.min_time_ms,
+            max_time_ms: stats.max_time_ms,
+            series_by_metric_name: counts(stats.series_count_by_metric_name),
+            values_by_label_name: counts(stats.label_value_count_by_label_name),
+            bytes_by_label_name: counts(stats.memory_in_bytes_by_label_name),
+            series_by_label_pair: counts(stats.series_count_by_label_value_pair),
+        })
+    }
+
+    fn wal_replay(&self) -> WalReplay {
+        let progress = self.start.get().map(|start| start.progress.get()).unwrap_or_default();
+        WalReplay {
+            min: u64::from(progress.first),
+            max: u64::from(progress.last),
+            current: u64::from(progress.current),
+        }
+    }
+}
+
+/// Threads of this process.
+fn num_threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}
+
+/// The name of this machine.
+pub(crate) fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
