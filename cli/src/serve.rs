@@ -30,13 +30,12 @@ struct Running {
 /// Runs a server until it is told to end.
 pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let begin = Stopwatch::start();
-    let mut signals = Signals::new().map_err(|source| Error::Io { what: "receive signals", source })?;
+    let mut signals =
+        Signals::new().map_err(|source| Error::Io { what: "receive signals", source })?;
     let registry = Registry::new();
     metrics::register_process(&registry, &crate::status::BUILD);
     let late = Arc::new(LateDb::default());
-    let status = Arc::new(ServerStatus::new(
-        Arc::clone(&late),
-    ));
+    let status = Arc::new(ServerStatus::new(Arc::clone(&late)));
     let engine = Arc::new(ArcSwap::from_pointee(promql::Engine::new(settings.engine.clone())));
     // Load before anything is touched: a bad configuration leaves no trace.
     let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));
@@ -59,7 +58,10 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let (wishes, mut commands) = mpsc::channel(4);
     let api = Api {
         queryable: Arc::<LateDb>::clone(&late),
-        appendable: settings.flags.enable_remote_write_receiver.then(|| Arc::<LateDb>::clone(&late) as _),
+        appendable: settings
+            .flags
+            .enable_remote_write_receiver
+            .then(|| Arc::<LateDb>::clone(&late) as _),
         engine,
         targets: Arc::new(Targets(scraping.clone())),
         status: Arc::<ServerStatus>::clone(&status),
@@ -75,7 +77,8 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     }
     let stop_web = CancellationToken::new();
     let serving = tokio::spawn(server.serve(stop_web.clone()));
-    let opened = open((options, &settings.storage_path), &registry, &mut signals, &mut commands).await;
+    let opened =
+        open((options, &settings.storage_path), &registry, &mut signals, &mut commands).await;
     let Some(db) = opened? else {
         stop_web.cancel();
         drop(serving.await);
@@ -98,7 +101,11 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
 
 /// Says where to look and what to try next.
 fn welcome(address: std::net::SocketAddr, settings: &Settings) {
-    let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
+    let host = if address.ip().is_unspecified() {
+        "localhost".to_owned()
+    } else {
+        address.ip().to_string()
+    };
     let url = format!("http://{host}:{}{}", address.port(), settings.web.route_prefix);
     tracing::info!(
         page = format!("{url}/"),

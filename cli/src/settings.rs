@@ -111,7 +111,8 @@ fn web(flags: &Flags) -> Result<web::Options, Error> {
         .map_err(|_| Error::Flag { flag: "web.external-url", value: flags.external_url.clone() })?;
     let cors = model::Matcher::new("origin", model::MatchOp::Regex, &flags.cors_origin)
         .map_err(|_| Error::Flag { flag: "web.cors.origin", value: flags.cors_origin.clone() })?;
-    let listen = flags.listen_addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
+    let listen =
+        flags.listen_addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
     Ok(web::Options {
         external: (external.scheme.to_owned(), external.host.to_owned()),
         external_path: external.path.trim_end_matches('/').to_owned(),

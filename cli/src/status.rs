@@ -5,8 +5,8 @@ use crate::flags::Flags;
 use crate::late::LateDb;
 use crate::settings::retention_text;
 use parking_lot::Mutex;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use tsdb::ReplayProgress;
 use web::Readiness;
 use web::api::status::{BuildInfo, NamedCount, RuntimeInfo, TsdbStatus, WalReplay};
@@ -87,8 +87,7 @@ impl ServerStatus {
 
     /// A configuration was loaded.
     pub(crate) fn config_loaded(&self, yaml: String) {
-        *self.config.lock() =
-            LoadedConfig { yaml, succeeded: true, loaded_ms: clock::now_ms() };
+        *self.config.lock() = LoadedConfig { yaml, succeeded: true, loaded_ms: clock::now_ms() };
     }
 
     /// A configuration was refused; the one in force stays.
@@ -133,8 +132,10 @@ impl web::Status for ServerStatus {
         let config = self.config.lock();
         RuntimeInfo {
             start_time_ms: self.start_ms,
-            cwd: std::env::current_dir()
-                .map_or_else(|error| format!("<error retrieving current working directory: {error}>"), |dir| dir.display().to_string()),
+            cwd: std::env::current_dir().map_or_else(
+                |error| format!("<error retrieving current working directory: {error}>"),
+                |dir| dir.display().to_string(),
+            ),
             hostname: hostname(),
             server_time_ms: clock::now_ms(),
             reload_config_success: config.succeeded,
@@ -144,15 +145,16 @@ impl web::Status for ServerStatus {
             max_procs: self.threads,
             memory_limit_bytes: i64::MAX,
             gogc: String::new(),
-            storage_retention: self.start.get().map(|start| start.retention.clone()).unwrap_or_default(),
+            storage_retention: self
+                .start
+                .get()
+                .map(|start| start.retention.clone())
+                .unwrap_or_default(),
         }
     }
 
     fn tsdb(&self, limit: usize) -> storage::Result<TsdbStatus> {
-        let db = self
-            .db
-            .get()
-            .ok_or_else(|| storage::Error::Closed("TSDB not ready".into()))?;
+        let db = self.db.get().ok_or_else(|| storage::Error::Closed("TSDB not ready".into()))?;
         let stats = db.head().stats(limit);
         Ok(TsdbStatus {
             num_series: stats.num_series as u64,
