@@ -65,8 +65,14 @@ impl<'a> LabelBatch<'a> {
     #[inline]
     #[must_use]
     pub fn get(self, index: usize) -> &'a [(&'a str, &'a str)] {
-        let begin = if index == 0 { 0 } else { self.ends[index - 1] as usize };
-        &self.pairs[begin..self.ends[index] as usize]
+        &self.pairs[self.begin(index)..self.ends[index] as usize]
+    }
+
+    /// How many pairs come before those of set `index`.
+    #[inline]
+    #[must_use]
+    pub fn begin(self, index: usize) -> usize {
+        if index == 0 { 0 } else { self.ends[index - 1] as usize }
     }
 }
 

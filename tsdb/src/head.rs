@@ -32,6 +32,7 @@ pub use stats::{HeadStats, LabelStat};
 
 use chunk::append::CutRule;
 use chunks::HeadChunks;
+use dictionary::LabelHasher;
 use isolation::Isolation;
 use metrics::HeadMetrics;
 use model::TimeRange;
@@ -40,7 +41,6 @@ use parking_lot::{Mutex, RwLock};
 use refs::{RefMap, Target};
 use shard::{LabelsId, Shard};
 use std::fmt;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -100,7 +100,7 @@ struct Padded(RwLock<Shard>);
 #[derive(Debug)]
 struct Shared {
     rule: CutRule,
-    seeds: [u64; 2],
+    hasher: LabelHasher,
     shards: Box<[Padded]>,
     shard_bits: u32,
     refs: RwLock<RefMap>,
@@ -134,7 +134,7 @@ impl Head {
                 chunk_range_ms: options.chunk_range_ms.max(1),
                 samples_per_chunk: options.samples_per_chunk.max(1),
             },
-            seeds: [seed, seed.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15],
+            hasher: LabelHasher::new(seed),
             shards: (0..num_shards).map(|_| Padded::default()).collect(),
             shard_bits: num_shards.ilog2(),
             refs: RwLock::default(),
@@ -241,22 +241,6 @@ impl Head {
 }
 
 impl Shared {
-    /// Both hashes of a label set.
-    #[inline]
-    fn labels_id(&self, labels: &[(&str, &str)]) -> LabelsId {
-        let [mut hash, mut print] =
-            self.seeds.map(|seed| foldhash::fast::FixedState::with_seed(seed).build_hasher());
-        for (name, value) in labels {
-            let lengths = (name.len() as u64) << 32 | value.len() as u64;
-            for hasher in [&mut hash, &mut print] {
-                hasher.write_u64(lengths);
-                hasher.write(name.as_bytes());
-                hasher.write(value.as_bytes());
-            }
-        }
-        LabelsId { hash: hash.finish(), print: print.finish() }
-    }
-
     #[inline]
     fn shard_of(&self, id: LabelsId) -> usize {
         id.print as usize & (self.shards.len() - 1)

@@ -1,6 +1,6 @@
 //! A write transaction up to its commit: label sets to references, samples checked and staged in columns.
 
-use super::dictionary::PairId;
+use super::dictionary::{LabelHash, PairId};
 use super::refs::Target;
 use super::shard::{LabelsId, Shard};
 use super::{Head, Shared};
@@ -22,6 +22,8 @@ pub(super) struct Scratch {
     pub(super) record: Vec<u8>,
     targets: Vec<Target>,
     verdicts: Vec<Option<RejectReason>>,
+    /// The hashes of the labels of all sets, back to back, and of the sets.
+    hashes: Vec<LabelHash>,
     ids: Vec<LabelsId>,
     missing: Vec<u32>,
     created: Vec<(u64, Target)>,
@@ -201,6 +203,7 @@ impl HeadAppender {
         let verdicts = &mut self.scratch.verdicts;
         verdicts.clear();
         self.scratch.ids.clear();
+        self.scratch.hashes.clear();
         for row in 0..labels.len() {
             let set = labels.get(row);
             let reason = if set.is_empty() {
@@ -212,7 +215,10 @@ impl HeadAppender {
             };
             rejected.extend(reason.map(|reason| Rejected { row: row as u32, reason }));
             verdicts.push(reason);
-            self.scratch.ids.push(self.head.labels_id(set));
+            let hashes = &mut self.scratch.hashes;
+            let begin = hashes.len();
+            hashes.extend(set.iter().map(|(name, value)| self.head.hasher.label(name, value)));
+            self.scratch.ids.push(self.head.hasher.set(&hashes[begin..]));
         }
     }
 
@@ -260,7 +266,8 @@ impl HeadAppender {
                     continue;
                 }
                 let number = first_ref + u64::from(at);
-                let slot = shard.create(number, id, set, &mut scratch.pairs);
+                let hashes = &scratch.hashes[labels.begin(row)..][..set.len()];
+                let slot = shard.create(number, id, set, hashes, &mut scratch.pairs);
                 refs[row] = SeriesRef::new(number);
                 scratch.created.push((number, head.target(index, slot)));
                 if head.log.get().is_some() {

@@ -245,7 +245,7 @@ impl HeadChunks {
         numbers.sort_unstable();
         if let Some(pair) = numbers.windows(2).find(|pair| pair[1] != pair[0] + 1) {
             return Err(
-                self.invalid(pair[1], format!("file {:06} before it is missing", pair[1] - 1))
+                self.invalid(pair[1], &format!("file {:06} before it is missing", pair[1] - 1))
             );
         }
         if let Some(&last) = numbers.last()
@@ -258,9 +258,7 @@ impl HeadChunks {
         for (index, &number) in numbers.iter().enumerate() {
             let view = self.disk.view(&self.path(number))?;
             if !view.starts_with(&HEADER[..5]) {
-                return Err(
-                    self.invalid(number, "no head chunk file, or of an unknown version".into())
-                );
+                return Err(self.invalid(number, "no head chunk file, or of an unknown version"));
             }
             let chunks = match load_file(number, &view, &mut loaded.num_skipped) {
                 Ok(chunks) => chunks,
@@ -290,7 +288,7 @@ impl HeadChunks {
         Ok(head.len() < HEADER.len() || head[..4] == [0; 4])
     }
 
-    fn invalid(&self, number: u32, what: String) -> io::Error {
+    fn invalid(&self, number: u32, what: &str) -> io::Error {
         let path = self.path(number);
         io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()))
     }

@@ -2,6 +2,7 @@
 //! sets as lists of pair ids. What no series uses any more is freed, so churn does not pile up.
 
 use super::postings::Postings;
+use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use model::hash::{BuildHasher, HashMap};
 use std::hash::{BuildHasher as _, Hasher};
@@ -11,10 +12,57 @@ pub(super) type PairId = u32;
 /// The id of a string within one shard.
 pub(super) type TextId = u32;
 
+/// Two independent hashes of a label or a label set. Together they stand for its text: 128 bits under a secret seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LabelHash {
+    /// Key of hash tables.
+    pub(super) hash: u64,
+    /// What else has to agree.
+    pub(super) print: u64,
+}
+
+/// The seeded hash functions of a head.
+#[derive(Clone, Debug)]
+pub(super) struct LabelHasher([FixedState; 2]);
+
+impl LabelHasher {
+    /// Functions that only who knows `seed` can aim at.
+    pub(super) fn new(seed: u64) -> Self {
+        let second = seed.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15;
+        Self([seed, second].map(FixedState::with_seed))
+    }
+
+    /// The hashes of one label.
+    #[inline]
+    pub(super) fn label(&self, name: &str, value: &str) -> LabelHash {
+        let lengths = (name.len() as u64) << 32 | value.len() as u64;
+        let [hash, print] = [&self.0[0], &self.0[1]].map(|state| {
+            let mut hasher = state.build_hasher();
+            hasher.write_u64(lengths);
+            hasher.write(name.as_bytes());
+            hasher.write(value.as_bytes());
+            hasher.finish()
+        });
+        LabelHash { hash, print }
+    }
+
+    /// The hashes of a set of labels, of those of its labels in order.
+    #[inline]
+    pub(super) fn set(&self, labels: &[LabelHash]) -> LabelHash {
+        let [mut hash, mut print] = [&self.0[0], &self.0[1]].map(|state| state.build_hasher());
+        for label in labels {
+            hash.write_u64(label.hash);
+            print.write_u64(label.print);
+        }
+        LabelHash { hash: hash.finish(), print: print.finish() }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     name: TextId,
     value: TextId,
+    hash: LabelHash,
 }
 
 #[derive(Debug)]
@@ -59,7 +107,7 @@ impl Dictionary {
 
     /// Name and value of a pair.
     pub(super) fn label(&self, pair: PairId) -> (&str, &str) {
-        let Pair { name, value } = self.pairs[pair as usize];
+        let Pair { name, value, .. } = self.pairs[pair as usize];
         (self.text(name), self.text(value))
     }
 
@@ -83,55 +131,32 @@ impl Dictionary {
         self.names.get(&name).map_or(&[], Vec::as_slice)
     }
 
-    /// The pair of this text, if in use.
-    pub(super) fn find_pair(&self, name: &str, value: &str) -> Option<PairId> {
-        self.find_hashed(self.pair_hash(name, value), name, value)
-    }
-
-    fn find_hashed(&self, hash: u64, name: &str, value: &str) -> Option<PairId> {
-        self.pair_table.find(hash, |&pair| self.label(pair) == (name, value)).copied()
-    }
-
-    fn pair_hash(&self, name: &str, value: &str) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_usize(name.len());
-        hasher.write(name.as_bytes());
-        hasher.write(value.as_bytes());
-        hasher.finish()
+    /// The pair with these hashes, if in use.
+    pub(super) fn find_pair(&self, hash: LabelHash) -> Option<PairId> {
+        self.pair_table.find(hash.hash, |&pair| self.pairs[pair as usize].hash == hash).copied()
     }
 
     /// The pair of this text, new if need be, with `slot` added to its postings.
-    pub(super) fn add(&mut self, name: &str, value: &str, slot: u32) -> PairId {
-        let hash = self.pair_hash(name, value);
-        let pair = self.find_hashed(hash, name, value).unwrap_or_else(|| {
-            let new = Pair { name: self.intern(name), value: self.intern(value) };
-            let id = if let Some(id) = self.free_pairs.pop() {
-                self.pairs[id as usize] = new;
-                id
-            } else {
-                self.pairs.push(new);
-                self.postings.push(Postings::default());
-                PairId::try_from(self.pairs.len() - 1).expect("under 2^32 label pairs")
-            };
-            self.names.entry(new.name).or_default().push(id);
-            self.insert_pair(hash, id);
-            id
-        });
+    pub(super) fn add(&mut self, name: &str, value: &str, hash: LabelHash, slot: u32) -> PairId {
+        let pair = self.find_pair(hash).unwrap_or_else(|| self.add_pair(name, value, hash));
         self.postings[pair as usize].insert(slot);
         pair
     }
 
-    fn insert_pair(&mut self, hash: u64, id: PairId) {
-        let (texts, pairs, hasher) = (&self.texts, &self.pairs, &self.hasher);
-        self.pair_table.insert_unique(hash, id, |&id| {
-            let Pair { name, value } = pairs[id as usize];
-            let (name, value) = (&texts[name as usize].text, &texts[value as usize].text);
-            let mut hasher = hasher.build_hasher();
-            hasher.write_usize(name.len());
-            hasher.write(name.as_bytes());
-            hasher.write(value.as_bytes());
-            hasher.finish()
-        });
+    fn add_pair(&mut self, name: &str, value: &str, hash: LabelHash) -> PairId {
+        let new = Pair { name: self.intern(name), value: self.intern(value), hash };
+        let id = if let Some(id) = self.free_pairs.pop() {
+            self.pairs[id as usize] = new;
+            id
+        } else {
+            self.pairs.push(new);
+            self.postings.push(Postings::default());
+            PairId::try_from(self.pairs.len() - 1).expect("under 2^32 label pairs")
+        };
+        self.names.entry(new.name).or_default().push(id);
+        let pairs = &self.pairs;
+        self.pair_table.insert_unique(hash.hash, id, |&id| pairs[id as usize].hash.hash);
+        id
     }
 
     fn intern(&mut self, text: &str) -> TextId {
@@ -174,12 +199,10 @@ impl Dictionary {
             }
         }
         for pair in gone {
-            let (name, value) = self.label(pair);
-            let hash = self.pair_hash(name, value);
-            if let Ok(entry) = self.pair_table.find_entry(hash, |&id| id == pair) {
+            let Pair { name, value, hash } = self.pairs[pair as usize];
+            if let Ok(entry) = self.pair_table.find_entry(hash.hash, |&id| id == pair) {
                 entry.remove();
             }
-            let Pair { name, value } = self.pairs[pair as usize];
             self.release(name);
             self.release(value);
             self.free_pairs.push(pair);

@@ -23,7 +23,7 @@ pub(super) fn names(head: &Shared, matchers: &[Matcher], limit: usize) -> Vec<Bo
             texts.extend(shard.labels.names().map(|(name, _)| Box::from(shard.labels.text(name))));
             continue;
         }
-        let slots = select(&mut shard, matchers);
+        let slots = select(&head.hasher, &mut shard, matchers);
         let mut seen = HashSet::default();
         for &slot in &slots {
             seen.extend(shard.pairs(slot).iter().map(|&pair| shard.labels.name(pair)));
@@ -49,7 +49,7 @@ pub(super) fn values(
             texts.extend(pairs.iter().map(|&pair| Box::from(shard.labels.value(pair))));
             continue;
         }
-        let slots = select(&mut shard, matchers);
+        let slots = select(&head.hasher, &mut shard, matchers);
         // Looked up after the selection, which may have let writers in.
         let Some(id) = shard.labels.find_text(name) else { continue };
         let mut seen = HashSet::default();

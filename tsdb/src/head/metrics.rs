@@ -36,6 +36,7 @@ fn float(family: &CounterVec) -> Counter {
 
 impl HeadMetrics {
     /// Registers the metrics.
+    #[expect(clippy::too_many_lines, reason = "table")]
     pub(super) fn new(registry: &Registry) -> Self {
         let counter = |name: &str, help: &str| registry.counter(name, help);
         let gauge = |name: &str, help: &str| registry.gauge(name, help);

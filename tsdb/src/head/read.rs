@@ -153,7 +153,7 @@ impl Found {
         symbols: &Symbols,
     ) {
         let mut shard = head.shards[index].0.read();
-        let slots = select(&mut shard, matchers);
+        let slots = select(&head.hasher, &mut shard, matchers);
         let mut generation = shard.generation;
         let mut memo = HashMap::default();
         let mut slots: Vec<(u32, u64)> =
@@ -197,14 +197,33 @@ impl Found {
         }
     }
 
-    /// Ranks the distinct pairs by text once, so that rows compare as integers.
+    /// Sorts the rows by label text. With many rows to a distinct pair, the pairs are ranked once and rows compare as
+    /// integers; otherwise only the first pairs that differ are compared as text.
     fn sort_by_labels(&mut self, symbols: &Symbols) {
-        let text = |key: u32| {
-            let pair = self.distinct[key as usize];
-            (symbols.text(pair.name), symbols.text(pair.value))
-        };
-        let mut order: Vec<u32> = (0..self.distinct.len() as u32).collect();
-        order.sort_unstable_by(|&a, &b| text(a).cmp(&text(b)));
+        let text = |pair: &LabelPair| (symbols.text(pair.name), symbols.text(pair.value));
+        let texts: Vec<(&str, &str)> = self.distinct.iter().map(text).collect();
+        if texts.len() * 4 < self.rows.len() {
+            self.rank_keys(&texts);
+        }
+        let keys = &self.keys;
+        let is_ranked = texts.len() * 4 < self.rows.len();
+        let labels = |row: &Row| &keys[row.begin as usize..(row.begin + row.len) as usize];
+        self.rows.sort_unstable_by(|a, b| {
+            let (a, b) = (labels(a), labels(b));
+            if is_ranked {
+                return a.cmp(b);
+            }
+            match a.iter().zip(b).find(|(x, y)| x != y) {
+                Some((&x, &y)) => texts[x as usize].cmp(&texts[y as usize]),
+                None => a.len().cmp(&b.len()),
+            }
+        });
+    }
+
+    /// Replaces the keys by ranks: pairs in the order of their text.
+    fn rank_keys(&mut self, texts: &[(&str, &str)]) {
+        let mut order: Vec<u32> = (0..texts.len() as u32).collect();
+        order.sort_unstable_by_key(|&key| texts[key as usize]);
         let mut ranks = vec![0; order.len()];
         for (rank, &key) in order.iter().enumerate() {
             ranks[key as usize] = rank as u32;
@@ -213,9 +232,6 @@ impl Found {
             *key = ranks[*key as usize];
         }
         self.distinct = order.iter().map(|&key| self.distinct[key as usize]).collect();
-        let keys = &self.keys;
-        let labels = |row: &Row| &keys[row.begin as usize..(row.begin + row.len) as usize];
-        self.rows.sort_unstable_by(|a, b| labels(a).cmp(labels(b)));
     }
 }
 

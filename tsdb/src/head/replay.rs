@@ -1,6 +1,7 @@
 //! From the log back to memory: series keep their references, samples that chunks on disk already hold are skipped,
 //! what is not in order is dropped. Samples are applied by one thread per part of the shards while the caller reads on.
 
+use super::dictionary::{LabelHash, PairId};
 use super::refs::Target;
 use super::series::FullChunk;
 use super::shard::{Commit, Tally};
@@ -45,6 +46,8 @@ pub struct Replay {
     max_ref: u64,
     workers: Vec<Worker>,
     samples: Samples,
+    hashes: Vec<LabelHash>,
+    pairs: Vec<PairId>,
     stats: ReplayStats,
 }
 
@@ -87,6 +90,8 @@ impl Head {
             max_ref: 0,
             workers,
             samples: Samples::default(),
+            hashes: Vec::new(),
+            pairs: Vec::new(),
             stats: ReplayStats::default(),
         };
         Ok((replay, loaded))
@@ -167,7 +172,9 @@ impl Replay {
         if number == 0 || labels.is_empty() || !is_sorted {
             return;
         }
-        let id = head.labels_id(labels);
+        self.hashes.clear();
+        self.hashes.extend(labels.iter().map(|(name, value)| head.hasher.label(name, value)));
+        let id = head.hasher.set(&self.hashes);
         let index = head.shard_of(id);
         let mut shard = head.shards[index].0.write();
         if let Some(slot) = shard.find(id) {
@@ -181,7 +188,7 @@ impl Replay {
             // Two label sets under one reference: only a damaged log says so, and the first one stays.
             return;
         }
-        let slot = shard.create(number, id, labels, &mut Vec::new());
+        let slot = shard.create(number, id, labels, &self.hashes, &mut self.pairs);
         for chunk in self.chunks.remove(&number).unwrap_or_default() {
             shard.push_full(slot, chunk);
             shard.num_chunks += 1;

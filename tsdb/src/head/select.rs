@@ -2,7 +2,7 @@
 //! A regular expression sees each distinct value once. Long work lets writers in between, and starts over in the rare
 //! case that slots were freed meanwhile.
 
-use super::dictionary::PairId;
+use super::dictionary::{LabelHasher, PairId};
 use super::postings::intersect;
 use super::shard::Shard;
 use model::hash::HashMap;
@@ -16,9 +16,13 @@ const SLICE: usize = 4096;
 struct Outdated;
 
 /// The slots of the series that satisfy all `matchers`, ascending.
-pub(super) fn select(shard: &mut RwLockReadGuard<'_, Shard>, matchers: &[Matcher]) -> Vec<u32> {
+pub(super) fn select(
+    hasher: &LabelHasher,
+    shard: &mut RwLockReadGuard<'_, Shard>,
+    matchers: &[Matcher],
+) -> Vec<u32> {
     loop {
-        if let Ok(slots) = try_select(shard, matchers) {
+        if let Ok(slots) = try_select(hasher, shard, matchers) {
             return slots;
         }
     }
@@ -32,10 +36,11 @@ fn pause(shard: &mut RwLockReadGuard<'_, Shard>) -> Result<(), Outdated> {
 }
 
 fn try_select(
+    hasher: &LabelHasher,
     shard: &mut RwLockReadGuard<'_, Shard>,
     matchers: &[Matcher],
 ) -> Result<Vec<u32>, Outdated> {
-    let Some(mut plan) = Plan::new(shard, matchers) else { return Ok(Vec::new()) };
+    let Some(mut plan) = Plan::new(hasher, shard, matchers) else { return Ok(Vec::new()) };
     if plan.sets.is_empty()
         && let Some(matcher) = plan.take_narrowest(shard)
     {
@@ -66,7 +71,7 @@ struct Plan<'m> {
 
 impl<'m> Plan<'m> {
     /// `None` if nothing can match.
-    fn new(shard: &Shard, matchers: &'m [Matcher]) -> Option<Self> {
+    fn new(hasher: &LabelHasher, shard: &Shard, matchers: &'m [Matcher]) -> Option<Self> {
         let mut plan = Self { sets: Vec::new(), rest: Vec::new() };
         for matcher in matchers {
             let values = match matcher.op() {
@@ -77,8 +82,8 @@ impl<'m> Plan<'m> {
                 plan.rest.push(matcher);
                 continue;
             };
-            let find = |value: &Box<str>| shard.labels.find_pair(matcher.name(), value);
-            let mut pairs: Vec<PairId> = values.iter().filter_map(find).collect();
+            let find = |value: &str| shard.labels.find_pair(hasher.label(matcher.name(), value));
+            let mut pairs: Vec<PairId> = values.iter().filter_map(|value| find(value)).collect();
             pairs.sort_unstable();
             pairs.dedup();
             if pairs.is_empty() {

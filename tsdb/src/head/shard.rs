@@ -1,10 +1,10 @@
 //! One shard of the head: its series, their labels and their chunks, behind one lock. Finding, creating, appending;
 //! selecting is in `select`, reading in `read`, dropping in `gc`.
 
-use super::dictionary::{Dictionary, LabelLists, PairId};
+use super::dictionary::{Dictionary, LabelHash, LabelLists, PairId};
 use super::series::{Cold, FullChunk, Hot, Place};
 use super::slab::{Buffer, ByteSlab, Paged};
-use chunk::append::{CutRule, OpenChunk};
+use chunk::append::{CutRule, MAX_FLOAT_CHUNK_BYTES, OpenChunk};
 use chunk::xor::{XorAppender, first_ms, set_count};
 use chunk::{ChunkMeta, Encoding};
 use hashbrown::HashTable;
@@ -12,14 +12,8 @@ use model::hash::HashMap;
 use model::is_stale_nan;
 use storage::RejectReason;
 
-/// Both hashes of a label set; together they stand for its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LabelsId {
-    /// Key of the hash table.
-    pub(super) hash: u64,
-    /// Second, independent hash; its low bits choose the shard.
-    pub(super) print: u64,
-}
+/// Both hashes of a label set; together they stand for its text. The low bits of the second one choose the shard.
+pub(super) type LabelsId = LabelHash;
 
 /// Samples of one epoch that were followed by samples of a later one while a reader may see neither.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +121,7 @@ impl Shard {
         number: u64,
         id: LabelsId,
         labels: &[(&str, &str)],
+        hashes: &[LabelHash],
         scratch: &mut Vec<PairId>,
     ) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -134,7 +129,9 @@ impl Shard {
             self.hot.push(Hot::EMPTY)
         });
         scratch.clear();
-        scratch.extend(labels.iter().map(|(name, value)| self.labels.add(name, value, slot)));
+        let labels = labels.iter().zip(hashes);
+        scratch
+            .extend(labels.map(|((name, value), &hash)| self.labels.add(name, value, hash, slot)));
         self.hot[slot] = Hot::EMPTY;
         self.cold[slot] = Cold {
             number,
@@ -201,37 +198,63 @@ impl Shard {
     ) {
         let hot = &mut self.hot[slot];
         hot.is_pending = false;
+        let num_samples = u32::from(hot.open.num_samples());
+        // Nearly every sample joins an open chunk that is neither full nor at the point where its end is predicted.
+        let is_plain = num_samples > 0
+            && timestamp_ms > hot.open.last_ms()
+            && timestamp_ms >= commit.min_valid_ms
+            && timestamp_ms < hot.next_at_ms
+            && num_samples < 2 * commit.rule.samples_per_chunk
+            && num_samples != commit.rule.samples_per_chunk / 4
+            && hot.open.len_bytes() <= MAX_FLOAT_CHUNK_BYTES;
+        if !is_plain && !self.make_way(slot, timestamp_ms, value, commit, tally) {
+            return;
+        }
+        if self.hot[slot].epoch != commit.epoch {
+            self.enter_epoch(slot, commit);
+        }
+        let hot = &mut self.hot[slot];
+        hot.tail = hot.tail.saturating_add(1);
+        put(hot, &mut self.buffers, timestamp_ms, value, tally);
+    }
+
+    /// Checks a sample and cuts the open chunk where it ends; `false` if the sample is not to be stored.
+    #[cold]
+    fn make_way(
+        &mut self,
+        slot: u32,
+        timestamp_ms: i64,
+        value: f64,
+        commit: &Commit,
+        tally: &mut Tally,
+    ) -> bool {
+        let hot = &self.hot[slot];
         match hot.check(timestamp_ms, value, commit.min_valid_ms) {
-            Ok(()) if hot.has_open() && timestamp_ms == hot.open.last_ms() => return,
+            Ok(()) if hot.has_open() && timestamp_ms == hot.open.last_ms() => return false,
             Ok(()) => {}
             Err(RejectReason::OutOfBounds) => {
                 tally.out_of_bounds += 1;
-                return;
+                return false;
             }
             Err(RejectReason::OutOfOrder) => {
                 tally.out_of_order += 1;
-                return;
+                return false;
             }
-            Err(_) => return,
+            Err(_) => return false,
         }
         if !hot.has_open() {
             if self.full_chunks(slot).last().is_some_and(|last| timestamp_ms <= last.max_ms) {
                 tally.out_of_order += 1;
-                return;
+                return false;
             }
             self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
         } else if self.is_chunk_over(slot, timestamp_ms, commit.rule) {
             self.seal(slot);
             self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
         }
-        if self.hot[slot].epoch != commit.epoch {
-            self.enter_epoch(slot, commit);
-        }
-        self.hot[slot].tail = self.hot[slot].tail.saturating_add(1);
-        self.put(slot, timestamp_ms, value, tally);
+        true
     }
 
-    #[inline]
     fn is_chunk_over(&mut self, slot: u32, timestamp_ms: i64, rule: CutRule) -> bool {
         let open = &self.hot[slot].open;
         let num_samples = u32::from(open.num_samples());
@@ -254,33 +277,6 @@ impl Shard {
         tally.newly_stale -= i64::from(was_stale);
         tally.chunks_created += 1;
         self.num_chunks += 1;
-    }
-
-    /// Encodes a sample that passed all checks.
-    #[inline]
-    fn put(&mut self, slot: u32, timestamp_ms: i64, value: f64, tally: &mut Tally) {
-        let hot = &mut self.hot[slot];
-        let was_stale = hot.is_stale();
-        let len = hot.open.len_bytes();
-        let last =
-            if hot.open.num_samples() == 0 { 0 } else { self.buffers.get(hot.buffer)[len - 1] };
-        let piece = hot.open.encode(timestamp_ms, value, last);
-        let end = piece.at + piece.len;
-        if hot.buffer == Buffer::NONE {
-            hot.buffer = self.buffers.alloc(end);
-        } else if self.buffers.get(hot.buffer).len() < end {
-            hot.buffer = self.buffers.grow(hot.buffer, len, end);
-        }
-        let bytes = self.buffers.get_mut(hot.buffer);
-        if let Some(room) = bytes[piece.at..].first_chunk_mut() {
-            *room = piece.bytes;
-        } else {
-            bytes[piece.at..end].copy_from_slice(&piece.bytes[..piece.len]);
-        }
-        tally.newly_stale += i64::from(is_stale_nan(value)) - i64::from(was_stale);
-        tally.appended += 1;
-        tally.min_ms = tally.min_ms.min(timestamp_ms);
-        tally.max_ms = tally.max_ms.max(timestamp_ms);
     }
 
     /// Ends the open chunk: it joins the full ones and waits in its buffer to be mapped.
@@ -349,4 +345,30 @@ impl Shard {
         let older = older.iter().filter(|group| group.epoch > watermark);
         u64::from(hot.tail) + older.map(|group| u64::from(group.len)).sum::<u64>()
     }
+}
+
+/// Encodes a sample that passed all checks.
+#[inline]
+fn put(hot: &mut Hot, buffers: &mut ByteSlab, timestamp_ms: i64, value: f64, tally: &mut Tally) {
+    let was_stale = hot.is_stale();
+    let len = hot.open.len_bytes();
+    let is_first = hot.open.num_samples() == 0;
+    let last = if is_first { 0 } else { buffers.get(hot.buffer)[len - 1] };
+    let piece = hot.open.encode(timestamp_ms, value, last);
+    let end = piece.at + piece.len;
+    if is_first {
+        hot.buffer = buffers.alloc(end);
+    } else if buffers.get(hot.buffer).len() < end {
+        hot.buffer = buffers.grow(hot.buffer, len, end);
+    }
+    let bytes = buffers.get_mut(hot.buffer);
+    if let Some(room) = bytes[piece.at..].first_chunk_mut() {
+        *room = piece.bytes;
+    } else {
+        bytes[piece.at..end].copy_from_slice(&piece.bytes[..piece.len]);
+    }
+    tally.newly_stale += i64::from(is_stale_nan(value)) - i64::from(was_stale);
+    tally.appended += 1;
+    tally.min_ms = tally.min_ms.min(timestamp_ms);
+    tally.max_ms = tally.max_ms.max(timestamp_ms);
 }

@@ -126,12 +126,18 @@ impl ByteSlab {
         &mut self.classes[buffer.class()].pages[buffer.index() / CLASS_PAGE][begin..begin + size]
     }
 
-    /// A buffer of at least `len` bytes that begins with the first `kept` bytes of `buffer`, which is freed.
+    /// A buffer of at least `len` bytes, more than `buffer` has, that begins with its first `kept` bytes; `buffer` is
+    /// freed.
     pub(super) fn grow(&mut self, buffer: Buffer, kept: usize, len: usize) -> Buffer {
         let larger = self.alloc(len);
-        let mut bytes = [0; CLASSES[CLASSES.len() - 1]];
-        bytes[..kept].copy_from_slice(&self.get(buffer)[..kept]);
-        self.get_mut(larger)[..kept].copy_from_slice(&bytes[..kept]);
+        let [from, to] = self
+            .classes
+            .get_disjoint_mut([buffer.class(), larger.class()])
+            .expect("a larger buffer is of another class");
+        let begin = |of: Buffer| of.index() % CLASS_PAGE * CLASSES[of.class()];
+        let (source, target) = (begin(buffer), begin(larger));
+        let source = &from.pages[buffer.index() / CLASS_PAGE][source..source + kept];
+        to.pages[larger.index() / CLASS_PAGE][target..target + kept].copy_from_slice(source);
         self.free(buffer);
         larger
     }
