@@ -243,7 +243,10 @@ struct Lists {
     free: Vec<u32>,
 }
 
-const LIST_PAGE: u32 = 256;
+/// How many lists of this length share a page: long ones are rare and get pages of their own.
+fn lists_per_page(width: usize) -> u32 {
+    if width <= 64 { 256 } else { 1 }
+}
 
 impl LabelLists {
     /// Stores a list and returns its index among those of its length.
@@ -253,23 +256,25 @@ impl LabelLists {
             self.by_len.resize_with(width + 1, Lists::default);
         }
         let lists = &mut self.by_len[width];
+        let per_page = lists_per_page(width);
         let index = lists.free.pop().unwrap_or_else(|| {
-            if lists.len as usize == lists.pages.len() * LIST_PAGE as usize {
-                lists.pages.push(vec![0; width * LIST_PAGE as usize].into_boxed_slice());
+            if lists.len as usize == lists.pages.len() * per_page as usize {
+                lists.pages.push(vec![0; width * per_page as usize].into_boxed_slice());
             }
             lists.len += 1;
             lists.len - 1
         });
-        let begin = (index % LIST_PAGE) as usize * width;
-        lists.pages[(index / LIST_PAGE) as usize][begin..begin + width].copy_from_slice(pairs);
+        let begin = (index % per_page) as usize * width;
+        lists.pages[(index / per_page) as usize][begin..begin + width].copy_from_slice(pairs);
         index
     }
 
     /// The list of `width` pairs with this index.
     #[inline]
     pub(super) fn get(&self, width: usize, index: u32) -> &[PairId] {
-        let begin = (index % LIST_PAGE) as usize * width;
-        &self.by_len[width].pages[(index / LIST_PAGE) as usize][begin..begin + width]
+        let per_page = lists_per_page(width);
+        let begin = (index % per_page) as usize * width;
+        &self.by_len[width].pages[(index / per_page) as usize][begin..begin + width]
     }
 
     /// Takes a list back.

@@ -48,7 +48,7 @@ impl Head {
         head.min_ms.store(min_ms, Ordering::Relaxed);
         head.min_valid_ms.store(min_ms, Ordering::Relaxed);
         head.max_ms.fetch_max(min_ms, Ordering::Relaxed);
-        let outcome = if is_empty { Ok(()) } else { head.collect(min_ms) };
+        let outcome = if is_empty { Ok(()) } else { head.truncate(min_ms) };
         head.is_truncating.store(false, Ordering::Release);
         outcome
     }
@@ -60,7 +60,34 @@ impl Head {
 }
 
 impl Shared {
-    fn collect(&self, min_ms: i64) -> Result<()> {
+    /// Collects what is before `min_ms`, moves the bounds to what is left and deletes chunk files.
+    fn truncate(&self, min_ms: i64) -> Result<()> {
+        let all = self.collect(min_ms);
+        if all.min_ms > min_ms {
+            let appendable_ms = self.appendable_min_valid_ms();
+            if all.min_ms < appendable_ms {
+                self.min_ms.store(all.min_ms, Ordering::Relaxed);
+                self.min_valid_ms.store(all.min_ms, Ordering::Relaxed);
+            } else {
+                self.min_ms.store(appendable_ms, Ordering::Relaxed);
+            }
+        }
+        let outcome = self.chunks.truncate(all.first_file);
+        outcome.map_err(|source| Error::Io { op: "delete head chunk files".into(), source })
+    }
+
+    /// After a replay: drops what the log repeats although blocks have it, and series without samples.
+    pub(super) fn collect_replayed(&self) {
+        let min_valid_ms = self.min_valid_ms.load(Ordering::Relaxed);
+        if !self.is_initialized() {
+            return;
+        }
+        // Chunks on disk may reach back behind the end of the blocks.
+        self.min_ms.fetch_max(min_valid_ms, Ordering::Relaxed);
+        self.collect(self.min_ms.load(Ordering::Relaxed));
+    }
+
+    fn collect(&self, min_ms: i64) -> Collected {
         let watch = Stopwatch::start();
         let mut all = Collected {
             min_ms: i64::MAX,
@@ -82,18 +109,8 @@ impl Shared {
         let mut expired = self.expired.lock();
         expired.extend(gone.into_iter().map(|number| (number, all.min_ms)));
         drop(expired);
-        if all.min_ms > min_ms {
-            let appendable_ms = self.appendable_min_valid_ms();
-            if all.min_ms < appendable_ms {
-                self.min_ms.store(all.min_ms, Ordering::Relaxed);
-                self.min_valid_ms.store(all.min_ms, Ordering::Relaxed);
-            } else {
-                self.min_ms.store(appendable_ms, Ordering::Relaxed);
-            }
-        }
         self.metrics.gc_seconds.observe(watch.elapsed_seconds());
-        let outcome = self.chunks.truncate(all.first_file);
-        outcome.map_err(|source| Error::Io { op: "delete head chunk files".into(), source })
+        all
     }
 
     fn collect_shard(

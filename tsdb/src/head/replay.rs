@@ -230,6 +230,7 @@ impl Replay {
         head.metrics.series.add(self.stats.num_series as f64);
         let last = self.duplicates.iter().map(|(&number, &(_, last_ms))| (number, last_ms));
         head.expired.lock().extend(last);
+        head.collect_replayed();
         self.stats.num_samples = tally.appended;
         Ok(self.stats)
     }

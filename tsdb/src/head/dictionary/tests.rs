@@ -53,4 +53,8 @@ fn lists_of_each_length() {
     lists.free(3, a);
     assert_eq!(lists.insert(&[0, 0, 0]), a);
     assert_eq!(lists.get(3, c), [7, 8, 9]);
+    let wide: Vec<PairId> = (0..1000).collect();
+    let (first, second) = (lists.insert(&wide), lists.insert(&wide));
+    assert_eq!(lists.get(1000, second), wide);
+    assert_ne!(first, second);
 }

@@ -1,6 +1,7 @@
 //! Truncation: what goes, what stays, who waits.
 
-use crate::head::tests::{commit, equal, head, open, read, read_all, resolve};
+use crate::head::Head;
+use crate::head::tests::{commit, equal, head, open, options, read, read_all, resolve};
 use disk::{Disk, SimDisk};
 use model::TimeRange;
 use std::path::Path;
@@ -104,4 +105,30 @@ fn truncation_waits_for_readers_of_the_past() {
     drop(past);
     worker.join().unwrap().unwrap();
     assert_eq!(read(&*present, &[], &SelectHints::default()).len(), 1);
+}
+
+#[test]
+fn a_replay_leaves_out_what_blocks_have() {
+    let disk = SimDisk::new();
+    let (head, _) = open(Arc::new(disk.clone()), 2);
+    let samples: Vec<(i64, f64)> = (0..960).map(|i| (i * 15_000, i as f64)).collect();
+    commit(&head, &[("a", "old")], &samples[..100]);
+    for part in samples.chunks(100) {
+        commit(&head, &[("a", "1")], part);
+    }
+    head.map_full_chunks().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(disk.kill());
+    let again = Head::new(options(Arc::clone(&disk), 4), 1, &metrics::Registry::new());
+    again.set_min_valid_time(2 * HOUR);
+    let (mut replay, loaded) = again.replay().unwrap();
+    assert_eq!(loaded.num_chunks, 7);
+    let mut records = wal::Reader::dir(disk, Path::new("wal")).unwrap();
+    while let Some(record) = records.next_record().unwrap() {
+        replay.apply(record).unwrap();
+    }
+    replay.finish().unwrap();
+    assert_eq!((again.num_series(), again.min_time()), (1, 2 * HOUR));
+    let all = read_all(&again);
+    assert_eq!((all[0].0.as_str(), all[0].1.len()), ("a=1", 480));
+    assert!(again.keeps_series_record(1, 0) && !again.is_series_alive(1));
 }
