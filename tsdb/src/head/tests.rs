@@ -291,6 +291,69 @@ fn duplicate_references_in_a_log_lead_to_one_series() {
     assert_eq!(new.get(), 10);
 }
 
+#[test]
+fn concurrent_readers_see_whole_commits() {
+    let head = head();
+    let names: Vec<String> = (0..16).map(|series| format!("s{series:02}")).collect();
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut num_read = 0;
+            while !is_done.load(std::sync::atomic::Ordering::Acquire) || num_read == 0 {
+                let all = read_all(&head);
+                // Every commit brings one sample to each series, which lie in all shards.
+                assert!(all.windows(2).all(|pair| pair[0].1 == pair[1].1));
+                assert!(all.is_empty() || all.len() == names.len());
+                num_read += 1;
+            }
+        });
+        let mapper = scope.spawn(|| {
+            while !is_done.load(std::sync::atomic::Ordering::Acquire) {
+                head.map_full_chunks().unwrap();
+                std::thread::yield_now();
+            }
+        });
+        for step in 0..400 {
+            let mut appender = head.appender(0);
+            for name in &names {
+                let samples = [(step * 15_000, step as f64)];
+                assert_eq!(add(&mut *appender, &[("s", name)], &samples), []);
+            }
+            appender.commit().unwrap();
+        }
+        is_done.store(true, std::sync::atomic::Ordering::Release);
+        reader.join().unwrap();
+        mapper.join().unwrap();
+    });
+    assert!(read_all(&head).iter().all(|series| series.1.len() == 400));
+}
+
+#[test]
+fn the_heaviest_labels_are_shown_over_all_shards() {
+    let head = head();
+    for series in 0..30 {
+        let (name, pod) = (format!("m{}", series % 3), format!("pod-{series:02}"));
+        commit(&head, &[("__name__", &name), ("job", "x"), ("pod", &pod)], &[(1000, 1.0)]);
+    }
+    let stats = head.stats(2);
+    let rows = |list: &[super::LabelStat]| -> Vec<(String, u64)> {
+        list.iter().map(|stat| (stat.name.to_string(), stat.value)).collect()
+    };
+    assert_eq!((stats.num_series, stats.num_chunks, stats.num_label_pairs), (30, 30, 34));
+    assert_eq!((stats.min_time_ms, stats.max_time_ms), (1000, 1000));
+    assert_eq!(
+        rows(&stats.label_value_count_by_label_name),
+        [("pod".to_owned(), 30), ("__name__".to_owned(), 3)]
+    );
+    assert_eq!(
+        rows(&stats.memory_in_bytes_by_label_name),
+        [("pod".to_owned(), 180), ("__name__".to_owned(), 60)]
+    );
+    assert_eq!(rows(&stats.series_count_by_label_value_pair)[0], ("job=x".to_owned(), 30));
+    assert_eq!(head.stats(10).series_count_by_metric_name.len(), 3);
+    assert!(stats.series_count_by_metric_name.iter().all(|stat| stat.value == 10));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
