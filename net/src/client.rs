@@ -168,7 +168,7 @@ async fn read(
     if response.status != 200 {
         return Ok(response);
     }
-    let gzip = text(header::CONTENT_ENCODING).eq_ignore_ascii_case("gzip");
+    let gzip = &*text(header::CONTENT_ENCODING) == "gzip";
     let mut reader = BodyReader::new(std::mem::take(body), gzip, request.body_size_limit);
     let mut incoming = answer.into_body();
     while let Some(frame) = incoming.frame().await {
@@ -191,7 +191,7 @@ fn parse_url(text: &str) -> Result<Url, Error> {
     }
 }
 
-/// Where an answer redirects to.
+/// Where an answer redirects to; without a location it is the answer.
 fn redirect_target(
     url: &Url,
     status: http::StatusCode,
@@ -201,10 +201,7 @@ fn redirect_target(
         return None;
     }
     let failed = |what: String| Error::Request { url: url.as_str().into(), what: what.into() };
-    let Some(location) = location else {
-        return Some(Err(failed(format!("{} response missing Location header", status.as_u16()))));
-    };
-    let text = String::from_utf8_lossy(location.as_bytes());
+    let text = String::from_utf8_lossy(location?.as_bytes());
     let target = url.join(&text).map_err(|e| failed(format!("Location {text:?}: {e}")));
     Some(target.and_then(|target| parse_url(target.as_str())))
 }

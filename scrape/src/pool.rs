@@ -1,6 +1,7 @@
 //! The targets of one job: which are scraped, which loops start and stop when targets or configuration change.
 
 use crate::config::ScrapeConfig;
+use crate::failure_log::FailureLog;
 use crate::fetch::Fetch;
 use crate::ingest::SampleRules;
 use crate::manager::Shared;
@@ -259,6 +260,7 @@ fn context(
         extra_metrics: config.extra_scrape_metrics,
         target_limit: config.limits.target_limit,
         num_targets,
+        failure_log: FailureLog::new(&config.scrape_failure_log_file, &config.job_name),
         metadata_entries: shared.metrics.metadata_entries.with(&[&config.job_name]),
         metadata_bytes: shared.metrics.metadata_bytes.with(&[&config.job_name]),
     }))

@@ -1,6 +1,7 @@
 //! The life of one target: wait for its place in the interval, scrape, report, and at the end leave markers. One task
 //! each; what it decides about samples is in `ingest`, when it acts is in `schedule`.
 
+use crate::failure_log::FailureLog;
 use crate::fetch::{Fetch, FetchRequest, format_of};
 use crate::ingest::{Counts, Ingest, SampleRules};
 use crate::manager::Clock;
@@ -51,6 +52,7 @@ pub(crate) struct LoopContext {
     pub(crate) target_limit: u64,
     /// Number of targets of the job, for its limit.
     pub(crate) num_targets: Arc<AtomicUsize>,
+    pub(crate) failure_log: Option<FailureLog>,
     pub(crate) metadata_entries: Gauge,
     pub(crate) metadata_bytes: Gauge,
 }
@@ -164,8 +166,11 @@ impl ScrapeLoop {
             }
             Err(_) => 0,
         };
-        if fetched.is_err() {
+        if let Err(error) = &fetched {
             self.body.clear();
+            if let (Error::Fetch(error), Some(log)) = (error, &self.context.failure_log) {
+                log.write(timestamp_ms, &self.target.url, &error.to_string()).await;
+            }
         }
         let mut job = IngestJob {
             ingest: std::mem::take(&mut self.ingest),

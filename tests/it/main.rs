@@ -13,6 +13,7 @@ mod file_sd;
 mod functions;
 mod head;
 mod http;
+mod http_client;
 mod parse;
 mod queries;
 mod regex;

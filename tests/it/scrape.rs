@@ -18,7 +18,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Why a scenario is not replayed, by its name; the others must agree.
-const EXCEPTIONS: [(&str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str); 8] = [
+    ("target_removed_and_back", "the record varies with the delays of discovery"),
+    ("target_removed_with_timestamps", "in the record, discovery took longer than a scrape"),
+    ("reload_label_changed", "the record varies with the delays of discovery"),
     ("target_scheme_https", "three targets have the same labels, so that scrape 0 is not defined"),
     ("target_duplicates_dedup", "two targets share one script; who got which answer was chance"),
     ("target_interval_labels", "five targets share one script; who got which answer was chance"),
@@ -116,7 +119,7 @@ async fn replay(scenario: &Scenario) -> Outcome {
         script::change_files(&action, &mut files);
         if let Some(text) = action["config"].as_str() {
             let loaded = load(text);
-            assert_eq!(loaded.is_some(), action["reload_status"] == 200, "{}", scenario.name);
+            assert_eq!(loaded.is_some(), action["reload_status"][0] == 200, "{}", scenario.name);
             let Some(loaded) = loaded else { continue };
             config = loaded;
             published = groups(&config, &files, &published);
@@ -170,30 +173,30 @@ fn run(file: &str, least: usize) {
 
 #[test]
 fn staleness() {
-    run("staleness", 0);
+    run("staleness", 59);
 }
 
 #[test]
 fn labels() {
-    run("labels", 0);
+    run("labels", 43);
 }
 
 #[test]
 fn limits() {
-    run("limits", 0);
+    run("limits", 26);
 }
 
 #[test]
 fn targets() {
-    run("targets", 0);
+    run("targets", 21);
 }
 
 #[test]
 fn discovery_updates() {
-    run("sd_updates", 0);
+    run("sd_updates", 4);
 }
 
 #[test]
 fn text_format() {
-    run("formats", 0);
+    run("formats", 5);
 }

@@ -6,7 +6,7 @@ use model::{Labels, LabelsBuilder};
 use scrape::config::ScrapeConfig;
 use scrape::{Clock, Fetch, FetchError, FetchRequest, Fetching};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -115,6 +115,8 @@ struct Progress {
     base_ms: Option<i64>,
     /// Answers used up and scrapes begun, by address.
     used: BTreeMap<String, (usize, usize)>,
+    /// Addresses that were asked more often than they have answers.
+    over: BTreeSet<String>,
     /// Addresses with a connection that is kept alive.
     alive: BTreeMap<String, bool>,
 }
@@ -164,7 +166,10 @@ impl Script {
         let scrape = used.1;
         used.1 += 1;
         let script = self.answers.get(address)?;
-        let mut answer = script.get(used.0)?.clone();
+        let Some(mut answer) = script.get(used.0).cloned() else {
+            progress.over.insert(address.to_owned());
+            return None;
+        };
         used.0 += 1;
         let dies = |answer: &Value| answer["drop"] == true || answer["rst"] == true;
         if dies(&answer) && alive {
@@ -296,9 +301,6 @@ impl Script {
     /// Whether this URL was asked more often than it has answers.
     fn is_over(&self, url: &str) -> bool {
         let progress = self.progress.lock().expect("no panic");
-        self.answers.iter().any(|(address, script)| {
-            let used = progress.used.get(address).copied().unwrap_or_default();
-            url.contains(address.as_str()) && used.1 > used.0.max(script.len())
-        })
+        progress.over.iter().any(|address| url.contains(address.as_str()))
     }
 }

@@ -1,0 +1,70 @@
+//! The text parser, cold and with known lines: ns per sample.
+
+use divan::{Bencher, counter::ItemsCount};
+use expfmt::{Entry, TextParser};
+
+fn main() {
+    divan::main();
+}
+
+const NUM_SAMPLES: usize = 2000;
+
+/// A body like that of a node exporter: families of a few series, with help and type.
+fn body() -> Vec<u8> {
+    let mut text = String::new();
+    for family in 0..NUM_SAMPLES / 8 {
+        let name = format!("node_network_statistics_{family}_total");
+        text +=
+            &format!("# HELP {name} Number of packets of kind {family}.\n# TYPE {name} gauge\n");
+        for device in 0..8 {
+            let value = (family * 7919 + device * 104_729) as f64 * 1.25;
+            text += &format!("{name}{{device=\"eth{device}\",direction=\"receive\"}} {value}\n");
+        }
+    }
+    text.into_bytes()
+}
+
+fn series(body: &[u8]) -> Vec<Vec<u8>> {
+    let mut parser = TextParser::new(body);
+    let mut all = Vec::new();
+    while let Ok(Some(entry)) = parser.next() {
+        if let Entry::Sample(sample) = entry {
+            all.push(sample.series.to_vec());
+        }
+    }
+    all
+}
+
+#[divan::bench]
+fn parse_all(bencher: Bencher<'_, '_>) {
+    let body = body();
+    bencher.counter(ItemsCount::new(NUM_SAMPLES)).bench(|| {
+        let mut parser = TextParser::new(&body);
+        let mut sum = 0.0;
+        while let Ok(Some(entry)) = parser.next() {
+            if let Entry::Sample(sample) = entry {
+                sum += sample.value;
+            }
+        }
+        sum
+    });
+}
+
+#[divan::bench]
+fn parse_known_lines(bencher: Bencher<'_, '_>) {
+    let body = body();
+    let known = series(&body);
+    bencher.counter(ItemsCount::new(NUM_SAMPLES)).bench(|| {
+        let mut parser = TextParser::new(&body);
+        let mut sum = 0.0;
+        for series in &known {
+            while parser.at_comment() {
+                divan::black_box(parser.next().is_ok());
+            }
+            if let Ok(Some((value, _))) = parser.next_of(series) {
+                sum += value;
+            }
+        }
+        sum
+    });
+}
