@@ -17,7 +17,7 @@ use crate::token::{Kind, Token};
 
 /// Expressions nested deeper than this are refused: parsing and evaluating them would exhaust the stack.
 const MAX_NESTING: u32 = 250;
-/// Trees higher than this are refused, also those of long chains like `a or b or …`.
+/// Trees higher than this are refused, also those of long chains like `a or b or ...`.
 const MAX_HEIGHT: u32 = 1000;
 
 /// The expression that `text` is. `text` need not be UTF-8; where it is not matters in comments only.

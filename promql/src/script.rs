@@ -104,7 +104,7 @@ pub struct Eval {
 pub enum Expected {
     /// These series; one value each for an instant query.
     Series(Vec<SeriesLine>),
-    /// A range vector: these series, with values at `start_ms`, `start_ms + step_ms`, …
+    /// A range vector: these series, with values at `start_ms`, `start_ms + step_ms`, ...
     RangeVector {
         /// Time of the first value.
         start_ms: i64,

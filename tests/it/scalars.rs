@@ -12,34 +12,35 @@ fn text(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Object(map) if map.contains_key("b64") => {
             let bytes = base64::engine::general_purpose::STANDARD
-                .decode(map["b64"].as_str().unwrap())
-                .unwrap();
+                .decode(map["b64"].as_str().expect("recorded"))
+                .expect("recorded");
             String::from_utf8(bytes).ok()
         }
         Value::Object(map) => {
-            let times = map["times"].as_u64().unwrap() as usize;
-            Some(map["repeat"].as_str().unwrap().repeat(times))
+            let times = map["times"].as_u64().expect("recorded") as usize;
+            Some(map["repeat"].as_str().expect("recorded").repeat(times))
         }
         _ => None,
     }
 }
 
 fn bits(value: &Value) -> f64 {
-    f64::from_bits(u64::from_str_radix(value.as_str().unwrap(), 16).unwrap())
+    f64::from_bits(u64::from_str_radix(value.as_str().expect("recorded"), 16).expect("recorded"))
 }
 
 fn number(value: &Value) -> i64 {
-    value.as_i64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())
+    value.as_i64().unwrap_or_else(|| value.as_str().expect("recorded").parse().expect("recorded"))
 }
 
 /// What we make of a line, as pairs of a field and its value; `None` if the line is not ours to answer.
+#[expect(clippy::too_many_lines, reason = "table")]
 fn answer(line: &Value) -> Option<Vec<(&'static str, Value)>> {
     let input = || text(&line["in"]);
     let outcome = |result: Result<Vec<(&'static str, Value)>, String>| match result {
         Ok(fields) => fields,
         Err(error) => vec![("error", error.into())],
     };
-    Some(match line["k"].as_str().unwrap() {
+    Some(match line["k"].as_str().expect("recorded") {
         "duration" => {
             let parsed = duration::parse(&input()?);
             let mut fields = outcome(
@@ -103,7 +104,7 @@ fn answer(line: &Value) -> Option<Vec<(&'static str, Value)>> {
             let ms = number(&line["ms"]);
             timestamp::write_json(ms, &mut json);
             vec![
-                ("json", String::from_utf8(json).unwrap().into()),
+                ("json", String::from_utf8(json).expect("recorded").into()),
                 ("model_time", timestamp::format_seconds(ms).into()),
             ]
         }
@@ -130,8 +131,10 @@ fn answer(line: &Value) -> Option<Vec<(&'static str, Value)>> {
         "escape" => names(&input()?),
         "unescape" => ["underscores", "dots", "values", "allow-utf-8"]
             .map(|scheme| {
-                let unescaped =
-                    scheme.parse::<EscapingScheme>().unwrap().unescape(&input().unwrap());
+                let unescaped = scheme
+                    .parse::<EscapingScheme>()
+                    .expect("recorded")
+                    .unescape(&input().expect("recorded"));
                 (scheme, unescaped.into())
             })
             .to_vec(),
@@ -149,13 +152,14 @@ fn answer(line: &Value) -> Option<Vec<(&'static str, Value)>> {
             vec![("string", labels(&line["labels"])?.to_string().into())]
         }
         "matcher_text" => {
-            let op = match line["type"].as_str().unwrap() {
+            let op = match line["type"].as_str().expect("recorded") {
                 "=" => MatchOp::Equal,
                 "!=" => MatchOp::NotEqual,
                 "=~" => MatchOp::Regex,
                 _ => MatchOp::NotRegex,
             };
-            let matcher = Matcher::new(&text(&line["name"])?, op, &text(&line["value"])?).unwrap();
+            let matcher =
+                Matcher::new(&text(&line["name"])?, op, &text(&line["value"])?).expect("recorded");
             vec![("string", matcher.to_string().into())]
         }
         _ => return None,
@@ -166,7 +170,7 @@ fn names(name: &str) -> Vec<(&'static str, Value)> {
     [("underscores", "underscores_back"), ("dots", "dots_back"), ("values", "values_back")]
         .into_iter()
         .flat_map(|(scheme, back)| {
-            let parsed: EscapingScheme = scheme.parse().unwrap();
+            let parsed: EscapingScheme = scheme.parse().expect("recorded");
             let escaped = parsed.escape(name);
             let unescaped = parsed.unescape(&escaped);
             [(scheme, escaped.into()), (back, unescaped.into())]
@@ -190,7 +194,8 @@ fn every_line_agrees() {
     let mut wrong = Vec::new();
     for line in tests::golden("scalars.jsonl") {
         let Some(fields) = answer(&line) else { continue };
-        let (right, all) = counts.entry(line["k"].as_str().unwrap().to_owned()).or_default();
+        let (right, all) =
+            counts.entry(line["k"].as_str().expect("recorded").to_owned()).or_default();
         *all += 1;
         let differs = fields.iter().any(|(field, value)| line[*field] != *value);
         // A line that is an error must be one for us.

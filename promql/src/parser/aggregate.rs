@@ -51,7 +51,7 @@ impl Parser<'_> {
         Ok((self.aggregate_modifier()?, self.arguments()?))
     }
 
-    /// `by (…)` or `without (…)` if it is next; `true` for the latter.
+    /// `by (...)` or `without (...)` if it is next; `true` for the latter.
     fn aggregate_modifier(&mut self) -> Parsed<Option<(bool, Vec<Box<str>>)>> {
         let without = match self.peek()?.kind {
             Kind::By => false,

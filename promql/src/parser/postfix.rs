@@ -96,8 +96,8 @@ impl Parser<'_> {
         let operand = self.context(operand, "@", "timestamp")?;
         let (span, closing) = (expr.span(), self.closing);
         let at = match operand {
-            Operand::At(at) => at,
-            Operand::Seconds(seconds) => {
+            Moment::At(at) => at,
+            Moment::Seconds(seconds) => {
                 let limit = 9_223_372_036_854_775_808.0;
                 // The largest integer is no float, and so the bound itself is out.
                 if !seconds.is_finite() || seconds >= limit || seconds <= -limit {
@@ -123,14 +123,14 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn at_operand(&mut self) -> Parsed<Operand> {
+    fn at_operand(&mut self) -> Parsed<Moment> {
         let token = self.peek()?;
         if let Kind::Start | Kind::End = token.kind {
             self.next()?;
             self.expect(Kind::LeftParen)?;
             self.expect(Kind::RightParen)?;
             let start = token.kind == Kind::Start;
-            return Ok(Operand::At(if start { At::Start } else { At::End }));
+            return Ok(Moment::At(if start { At::Start } else { At::End }));
         }
         let negative = self.sign()?.unwrap_or_default();
         let token = self.peek()?;
@@ -138,7 +138,7 @@ impl Parser<'_> {
             return Err(Fail::Unexpected(token));
         }
         let value = self.number()?.value;
-        Ok(Operand::Seconds(if negative { -value } else { value }))
+        Ok(Moment::Seconds(if negative { -value } else { value }))
     }
 
     fn extended(&mut self, expr: &mut Expr, extended: Extended) -> Parsed<()> {
@@ -166,7 +166,7 @@ impl Parser<'_> {
     }
 }
 
-enum Operand {
+enum Moment {
     At(At),
     Seconds(f64),
 }
