@@ -70,7 +70,7 @@ impl Regex {
             }
             Shape::Glob(glob) => glob.is_match(text),
             Shape::General(prefix) => {
-                text.starts_with(&**prefix)
+                analyse::begins_with(text, prefix)
                     && self.program().is_match(Input::new(text).anchored(Anchored::Yes))
             }
         }
