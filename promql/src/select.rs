@@ -16,13 +16,17 @@ const HISTOGRAMS_SKIPPED: &str = "native histogram samples are not supported and
 /// How many rows a batch on its way to the next operator has.
 pub(crate) const BATCH_ROWS: usize = SeriesBatch::TARGET_SERIES;
 
+/// What is done with the labels and samples of a series.
+pub(crate) type EachSeries<'f> =
+    &'f mut dyn FnMut(&[LabelPair], &mut SampleColumns) -> Result<(), Error>;
+
 /// Calls `each` with the labels and samples of every selected series, staleness markers included.
 pub(crate) fn for_each_series(
     exec: &Exec<'_>,
     select: &Select,
     windows: &Windows,
     instant: bool,
-    each: &mut dyn FnMut(&[LabelPair], &mut SampleColumns) -> Result<(), Error>,
+    each: EachSeries<'_>,
 ) -> Result<(), Error> {
     let range = windows.span();
     let hints = hints::select_hints(windows, instant);

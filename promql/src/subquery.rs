@@ -7,12 +7,16 @@ use crate::plan::{Look, Node, subquery_grid};
 use chunk::SampleColumns;
 use model::{LabelPair, StepGrid};
 
+/// What is done with the labels, the pending name removal and the points of a series.
+pub(crate) type EachSeries<'f> =
+    &'f mut dyn FnMut(&[LabelPair], bool, &mut SampleColumns) -> Result<(), Error>;
+
 /// Calls `each` with the labels, the pending name removal and the points of every series of the subquery.
 pub(crate) fn for_each_series(
     exec: &Exec<'_>,
     (inner, range_ms, step_ms, look): (&Node, i64, i64, Look),
     outer: StepGrid,
-    each: &mut dyn FnMut(&[LabelPair], bool, &mut SampleColumns) -> Result<(), Error>,
+    each: EachSeries<'_>,
 ) -> Result<(), Error> {
     let grid = subquery_grid(outer, range_ms, step_ms, look)?;
     if grid.len == 0 {

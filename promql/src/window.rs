@@ -11,12 +11,20 @@ use crate::{absent, bitmap, select, subquery};
 use chunk::SampleColumns;
 use model::{LabelPair, LabelsColumn, StepGrid, Sym};
 
+/// What is done with labels, pending name removal and samples of a series.
+type EachSeries<'f> =
+    &'f mut dyn FnMut(&[LabelPair], bool, &mut SampleColumns, &Windows) -> Result<(), Error>;
+
+/// What is done with labels, samples and edges of the window of a series.
+type EachWindow<'f> =
+    &'f mut dyn FnMut(&[LabelPair], Samples<'_>, &Window) -> Result<(), Error>;
+
 /// Calls `each` with labels, pending name removal and samples of every series of a range; no staleness markers.
 pub(crate) fn for_each_series(
     exec: &Exec<'_>,
     range: &Range,
     grid: StepGrid,
-    each: &mut dyn FnMut(&[LabelPair], bool, &mut SampleColumns, &Windows) -> Result<(), Error>,
+    each: EachSeries<'_>,
 ) -> Result<(), Error> {
     match &range.source {
         Source::Stored(selector) => {
@@ -41,7 +49,7 @@ pub(crate) fn for_each_window(
     exec: &Exec<'_>,
     range: &Range,
     grid: StepGrid,
-    each: &mut dyn FnMut(&[LabelPair], Samples<'_>, &Window) -> Result<(), Error>,
+    each: EachWindow<'_>,
 ) -> Result<(), Error> {
     for_each_series(exec, range, grid, &mut |labels, drop, columns, windows| {
         let mut found = None;

@@ -30,7 +30,7 @@ impl<const MAX: bool> Extreme<MAX> {
         while let Some(&last) = self.candidates.back() {
             let held = values[last];
             let beaten = if MAX { x > held } else { x < held };
-            if !beaten && !(self.timestamp && x == held) {
+            if !(beaten || self.timestamp && x == held) {
                 break;
             }
             self.candidates.pop_back();

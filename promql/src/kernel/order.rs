@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Ascending with NaN lowest.
-pub(crate) fn nan_lowest(a: &f64, b: &f64) -> Ordering {
+fn nan_lowest(a: f64, b: f64) -> Ordering {
     a.partial_cmp(b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
 
@@ -18,7 +18,7 @@ pub(crate) fn quantile(phi: f64, values: &mut [f64]) -> f64 {
     if phi > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_unstable_by(nan_lowest);
+    values.sort_unstable_by(|a, b| nan_lowest(*a, *b));
     let last = values.len() - 1;
     let rank = phi * last as f64;
     let low = rank.floor().max(0.0);

@@ -132,7 +132,7 @@ impl Kernel for SlidingSum {
             whole & (v.trunc() == *v)
         });
         // Rounding in `size` itself cannot hide an overshoot: it is exact up to the bound.
-        if !whole || !(size < EXACT) {
+        if !whole || size >= EXACT {
             return;
         }
         let mut sum = 0.0;
