@@ -74,7 +74,7 @@ pub(crate) fn over_time(
     let mut kernel = crate::kernel::Each(|_: crate::kernel::Samples<'_>, _: &_| Some(1.0));
     window::for_each_series(exec, &call.range, grid, &mut |_, _, columns, windows| {
         let emit = |step: usize, _| bitmap::set(&mut found, step);
-        let count = |step, num| exec.count(step, num);
+        let count = |step, num, new| exec.count(step, num, new);
         crate::kernel::slide(&mut kernel, windows, select::samples(columns), emit, count);
         Ok(())
     })?;

@@ -1,6 +1,9 @@
 //! The way in: options, requests, answers, failures. Parses, plans, runs and shapes the result; no clock, no threads of
 //! its own: deadlines arrive through [`Cancel`].
 
+#[cfg(test)]
+mod tests;
+
 use crate::annotations::Notes;
 use crate::ast::{Expr, Features, ValueType};
 use crate::error::ParseError;
@@ -68,6 +71,10 @@ pub struct Stats {
     pub total_queryable_samples: u64,
     /// The same for each step.
     pub samples_per_step: Vec<u64>,
+    /// Samples read: those that several windows share count once.
+    pub samples_read: u64,
+    /// The same for each step.
+    pub samples_read_per_step: Vec<u64>,
     /// The most samples held at once.
     pub peak_samples: usize,
 }

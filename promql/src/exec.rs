@@ -16,7 +16,8 @@ use storage::{Cancel, Querier};
 struct Accounts {
     held: usize,
     peak: usize,
-    per_step: Vec<u64>,
+    /// Samples looked at and samples read, for each step.
+    per_step: Vec<[u64; 2]>,
 }
 
 /// A query at work.
@@ -60,9 +61,13 @@ impl<'a> Exec<'a> {
 
     pub(crate) fn finish(self) -> (Notes, Stats) {
         let accounts = self.accounts.into_inner();
+        let [samples_per_step, samples_read_per_step] =
+            [0, 1].map(|kind| accounts.per_step.iter().map(|step| step[kind]).collect::<Vec<_>>());
         let stats = Stats {
-            total_queryable_samples: accounts.per_step.iter().sum(),
-            samples_per_step: accounts.per_step,
+            total_queryable_samples: samples_per_step.iter().sum(),
+            samples_per_step,
+            samples_read: samples_read_per_step.iter().sum(),
+            samples_read_per_step,
             peak_samples: accounts.peak,
         };
         (self.notes.into_inner(), stats)
@@ -89,29 +94,30 @@ impl<'a> Exec<'a> {
 
     /// Operands are gone, `num` samples of the result stay: `before` were held before the operands were made.
     pub(crate) fn settle(&self, before: usize, num: usize) -> Result<(), Error> {
-        self.hold(num, 0)?;
-        self.accounts.borrow_mut().held = before + num;
-        Ok(())
+        self.accounts.borrow_mut().held = before;
+        self.hold(num, 0)
     }
 
-    /// Samples that one step looked at.
-    pub(crate) fn count(&self, step: usize, num: usize) {
+    /// Samples that one step looked at, and how many of them no step before did.
+    pub(crate) fn count(&self, step: usize, num: usize, new: usize) {
         let per_step = &mut self.accounts.borrow_mut().per_step;
         if per_step.len() <= step {
-            per_step.resize(step + 1, 0);
+            per_step.resize(step + 1, [0; 2]);
         }
-        per_step[step] += num as u64;
+        per_step[step][0] += num as u64;
+        per_step[step][1] += new as u64;
     }
 
     /// Runs `work` with counters of its own and gives back how many samples it looked at.
     pub(crate) fn apart<T>(
         &self,
         work: impl FnOnce() -> Result<T, Error>,
-    ) -> Result<(T, u64), Error> {
+    ) -> Result<(T, [usize; 2]), Error> {
         let outer = std::mem::take(&mut self.accounts.borrow_mut().per_step);
         let result = work();
         let inner = std::mem::replace(&mut self.accounts.borrow_mut().per_step, outer);
-        Ok((result?, inner.iter().sum()))
+        let total = |kind: usize| inner.iter().map(|step| step[kind] as usize).sum();
+        Ok((result?, [total(0), total(1)]))
     }
 
     /// The vector of `node` at every step of `grid`, batch by batch in series order.
@@ -155,7 +161,13 @@ impl<'a> Exec<'a> {
             Node::Number(_) => unreachable!("scalars are not vectors"),
         };
         let out = out.without_empty_rows();
-        self.settle(before, out.num_samples())?;
+        let num = out.num_samples();
+        if matches!(node, Node::Call(_) | Node::Binary(_)) {
+            // The reference copies the operands of a step before it computes the step.
+            let operands = self.held().saturating_sub(before) / grid.len.max(1);
+            self.hold(0, operands + num)?;
+        }
+        self.settle(before, num)?;
         Ok(out)
     }
 
@@ -163,8 +175,8 @@ impl<'a> Exec<'a> {
     fn invariant(&self, inner: &Node, grid: StepGrid) -> Result<StepBatch, Error> {
         let first = hints::first_step(grid);
         let before = self.held();
-        let (once, looked_at) = self.apart(|| self.vector(inner, first))?;
-        (0..grid.len).for_each(|step| self.count(step, looked_at as usize));
+        let (once, [num, new]) = self.apart(|| self.vector(inner, first))?;
+        (0..grid.len).for_each(|step| self.count(step, num, new));
         if grid.len <= 1 {
             return Ok(once);
         }
@@ -185,8 +197,8 @@ impl<'a> Exec<'a> {
             Node::Number(value) => Ok(vec![*value; grid.len]),
             Node::Invariant(inner) => {
                 let first = hints::first_step(grid);
-                let (once, looked_at) = self.apart(|| self.scalar(inner, first))?;
-                (0..grid.len).for_each(|step| self.count(step, looked_at as usize));
+                let (once, [num, new]) = self.apart(|| self.scalar(inner, first))?;
+                (0..grid.len).for_each(|step| self.count(step, num, new));
                 Ok(vec![once.first().copied().unwrap_or(f64::NAN); grid.len])
             }
             Node::Negate(inner) => {
@@ -269,10 +281,10 @@ pub(crate) fn answer(exec: &Exec<'_>, plan: &Plan, grid: StepGrid) -> Result<Val
         Root::Text(text) => Ok(Value::String { timestamp_ms, value: text.clone() }),
         Root::Scalar(node) => {
             let values = exec.scalar(node, grid)?;
+            exec.settle(exec.held(), values.len())?;
             if instant {
                 return Ok(Value::Scalar { timestamp_ms, value: values[0] });
             }
-            exec.settle(exec.held(), values.len())?;
             let mut out = StepBatch::new(grid.len);
             if grid.len > 0 {
                 out.push_row(&[], false);
@@ -324,9 +336,14 @@ fn matrix(exec: &Exec<'_>, batch: &StepBatch, grid: StepGrid) -> Matrix {
             continue;
         }
         out.labels.push(batch.labels.get(row).iter().copied());
-        for step in bitmap::ones(batch.bits(row)) {
-            out.timestamps_ms.push(grid.at(step));
-            out.values.push(batch.row(row)[step]);
+        if bitmap::count(batch.bits(row)) == grid.len {
+            out.timestamps_ms.extend((0..grid.len).map(|step| grid.at(step)));
+            out.values.extend_from_slice(batch.row(row));
+        } else {
+            for step in bitmap::ones(batch.bits(row)) {
+                out.timestamps_ms.push(grid.at(step));
+                out.values.push(batch.row(row)[step]);
+            }
         }
         out.ends.push(out.values.len());
     }
@@ -338,7 +355,7 @@ fn range_answer(exec: &Exec<'_>, range: &Range, grid: StepGrid) -> Result<Matrix
     let mut series = Vec::new();
     window::for_each_window(exec, range, grid, &mut |labels, samples, _| {
         exec.hold(samples.times.len(), 0)?;
-        exec.count(0, samples.times.len());
+        exec.count(0, samples.times.len(), samples.times.len());
         series.push((labels.to_vec(), samples.times.to_vec(), samples.values.to_vec()));
         Ok(())
     })?;

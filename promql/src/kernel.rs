@@ -7,6 +7,9 @@ pub(crate) mod order;
 pub(crate) mod pdqsort;
 pub(crate) mod sum;
 
+#[cfg(test)]
+mod tests;
+
 use model::StepGrid;
 
 /// Which samples the windows of a grid hold, relative to the evaluation times.
@@ -83,15 +86,15 @@ impl<F: FnMut(Samples<'_>, &Window) -> Option<f64>> Kernel for Each<F> {
     }
 }
 
-/// Slides `kernel` over `samples`: calls `emit(step, value)` where there is a value and `count(step, samples)` for
-/// the size of every window.
+/// Slides `kernel` over `samples`: calls `emit(step, value)` where there is a value and `count(step, samples, new)` for
+/// the size of every window and how much of it no window before held.
 #[inline]
 pub(crate) fn slide(
     kernel: &mut impl Kernel,
     windows: &Windows,
     samples: Samples<'_>,
     mut emit: impl FnMut(usize, f64),
-    mut count: impl FnMut(usize, usize),
+    mut count: impl FnMut(usize, usize, usize),
 ) {
     kernel.begin(samples);
     let (mut begin, mut end) = (0, 0);
@@ -105,13 +108,14 @@ pub(crate) fn slide(
             begin += 1;
         }
         end = end.max(begin);
+        let seen = end;
         while end < times.len() && times[end] <= last_ms {
             end += 1;
         }
         if begin == end {
             continue;
         }
-        count(step, end - begin);
+        count(step, end - begin, end - seen);
         let eval_ms = windows.grid.at(step);
         let window = Window { begin, end, start_ms, end_ms, step, eval_ms };
         if let Some(value) = kernel.value(samples, &window) {

@@ -99,6 +99,8 @@ pub(crate) fn stream(
         Ok::<_, Error>(())
     };
     let mut whole = StepBatch::new(grid.len);
+    let mut counts = vec![0; grid.len];
+    let mut full_rows = 0;
     for_each_series(exec, select, &windows, true, &mut |labels, columns| {
         out.push_row(labels, drop_name);
         let (values, bits) = out.row_mut(out.len() - 1);
@@ -111,7 +113,12 @@ pub(crate) fn stream(
         if out.undo_empty_row() {
             return Ok(());
         }
-        bitmap::ones(out.bits(out.len() - 1)).for_each(|step| exec.count(step, 1));
+        let bits = out.bits(out.len() - 1);
+        if bitmap::count(bits) == grid.len {
+            full_rows += 1;
+        } else {
+            bitmap::ones(bits).for_each(|step| counts[step] += 1);
+        }
         if out.len() == BATCH_ROWS {
             if timestamps {
                 whole.append(&out);
@@ -122,6 +129,9 @@ pub(crate) fn stream(
         }
         Ok(())
     })?;
+    for (step, num) in counts.into_iter().enumerate() {
+        exec.count(step, num + full_rows, num + full_rows);
+    }
     if timestamps {
         // The value is no longer that of the metric.
         whole.append(&out);

@@ -16,8 +16,7 @@ type EachSeries<'f> =
     &'f mut dyn FnMut(&[LabelPair], bool, &mut SampleColumns, &Windows) -> Result<(), Error>;
 
 /// What is done with labels, samples and edges of the window of a series.
-type EachWindow<'f> =
-    &'f mut dyn FnMut(&[LabelPair], Samples<'_>, &Window) -> Result<(), Error>;
+type EachWindow<'f> = &'f mut dyn FnMut(&[LabelPair], Samples<'_>, &Window) -> Result<(), Error>;
 
 /// Calls `each` with labels, pending name removal and samples of every series of a range; no staleness markers.
 pub(crate) fn for_each_series(
@@ -57,7 +56,7 @@ pub(crate) fn for_each_window(
             found = Some(*window);
             None
         });
-        slide(&mut keep, windows, select::samples(columns), |_, _| {}, |_, _| {});
+        slide(&mut keep, windows, select::samples(columns), |_, _| {}, |_, _, _| {});
         let Some(window) = found else { return Ok(()) };
         let held = columns.timestamps_ms[window.begin..window.end].iter();
         let mut inside = SampleColumns {
@@ -164,6 +163,7 @@ pub(crate) fn stream(
     let mut counters = CounterCheck { exec, call, last: None };
     let mut out = StepBatch::new(grid.len);
     let mut any = false;
+    let mut counts = vec![[0; 2]; grid.len];
     for_each_series(exec, &call.range, grid, &mut |labels, dropped, columns, windows| {
         let drop_name = dropped || (!keeps_name && exec.delayed_name_removal);
         out.push_row(labels, drop_name);
@@ -173,9 +173,10 @@ pub(crate) fn stream(
             values[step] = value;
             bitmap::set(bits, step);
         };
-        kernel.run(windows, select::samples(columns), emit, |step, num| {
+        kernel.run(windows, select::samples(columns), emit, |step, num, new| {
             widest = widest.max(num);
-            exec.count(step, num);
+            counts[step][0] += num;
+            counts[step][1] += new;
         })?;
         any |= widest > 0;
         if out.undo_empty_row() {
@@ -196,6 +197,9 @@ pub(crate) fn stream(
         }
         Ok(())
     })?;
+    for (step, [num, new]) in counts.into_iter().enumerate() {
+        exec.count(step, num, new);
+    }
     if any {
         kernel.annotate(exec, call);
     }

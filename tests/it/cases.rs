@@ -153,3 +153,33 @@ fn random_queries_agree() {
     }
     assert!(failures.is_empty(), "{}", failures[..failures.len().min(10)].join("\n"));
 }
+
+/// What the recorded server said of samples: query, times in seconds, looked at, read, most held at once.
+type Statistics = (&'static str, (i64, i64, i64), u64, u64, usize);
+
+#[test]
+fn statistics_agree() {
+    let Some(shared) = tests::shared() else { return };
+    let storage = MemoryStorage::with_out_of_order();
+    load(&storage, &std::fs::read(shared.join("golden/dataset.rw")).unwrap());
+    let engine = engine(|_| {});
+    const ONE: &str = "rate(req_total{code='200',env='prod',instance='a:9090'}[1m])";
+    let recorded: [Statistics; 6] = [
+        ("sum(rate(req_total[1m]))", (1793494800, 0, 0), 67, 67, 22),
+        ("1", (1793494800, 0, 0), 0, 0, 1),
+        ("sort(slow_total)", (1793494800, 0, 0), 3, 3, 9),
+        ("sum(up)", (1793494800, 0, 0), 3, 3, 3),
+        ("up", (1793494800, 1793494830, 15), 9, 9, 9),
+        (ONE, (1793494800, 1793494860, 30), 13, 9, 8),
+    ];
+    for (query, (start, end, step), looked_at, read, peak) in recorded {
+        let answer = if step == 0 {
+            instant(&engine, &storage, query, start * 1000)
+        } else {
+            range(&engine, &storage, query, (start * 1000, end * 1000, step * 1000))
+        };
+        let stats = answer.unwrap().stats;
+        let got = (stats.total_queryable_samples, stats.samples_read, stats.peak_samples);
+        assert_eq!(got, (looked_at, read, peak), "{query}");
+    }
+}

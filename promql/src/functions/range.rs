@@ -116,7 +116,7 @@ impl RangeKernel {
         windows: &Windows,
         samples: Samples<'_>,
         emit: impl FnMut(usize, f64),
-        count: impl FnMut(usize, usize),
+        count: impl FnMut(usize, usize, usize),
     ) -> Result<(), Error> {
         match self {
             Self::Extrapolated(kernel) => slide(kernel, windows, samples, emit, count),

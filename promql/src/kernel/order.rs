@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 /// Ascending with NaN lowest.
 fn nan_lowest(a: f64, b: f64) -> Ordering {
-    a.partial_cmp(b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
+    a.partial_cmp(&b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
 
 /// The `phi`-quantile; sorts `values` in place. Both neighbours are always multiplied, so zero times infinity is NaN.
