@@ -10,7 +10,7 @@ mod walk;
 
 use cache::SeriesCache;
 use metrics::{Counter, Registry};
-use model::SeriesRef;
+use model::{SeriesRef, float};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use storage::{Appendable, Appender, FloatBatch, LabelBatch, RejectReason, Rejected};
@@ -231,9 +231,12 @@ fn explain(appender: &dyn Appender, columns: &Columns, rejected: Rejected) -> St
     let (timestamp, value): (i64, f64) = (columns.timestamps_ms[row], columns.values[row]);
     let series: SeriesRef = columns.refs[row];
     let existing = match appender.newest(series) {
-        Some((at, existing)) if at == timestamp => format!("existing {existing}, "),
+        Some((at, existing)) if at == timestamp => {
+            format!("existing {}, ", float::general(existing))
+        }
         _ => String::new(),
     };
+    let value = float::general(value);
     format!("{reason} {timestamp}; overrides not allowed: {existing}new value {value}")
 }
 

@@ -21,4 +21,5 @@ mod relabel;
 mod remote_write;
 mod scalars;
 mod scrape;
+mod server;
 mod wal;

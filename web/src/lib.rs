@@ -99,6 +99,16 @@ pub trait TargetsSource: Send + Sync {
     fn metadata(&self) -> Vec<TargetMetadata>;
 }
 
+impl TargetsSource for scrape::Manager {
+    fn pools(&self) -> Vec<PoolStatus> {
+        self.targets()
+    }
+
+    fn metadata(&self) -> Vec<TargetMetadata> {
+        Self::metadata(self)
+    }
+}
+
 /// Whether requests are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {

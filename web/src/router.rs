@@ -351,7 +351,7 @@ async fn run_query(
         }
         let clock = Stopwatch::start();
         let engine = shared.api.engine.load_full();
-        let done = query.answer(&engine, &*shared.api.queryable, queued, cancel, out);
+        let done = query.answer(&engine, &*shared.api.queryable, (queued, left), cancel, out);
         shared.observer.eval_seconds.observe(clock.elapsed_seconds());
         done
     });

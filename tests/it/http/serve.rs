@@ -1,16 +1,20 @@
 //! Servers in this process: the HTTP side over a given storage, on a port of its own.
 
+use disk::{Disk, SimDisk};
 use metrics::Registry;
 use model::{MatchOp, Matcher};
+use parking_lot::Mutex;
 use promql::{Engine, EngineOptions};
 use scrape::{PoolStatus, TargetMetadata};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use storage::{Appendable, Queryable};
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
+use tsdb::head::{Head, HeadOptions};
 use web::api::status::{BuildInfo, RuntimeInfo, TsdbStatus, WalReplay};
 use web::{Api, Options, Readiness, Server, Status, TargetsSource};
 
@@ -77,9 +81,39 @@ impl Status for Fixed {
     }
 }
 
+/// An empty head on a simulated disk, with its log.
+pub(crate) fn head() -> Head {
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    let log = wal::Writer::open(Arc::clone(&disk), Path::new("wal"), Default::default());
+    let options = HeadOptions::new(disk, PathBuf::from("chunks_head"));
+    let head = Head::new(options, 1, &Registry::new());
+    head.set_log(Arc::new(Mutex::new(log.expect("log"))));
+    head
+}
+
+/// What a server serves.
+pub(crate) fn api(
+    queryable: Arc<dyn Queryable>,
+    appendable: Option<Arc<dyn Appendable>>,
+    setup: &Setup,
+) -> Api {
+    Api {
+        queryable,
+        appendable,
+        engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),
+        targets: Arc::new(NoTargets),
+        status: Arc::new(Fixed(setup.readiness)),
+        lifecycle: None,
+        registry: Registry::new(),
+        now_ms: setup.now_ms,
+        options: options(setup),
+    }
+}
+
 /// A server that serves until it is dropped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    pub(crate) addresses: Vec<SocketAddr>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -90,20 +124,8 @@ impl Running {
         storage: Arc<S>,
         setup: &Setup,
     ) -> Self {
-        let options = options(setup);
         let appendable: Arc<dyn Appendable> = Arc::clone(&storage) as _;
-        let api = Api {
-            queryable: storage,
-            appendable: setup.receiver.then_some(appendable),
-            engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),
-            targets: Arc::new(NoTargets),
-            status: Arc::new(Fixed(setup.readiness)),
-            lifecycle: None,
-            registry: Registry::new(),
-            now_ms: setup.now_ms,
-            options,
-        };
-        Self::start_api(api)
+        Self::start_api(api(storage, setup.receiver.then_some(appendable), setup))
     }
 
     /// Starts a server.
@@ -111,12 +133,12 @@ impl Running {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("runtime");
         let server = runtime.block_on(Server::bind(api)).expect("bind");
-        let address = server.addresses()[0];
+        let addresses = server.addresses().to_vec();
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serve = move || runtime.block_on(server.serve(stopped));
         let thread = std::thread::Builder::new().name("server".to_owned()).spawn(serve);
-        Self { address, stop, thread: Some(thread.expect("thread")) }
+        Self { address: addresses[0], addresses, stop, thread: Some(thread.expect("thread")) }
     }
 }
 

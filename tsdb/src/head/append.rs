@@ -153,6 +153,18 @@ impl Appender for HeadAppender {
         Ok(())
     }
 
+    fn newest(&self, series: SeriesRef) -> Option<(i64, f64)> {
+        let target = self.head.refs.read().get(series.get());
+        if target == Target::NONE {
+            return None;
+        }
+        let (shard, slot) = self.head.place(target);
+        let shard = self.head.shards[shard].0.read();
+        let open = &shard.hot[slot].open;
+        (shard.cold[slot].number == series.get() && open.num_samples() > 0)
+            .then(|| (open.last_ms(), open.last_value()))
+    }
+
     fn commit(self: Box<Self>) -> Result<()> {
         self.commit_staged()
     }

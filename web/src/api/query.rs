@@ -91,12 +91,12 @@ impl Query {
         })
     }
 
-    /// Evaluates it and writes the answer. `queued` is how long it waited.
+    /// Evaluates it and writes the answer. `queued` is how long it waited, `left` how long it may run.
     pub(crate) fn answer(
         &self,
         engine: &Engine,
         storage: &dyn Queryable,
-        queued: Duration,
+        (queued, left): (Duration, Duration),
         cancel: &Cancel,
         out: &mut Out<'_>,
     ) -> Result<Done> {
@@ -109,7 +109,12 @@ impl Query {
             }
         };
         let answer = answer.map_err(query_error)?;
-        let eval_seconds = clock.elapsed_seconds();
+        let evaluated = clock.elapsed();
+        if evaluated > left {
+            // The timer was late: what took longer than it may has timed out nevertheless.
+            return Err(query_error(Error::TimedOut("expression evaluation")));
+        }
+        let eval_seconds = evaluated.as_secs_f64();
         let mut annotations = answer.annotations;
         let mut write = || -> Result<(), Gone> {
             begin(out);
