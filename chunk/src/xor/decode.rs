@@ -146,7 +146,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The field of `width` bits on top of `word`: `10…0` means plus.
+/// The field of `width` bits on top of `word`: a one and zeros mean plus.
 #[inline]
 fn signed(word: u64, width: u32) -> u64 {
     let raw = word >> (64 - width);
