@@ -5,6 +5,8 @@ mod environment;
 mod files;
 mod sections;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 pub use scrape::config::Defaults;
 pub use storage::StorageConfig;

@@ -1,6 +1,8 @@
 //! Sections as text, byte for byte as Go's YAML library prints the same configuration. Scalars are in `emit::scalar`.
 
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 use crate::{Field, Kind, Section, Value};
 use scalar::Place;

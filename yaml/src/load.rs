@@ -1,5 +1,8 @@
 //! A document and a schema make a section: unknown keys, wrong kinds and bad values are collected with their places.
 
+#[cfg(test)]
+mod tests;
+
 use crate::node::Content;
 use crate::scalar::{Scalar, resolve};
 use crate::{Field, Kind, Mark, Node, Problem, Schema, Section, Value, suggest};

@@ -1,6 +1,9 @@
 //! A document as a tree with positions. Aliases are copied in, merge keys are applied, repeated keys refused.
 //! The text of scalars stays as written: what it means depends on the field, see `scalar`.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Error, Problem};
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 use std::borrow::Cow;

@@ -1,5 +1,8 @@
 //! Paths as texts: cleaned and joined as Go does it, so that they print the same.
 
+#[cfg(test)]
+mod tests;
+
 /// `path` as seen from `directory`; absolute and empty paths stay.
 #[must_use]
 pub fn join(directory: &str, path: &str) -> String {

@@ -1,5 +1,8 @@
 //! What is wrong with a document and where: one line a reader can act on, the offending line of the file, a caret.
 
+#[cfg(test)]
+mod tests;
+
 use crate::Mark;
 use std::fmt;
 

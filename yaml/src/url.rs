@@ -1,5 +1,8 @@
 //! URLs as texts: the parts that checks ask for, what Go refuses, and the form without a password.
 
+#[cfg(test)]
+mod tests;
+
 /// The parts of a URL that checks ask for; empty where absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts<'a> {
