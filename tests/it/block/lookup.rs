@@ -1,62 +1,43 @@
-//! Every recorded lookup over a block and a head. The head is stood in for by a second block made from its log.
+//! Every recorded lookup over a block and a head, and the same again after the head has become a block too.
 
-use super::{Sample, Source, block_dir};
+use super::{block_dir, copy_dir, read_all};
 use model::{Labels, MatchOp, Matcher, Symbols, TimeRange};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use storage::{Cancel, Querier, SelectHints, SeriesBatch};
+use storage::{Cancel, Querier, Queryable as _, SelectHints, SeriesBatch};
 use tests::Scratch;
 use tsdb::block::{Block, Ulid};
 use tsdb::compact::{BlockSpec, write_block};
+use tsdb::head::{Head, HeadOptions};
 use tsdb::querier::DbQuerier;
 
-/// The series of a log with their samples.
-fn read_log(dir: &Path) -> Vec<(Labels, Vec<Sample>)> {
+/// The head of a data directory behind its blocks, which end at `min_valid_ms`.
+fn open_head(dir: &Path, min_valid_ms: i64) -> Head {
     let disk: Arc<dyn disk::Disk> = Arc::new(disk::RealDisk);
-    let mut replay = wal::Replay::open(disk, dir).expect("log");
-    let mut series: BTreeMap<u64, (Labels, Vec<Sample>)> = BTreeMap::new();
-    let mut samples = wal::record::Samples::default();
-    while let Some(record) = replay.next_record().expect("record") {
-        match wal::record::kind(record) {
-            wal::record::Kind::Series => {
-                for (reference, pairs) in wal::record::decode_series(record).expect("series").iter()
-                {
-                    let labels = Labels::from_pairs(pairs.iter().copied());
-                    series.insert(reference, (labels, Vec::new()));
-                }
-            }
-            wal::record::Kind::Samples => {
-                samples.clear();
-                wal::record::decode_samples(record, &mut samples).expect("samples");
-                for (reference, time, value) in samples.iter() {
-                    if let Some((_, out)) = series.get_mut(&reference) {
-                        out.push((time, value.to_bits()));
-                    }
-                }
-            }
-            _ => {}
-        }
+    let options = HeadOptions::new(Arc::clone(&disk), dir.join("chunks_head"));
+    let head = Head::new(options, 1, &metrics::Registry::new());
+    head.set_min_valid_time(min_valid_ms);
+    let (mut replay, _) = head.replay().expect("head chunks");
+    let mut log = wal::Replay::open(disk, &dir.join("wal")).expect("log");
+    while let Some(record) = log.next_record().expect("record") {
+        replay.apply(record).expect("record");
     }
-    let mut sorted: Vec<(Labels, Vec<Sample>)> = series.into_values().collect();
-    sorted.sort_by(|a, b| a.0.cmp(&b.0));
-    sorted
+    replay.finish().expect("replay");
+    head
 }
 
-fn head_as_block(log: &Path, min_ms: i64, max_ms: i64, scratch: &Scratch) -> Arc<Block> {
+fn head_as_block(head: &Head, range: TimeRange, dir: &Path) -> Arc<Block> {
     let symbols = Symbols::new();
-    let series = read_log(log);
-    let chunked = series.into_iter().filter(|(_, samples)| !samples.is_empty());
-    let chunked = chunked.map(|(labels, samples)| (labels, vec![samples])).collect();
-    let mut source = Source::new(chunked, &symbols);
-    let spec = BlockSpec::from_head(min_ms, max_ms + 1);
+    let cancel = Cancel::new();
+    let querier = head.querier(range).expect("querier");
+    let mut source =
+        querier.select(&[], &SelectHints::default(), &symbols, &cancel).expect("select");
+    let spec = BlockSpec::from_head(range.min_ms, range.max_ms + 1);
     let ulid = Ulid::new(1, 1);
     let disk = disk::RealDisk;
-    write_block(&mut source, &symbols, &spec, ulid, &disk, scratch.path())
-        .expect("write")
-        .expect("samples");
-    Arc::new(Block::open(&disk, &scratch.path().join(ulid.to_string())).expect("open"))
+    write_block(&mut *source, &symbols, &spec, ulid, &disk, dir).expect("write").expect("samples");
+    Arc::new(Block::open(&disk, &dir.join(ulid.to_string())).expect("open"))
 }
 
 fn matchers(line: &Value) -> Vec<Matcher> {
@@ -110,24 +91,15 @@ fn check_names(line: &Value, got: &[Box<str>], limit: usize) {
     }
 }
 
-#[test]
-fn recorded_lookups() {
-    let Some(shared) = tests::shared() else { return };
-    let lines = tests::golden("tsdb/select.jsonl");
+/// Compares all lookups; `querier` makes one for a range.
+fn check(lines: &[Value], querier: &dyn Fn(TimeRange) -> DbQuerier) {
     let (first, lookups) = lines.split_first().expect("lines");
     let series: Vec<Labels> =
         first["series"].as_array().expect("series").iter().map(labels_of).collect();
-    let data = shared.join("golden/tsdb/select-data");
-    let bound = |key: &str| first[key].as_i64().expect("time");
-    let scratch = Scratch::new("select");
-    let head = head_as_block(&data.join("wal"), bound("head_min"), bound("head_max"), &scratch);
-    let block = Arc::new(Block::open(&disk::RealDisk, &block_dir(&data)).expect("open"));
     let mut seen = 0;
     for line in lookups {
         let time = |key: &str| line[key].as_i64().expect("time");
-        let range = TimeRange::new(time("mint"), time("maxt"));
-        // The real head answers for all times at or after its begin, the stand-in up to its end.
-        let querier = DbQuerier::new(range, None, vec![Arc::clone(&block), Arc::clone(&head)]);
+        let querier = querier(TimeRange::new(time("mint"), time("maxt")));
         let matchers = matchers(line);
         let limit = line["limit"].as_u64().unwrap_or(0) as usize;
         match line["op"].as_str().expect("op") {
@@ -153,4 +125,29 @@ fn recorded_lookups() {
         seen += 1;
     }
     assert_eq!(seen, 292);
+}
+
+#[test]
+fn recorded_lookups() {
+    let Some(shared) = tests::shared() else { return };
+    let lines = tests::golden("tsdb/select.jsonl");
+    let scratch = Scratch::new("select");
+    copy_dir(&shared.join("golden/tsdb/select-data"), scratch.path());
+    let disk = disk::RealDisk;
+    let block = Arc::new(Block::open(&disk, &block_dir(scratch.path())).expect("open"));
+    let head = open_head(scratch.path(), block.meta().max_time);
+    check(&lines, &|range| {
+        let overlaps = range.max_ms >= head.min_time();
+        let head = overlaps.then(|| head.querier(range).expect("querier"));
+        DbQuerier::new(range, head, vec![Arc::clone(&block)])
+    });
+
+    let bound = |key: &str| lines[0][key].as_i64().expect("time");
+    let range = TimeRange::new(bound("head_min"), bound("head_max"));
+    let second = head_as_block(&head, range, scratch.path());
+    check(&lines, &|range| {
+        DbQuerier::new(range, None, vec![Arc::clone(&block), Arc::clone(&second)])
+    });
+    let of_head = head.querier(range).expect("querier");
+    assert_eq!(read_all(&second.querier(range), range), read_all(&*of_head, range));
 }
