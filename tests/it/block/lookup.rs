@@ -91,15 +91,23 @@ fn check_names(line: &Value, got: &[Box<str>], limit: usize) {
     }
 }
 
-/// Compares all lookups; `querier` makes one for a range.
-fn check(lines: &[Value], querier: &dyn Fn(TimeRange) -> DbQuerier) {
+/// Compares all lookups; `querier` makes one for a range. Answers how many there were.
+///
+/// The recorded head had just been cut and began at the end of the block, one that is opened again begins at its first
+/// sample: label lookups that end before `head_begin` and touch the gap are left out.
+fn check(lines: &[Value], head_begin: i64, querier: &dyn Fn(TimeRange) -> DbQuerier) -> usize {
     let (first, lookups) = lines.split_first().expect("lines");
     let series: Vec<Labels> =
         first["series"].as_array().expect("series").iter().map(labels_of).collect();
     let mut seen = 0;
     for line in lookups {
         let time = |key: &str| line[key].as_i64().expect("time");
-        let querier = querier(TimeRange::new(time("mint"), time("maxt")));
+        let range = TimeRange::new(time("mint"), time("maxt"));
+        let gap = TimeRange::new(time_of(first, "head_min"), head_begin - 1);
+        if line["op"] != "select" && range.overlaps(gap) && range.max_ms < head_begin {
+            continue;
+        }
+        let querier = querier(range);
         let matchers = matchers(line);
         let limit = line["limit"].as_u64().unwrap_or(0) as usize;
         match line["op"].as_str().expect("op") {
@@ -124,7 +132,11 @@ fn check(lines: &[Value], querier: &dyn Fn(TimeRange) -> DbQuerier) {
         }
         seen += 1;
     }
-    assert_eq!(seen, 292);
+    seen
+}
+
+fn time_of(line: &Value, key: &str) -> i64 {
+    line[key].as_i64().expect("time")
 }
 
 #[test]
@@ -136,18 +148,19 @@ fn recorded_lookups() {
     let disk = disk::RealDisk;
     let block = Arc::new(Block::open(&disk, &block_dir(scratch.path())).expect("open"));
     let head = open_head(scratch.path(), block.meta().max_time);
-    check(&lines, &|range| {
+    let seen = check(&lines, head.min_time(), &|range| {
         let overlaps = range.max_ms >= head.min_time();
         let head = overlaps.then(|| head.querier(range).expect("querier"));
         DbQuerier::new(range, head, vec![Arc::clone(&block)])
     });
+    assert_eq!(seen, 289);
 
-    let bound = |key: &str| lines[0][key].as_i64().expect("time");
-    let range = TimeRange::new(bound("head_min"), bound("head_max"));
+    let range = TimeRange::new(time_of(&lines[0], "head_min"), time_of(&lines[0], "head_max"));
     let second = head_as_block(&head, range, scratch.path());
-    check(&lines, &|range| {
+    let seen = check(&lines, range.min_ms, &|range| {
         DbQuerier::new(range, None, vec![Arc::clone(&block), Arc::clone(&second)])
     });
+    assert_eq!(seen, 292);
     let of_head = head.querier(range).expect("querier");
     assert_eq!(read_all(&second.querier(range), range), read_all(&*of_head, range));
 }
