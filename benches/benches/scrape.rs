@@ -69,10 +69,14 @@ fn body() -> Vec<u8> {
     let mut text = String::new();
     for family in 0..NUM_SAMPLES / 8 {
         let name = format!("node_network_statistics_{family}");
-        text += &format!("# HELP {name} Packets of kind {family}.\n# TYPE {name} gauge\n");
+        text.extend(
+            format!("# HELP {name} Packets of kind {family}.\n# TYPE {name} gauge\n").chars(),
+        );
         for device in 0..8 {
             let value = (family * 7919 + device * 104_729) as f64 * 1.25;
-            text += &format!("{name}{{device=\"eth{device}\",direction=\"receive\"}} {value}\n");
+            text.extend(
+                format!("{name}{{device=\"eth{device}\",direction=\"receive\"}} {value}\n").chars(),
+            );
         }
     }
     text.into_bytes()
@@ -111,6 +115,7 @@ async fn run() -> f64 {
     seconds * 1e9 / rows as f64
 }
 
+#[expect(clippy::print_stdout, reason = "the program prints its result")]
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

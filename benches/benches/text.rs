@@ -14,11 +14,15 @@ fn body() -> Vec<u8> {
     let mut text = String::new();
     for family in 0..NUM_SAMPLES / 8 {
         let name = format!("node_network_statistics_{family}_total");
-        text +=
-            &format!("# HELP {name} Number of packets of kind {family}.\n# TYPE {name} gauge\n");
+        text.extend(
+            format!("# HELP {name} Number of packets of kind {family}.\n# TYPE {name} gauge\n")
+                .chars(),
+        );
         for device in 0..8 {
             let value = (family * 7919 + device * 104_729) as f64 * 1.25;
-            text += &format!("{name}{{device=\"eth{device}\",direction=\"receive\"}} {value}\n");
+            text.extend(
+                format!("{name}{{device=\"eth{device}\",direction=\"receive\"}} {value}\n").chars(),
+            );
         }
     }
     text.into_bytes()

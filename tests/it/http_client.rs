@@ -43,7 +43,7 @@ fn load(text: &str, directory: &str) -> Arc<scrape::config::ScrapeConfig> {
 /// The request that the record expects for scrape `k`: unchanged ones were left out.
 fn expected(requests: &Value, k: usize) -> Option<&Value> {
     let list = requests.as_array()?;
-    list.iter().filter(|r| r["k"].as_u64().is_some_and(|at| at as usize <= k)).next_back()
+    list.iter().rfind(|r| r["k"].as_u64().is_some_and(|at| at as usize <= k))
 }
 
 /// Runs a scenario; the first difference is the error.
@@ -94,6 +94,11 @@ async fn replay(line: &Value) -> Result<(), String> {
             }
         }
     }
+    compare_requests(line, &servers, address)
+}
+
+/// What the servers were asked against the record.
+fn compare_requests(line: &Value, servers: &Servers, address: &str) -> Result<(), String> {
     let seen = servers.requests();
     for (host, requests) in line["requests"].as_object().expect("requests") {
         let ours: Vec<_> = seen.iter().filter(|r| r.host == *host).collect();

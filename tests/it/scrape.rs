@@ -145,6 +145,7 @@ fn apply(manager: &scrape::Manager, config: &cli::config::Config) {
     manager.apply_config(&config.global, &jobs).expect("all jobs can be set up");
 }
 
+#[expect(clippy::print_stdout, reason = "the figures of the test")]
 fn run(file: &str, least: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -181,11 +181,11 @@ fn response(answer: &Value, places: &BTreeMap<String, String>) -> (Vec<u8>, bool
     };
     let mut head = format!("HTTP/1.1 {} X\r\n", answer["status"].as_u64().unwrap_or(200));
     if let Some(content_type) = answer["content_type"].as_str() {
-        head += &format!("Content-Type: {content_type}\r\n");
+        head.extend(["Content-Type: ", content_type, "\r\n"]);
     }
     for header in answer["headers"].as_array().into_iter().flatten() {
         let value = rewrite(header[1].as_str().expect("a value"), places);
-        head += &format!("{}: {value}\r\n", header[0].as_str().expect("a name"));
+        head.extend([header[0].as_str().expect("a name"), ": ", value.as_str(), "\r\n"]);
     }
     if answer["gzip"] == true {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -194,7 +194,8 @@ fn response(answer: &Value, places: &BTreeMap<String, String>) -> (Vec<u8>, bool
         head += "Content-Encoding: gzip\r\n";
     }
     let missing = answer["missing_bytes"].as_u64().unwrap_or(0) as usize;
-    head += &format!("Content-Length: {}\r\n\r\n", body.len() + missing);
+    let length = (body.len() + missing).to_string();
+    head.extend(["Content-Length: ", length.as_str(), "\r\n\r\n"]);
     let close = missing > 0 || answer["close"] == true;
     ([head.into_bytes(), body].concat(), close)
 }
