@@ -1,5 +1,7 @@
 //! Integration tests: everything seen from outside.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 mod aggregations;
 mod block;
 mod cases;

@@ -153,7 +153,7 @@ fn push_stats(out: &mut Vec<u8>, stats: &Stats, queued: f64, evaluated: f64) {
         });
         object.object("samples", |samples| {
             samples.plain("totalQueryableSamples", stats.total_queryable_samples);
-            samples.plain("samplesRead", stats.total_queryable_samples);
+            samples.plain("samplesRead", stats.samples_read);
             samples.plain("peakSamples", stats.peak_samples);
         });
     });
