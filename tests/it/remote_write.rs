@@ -128,7 +128,7 @@ fn recorded_exchanges() {
                 failures.push(format!("{id}: agrees, yet is excused: {reason}"));
             }
             (Some(difference), None) => {
-                failures.push(format!("{id} {}: {difference}", line["name"]))
+                failures.push(format!("{id} {}: {difference}", line["name"]));
             }
             (Some(_), Some(_)) => {}
         }

@@ -17,9 +17,6 @@ fn selectors(params: &Params) -> Result<Vec<Vec<Matcher>>> {
     let read = |text: &str| match promql::parse_selector(text) {
         Ok(matchers) if matchers.iter().all(|matcher| matcher.matches("")) => Err(selects_all()),
         Ok(matchers) => Ok(matchers),
-        Err(error) if error.message.ends_with("at least one non-empty matcher") => {
-            Err(selects_all())
-        }
         Err(error) => Err(ApiError::bad_data(error.to_string())),
     };
     params.all("match[]").map(read).collect()
