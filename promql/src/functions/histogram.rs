@@ -270,7 +270,7 @@ impl Monotonicity {
                 held.max_difference = held.max_difference.max(forced.max_difference);
                 // The reference merges its notes twice at every further step.
                 *count = if step == *last {
-                    *count + 1
+                    count.saturating_add(1)
                 } else {
                     count.saturating_mul(2).saturating_add(2)
                 };
