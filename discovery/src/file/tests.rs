@@ -1,3 +1,5 @@
+//! What `file` promises, case by case.
+
 use super::*;
 
 #[test]

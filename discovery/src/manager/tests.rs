@@ -1,3 +1,5 @@
+//! What `manager` promises, case by case.
+
 use super::*;
 
 fn statics(addresses: &[&str]) -> DiscoveryConfigs {

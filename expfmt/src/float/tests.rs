@@ -1,3 +1,5 @@
+//! What `float` promises, case by case.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! What `labels` promises, case by case.
+
 use super::*;
 
 fn split(series: &str, metric_type: MetricType) -> Vec<(String, String)> {

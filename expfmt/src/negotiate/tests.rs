@@ -1,3 +1,5 @@
+//! What `negotiate` promises, case by case.
+
 use super::*;
 
 #[test]

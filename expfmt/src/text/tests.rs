@@ -1,3 +1,5 @@
+//! What `text` promises, case by case.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! What `client` promises, case by case.
+
 use super::*;
 
 fn url(text: &str) -> Url {

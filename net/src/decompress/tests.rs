@@ -1,3 +1,5 @@
+//! What `decompress` promises, case by case.
+
 use super::*;
 use flate2::{Compression, write::GzEncoder};
 

@@ -1,3 +1,5 @@
+//! What `engine` promises, case by case.
+
 use super::{Engine, EngineOptions, Error, Request};
 use crate::value::Value;
 use chunk::{ChunkMeta, Encoding};

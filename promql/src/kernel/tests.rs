@@ -1,3 +1,5 @@
+//! What `kernel` promises, case by case.
+
 use super::counter::{Counting, Events, Extrapolated};
 use super::extreme::{Extreme, replaces};
 use super::sum::{self, SlidingSum};

@@ -1,3 +1,5 @@
+//! What `cache` promises, case by case.
+
 use super::*;
 
 fn series(number: u64) -> State {

@@ -1,3 +1,5 @@
+//! What `failure_log` promises, case by case.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! What `fetch` promises, case by case.
+
 use super::*;
 
 #[test]

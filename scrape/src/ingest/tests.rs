@@ -1,3 +1,5 @@
+//! What `ingest` promises, case by case.
+
 use super::*;
 use crate::config::Limits;
 use model::validate::NameValidation;

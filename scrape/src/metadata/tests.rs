@@ -1,3 +1,5 @@
+//! What `metadata` promises, case by case.
+
 use super::*;
 use expfmt::TextParser;
 

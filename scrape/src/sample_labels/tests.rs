@@ -1,3 +1,5 @@
+//! What `sample_labels` promises, case by case.
+
 use super::*;
 use expfmt::labels::split_series;
 use model::metadata::MetricType;

@@ -1,3 +1,5 @@
+//! What `schedule` promises, case by case.
+
 use super::*;
 
 #[test]

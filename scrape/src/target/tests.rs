@@ -1,3 +1,5 @@
+//! What `target` promises, case by case.
+
 use crate::url::target_url;
 
 fn param(name: &str, values: &[&str]) -> (String, Vec<String>) {

@@ -1,3 +1,5 @@
+//! What `memory` promises, case by case.
+
 use super::MemoryStorage;
 use crate::{
     Appendable, Cancel, FloatBatch, LabelBatch, Queryable, RejectReason, SelectHints, SeriesBatch,

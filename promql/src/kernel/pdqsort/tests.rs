@@ -1,3 +1,5 @@
+//! What `pdqsort` promises, case by case.
+
 use super::sort;
 use proptest::prelude::*;
 
