@@ -34,8 +34,10 @@ fn storage() -> MemoryStorage {
             pairs.extend_from_slice(labels);
             let mut refs = Vec::new();
             let ends = [pairs.len() as u32];
-            appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected).unwrap();
-            let refs = vec![refs[0].unwrap(); SAMPLES as usize];
+            appender
+                .resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected)
+                .expect("the twin takes it");
+            let refs = vec![refs[0].expect("the twin takes it"); SAMPLES as usize];
             let times: Vec<i64> = (0..SAMPLES).map(|i| i * INTERVAL_MS).collect();
             let value = |i: i64| match name {
                 "requests_total" => (i % 200 * 7 + series as i64) as f64,
@@ -44,10 +46,10 @@ fn storage() -> MemoryStorage {
             };
             let values: Vec<f64> = (0..SAMPLES).map(value).collect();
             let batch = FloatBatch::new(&refs, &times, &values);
-            appender.append_floats(batch, &mut rejected).unwrap();
+            appender.append_floats(batch, &mut rejected).expect("the twin takes it");
         }
     }
-    appender.commit().unwrap();
+    appender.commit().expect("the twin takes it");
     storage
 }
 
@@ -79,7 +81,9 @@ fn range(bencher: Bencher<'_, '_>, query: &str) {
     bencher.counter(ItemsCount::new(SERIES * STEPS as usize)).bench(|| {
         let cancel = Cancel::new();
         let request = Request { lookback_ms: None, cancel: &cancel };
-        engine.range(&storage, query, start_ms, end_ms, INTERVAL_MS, &request).unwrap()
+        engine
+            .range(&storage, query, start_ms, end_ms, INTERVAL_MS, &request)
+            .expect("the twin takes it")
     });
 }
 
@@ -91,6 +95,6 @@ fn instant(bencher: Bencher<'_, '_>, query: &str) {
     bencher.counter(ItemsCount::new(SERIES)).bench(|| {
         let cancel = Cancel::new();
         let request = Request { lookback_ms: None, cancel: &cancel };
-        engine.instant(&storage, query, 300 * INTERVAL_MS, &request).unwrap()
+        engine.instant(&storage, query, 300 * INTERVAL_MS, &request).expect("the twin takes it")
     });
 }

@@ -88,6 +88,7 @@ fn cpu_seconds() -> f64 {
     stat.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
 }
 
+#[expect(clippy::print_stdout, reason = "figures that divan has no column for")]
 fn footprint(count: usize) {
     let (head, dir) = new_head("footprint");
     let before = rss_bytes();

@@ -44,7 +44,7 @@ impl Reloader {
             source: settings.config.clone(),
             flags: settings.flags.clone(),
             port: settings.web.listen.first().map_or(9090, std::net::SocketAddr::port),
-            engine_options: settings.engine.clone(),
+            engine_options: settings.engine,
             engine,
             status,
             successful: registry.gauge(
@@ -74,11 +74,11 @@ impl Reloader {
     }
 
     /// The parts have taken this configuration over.
-    pub(crate) fn in_force(&self, loaded: Reloaded) {
+    pub(crate) fn in_force(&self, loaded: &Reloaded) {
         let interval_ms = loaded.config.global.evaluation_interval.as_millis();
         let options = promql::EngineOptions {
             default_eval_interval_ms: i64::try_from(interval_ms).unwrap_or(i64::MAX),
-            ..self.engine_options.clone()
+            ..self.engine_options
         };
         self.engine.store(Arc::new(Engine::new(options)));
         let inactive = loaded.config.inactive();

@@ -36,7 +36,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     metrics::register_process(&registry, &crate::status::BUILD);
     let late = Arc::new(LateDb::default());
     let status = Arc::new(ServerStatus::new(Arc::clone(&late)));
-    let engine = Arc::new(ArcSwap::from_pointee(promql::Engine::new(settings.engine.clone())));
+    let engine = Arc::new(ArcSwap::from_pointee(promql::Engine::new(settings.engine)));
     // Load before anything is touched: a bad configuration leaves no trace.
     let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));
     let loaded = reloader.load()?;
@@ -63,7 +63,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
             .enable_remote_write_receiver
             .then(|| Arc::<LateDb>::clone(&late) as _),
         engine,
-        targets: Arc::new(Targets(scraping.clone())),
+        targets: Arc::new(scraping.clone()),
         status: Arc::<ServerStatus>::clone(&status),
         lifecycle: settings.flags.enable_lifecycle.then_some(wishes),
         registry: registry.clone(),
@@ -88,7 +88,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let maintenance = Maintenance::start(Arc::clone(&db), settings.block_reload_interval)
         .map_err(|source| Error::Io { what: "start the maintenance thread", source })?;
     let running = Running { status, discovery, scraping, maintenance, db };
-    running.apply(&reloader, loaded);
+    running.apply(&reloader, &loaded);
     running.status.set_readiness(Readiness::Ready);
     let seconds = begin.elapsed_seconds();
     tracing::info!(startup_s = format!("{seconds:.3}"), "Server is ready to receive web requests.");
@@ -149,7 +149,7 @@ async fn open(
 
 impl Running {
     /// Puts a loaded configuration in force.
-    fn apply(&self, reloader: &Reloader, loaded: Reloaded) {
+    fn apply(&self, reloader: &Reloader, loaded: &Reloaded) {
         let jobs: Vec<(String, discovery::config::DiscoveryConfigs)> =
             loaded.jobs.iter().map(|job| (job.job_name.clone(), job.discovery.clone())).collect();
         self.discovery.apply_config(&jobs);
@@ -188,7 +188,7 @@ impl Running {
     fn reload(&self, reloader: &Reloader) -> Result<(), String> {
         match reloader.load() {
             Ok(loaded) => {
-                self.apply(reloader, loaded);
+                self.apply(reloader, &loaded);
                 tracing::info!("Completed loading of configuration file");
                 Ok(())
             }
@@ -222,18 +222,5 @@ impl Running {
         .map_err(|_| Error::Panicked("closing the database"))??;
         tracing::info!("See you next time!");
         Ok(())
-    }
-}
-
-/// Shows what scraping knows.
-struct Targets(scrape::Manager);
-
-impl web::TargetsSource for Targets {
-    fn pools(&self) -> Vec<scrape::PoolStatus> {
-        self.0.targets()
-    }
-
-    fn metadata(&self) -> Vec<scrape::TargetMetadata> {
-        self.0.metadata()
     }
 }

@@ -99,7 +99,6 @@ fn engine(flags: &Flags) -> promql::EngineOptions {
             experimental_functions: flags.features.promql_experimental_functions,
             extended_range_selectors: flags.features.promql_extended_range_selectors,
             binop_fill_modifiers: flags.features.promql_binop_fill_modifiers,
-            ..promql::Features::default()
         },
         delayed_name_removal: flags.features.promql_delayed_name_removal,
         ..promql::EngineOptions::default()

@@ -1,6 +1,7 @@
 //! Integration tests: everything seen from outside.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![expect(clippy::print_stdout, reason = "how many recorded lines agree is worth seeing")]
 
 mod aggregations;
 mod block;

@@ -67,7 +67,7 @@ fn aliases_cannot_blow_up() {
     for level in 1..10 {
         let before = format!("*a{}", level - 1);
         let list = vec![before; 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{list}]\n"));
+        text = format!("{text}a{level}: &a{level} [{list}]\n");
     }
     let error = parse(&text).expect_err("too large");
     assert!(error.problems[0].message.contains("values"), "{error}");
