@@ -155,7 +155,7 @@ impl Engine {
         self.run(storage, (query, &expr), times, request)
     }
 
-    /// Evaluates `query` at `start_ms`, `start_ms + step_ms`, … up to `end_ms`; `step_ms` is positive.
+    /// Evaluates `query` at `start_ms`, `start_ms + step_ms`, ... up to `end_ms`; `step_ms` is positive.
     pub fn range(
         &self,
         storage: &dyn Queryable,

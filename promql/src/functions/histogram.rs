@@ -314,7 +314,7 @@ pub(crate) fn quantile(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<S
     exec.drop_names(out)
 }
 
-/// `histogram_quantiles(v, label, q…)`: buckets of equal bounds that were added up for one quantile are added up again
+/// `histogram_quantiles(v, label, q...)`: buckets of equal bounds that were added up for one quantile are added up again
 /// for the next, as in the reference.
 pub(crate) fn quantiles(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
     let Argument::Text(name) = &call.args[1] else { unreachable!("checked to be a string") };

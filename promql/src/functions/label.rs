@@ -88,7 +88,7 @@ pub(crate) fn replace(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<St
     })
 }
 
-/// `label_join(v, destination, separator, source…)`
+/// `label_join(v, destination, separator, source...)`
 pub(crate) fn join(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
     let batch = exec.vector_arg(&call.args, 0, grid)?;
     let (destination, separator) = (text(call, 1), text(call, 2));

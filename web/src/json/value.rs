@@ -8,7 +8,7 @@ use promql::{Matrix, Value, Vector};
 /// How many samples are written before a piece may be handed on.
 const SAMPLES_BETWEEN_SPILLS: usize = 1024;
 
-/// Appends `"resultType":…,"result":…`; answers whether `limit` cut something off.
+/// Appends `"resultType":...,"result":...`; answers whether `limit` cut something off.
 pub fn push_result(out: &mut Out<'_>, value: &Value, limit: usize) -> Result<bool, Gone> {
     let limit = if limit == 0 { usize::MAX } else { limit };
     match value {
