@@ -1,0 +1,14 @@
+//! Any bytes as a record of the log: an error or rows, no panic.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wal::record::{self, Samples, Tombstones};
+
+fuzz_target!(|bytes: &[u8]| {
+    let _kind = record::kind(bytes);
+    if let Ok(rows) = record::decode_series(bytes) {
+        let _count = rows.iter().count();
+    }
+    let _samples = record::decode_samples(bytes, &mut Samples::default());
+    let _stones = record::decode_tombstones(bytes, &mut Tombstones::default());
+});
