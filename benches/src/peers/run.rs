@@ -200,7 +200,7 @@ fn read_with_promtool(
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         let lines = text.lines().count();
         say(&format!("promtool tsdb {command}: {}, {lines} lines", output.status));
-        let series = if command == "dump" { "{__name__=\"up\"" } else { "Total Series" };
+        let series = if command == "dump" { "{__name__=\"up\"" } else { "Series" };
         if !output.status.success() || !text.contains(series) {
             let first: String = errors.lines().take(3).collect::<Vec<_>>().join(" / ");
             outcome.failures.push(format!("promtool tsdb {command}: {} {first}", output.status));
