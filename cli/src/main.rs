@@ -1,7 +1,7 @@
 //! The server binary `firesteel`: the allocator, and the command line handed to the library. Nothing else lives here.
 
-/// Chosen over the allocator of the system, which keeps what queries and churn have freed: see
-/// docs/decisions/005-allocator.md for figures.
+/// Gives pages back after queries and churn and needs no more than a C compiler; the figures in `benches/runs` are
+/// with it. Its gain over the allocator of the system is not measured yet: docs/decisions/005-allocator.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
