@@ -1,12 +1,18 @@
-//! Decoded samples, one vector per field. Native histograms get columns of their own beside the floats.
+//! Decoded samples, one vector per field. Native histograms have columns of their own beside the floats.
 
-/// The samples of one series in time order; float columns of equal length.
+use model::histogram::{CounterResetHint, FloatHistogram, HistogramView, IntHistogram, Layout};
+use std::sync::Arc;
+
+/// The samples of one series in time order; float columns of equal length. A series that changes its kind has both
+/// floats and histograms, each in time order and never two samples of one time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SampleColumns {
     /// Timestamps of the float samples.
     pub timestamps_ms: Vec<i64>,
     /// Values of the float samples; a staleness marker is a NaN with its own bit pattern.
     pub values: Vec<f64>,
+    /// The native histograms; nearly always empty.
+    pub histograms: HistogramColumns,
 }
 
 impl SampleColumns {
@@ -14,6 +20,7 @@ impl SampleColumns {
     pub fn clear(&mut self) {
         self.timestamps_ms.clear();
         self.values.clear();
+        self.histograms.clear();
     }
 
     /// Number of float samples.
@@ -22,10 +29,10 @@ impl SampleColumns {
         self.timestamps_ms.len()
     }
 
-    /// Whether there are no samples.
+    /// Whether there are no samples of either kind.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.timestamps_ms.is_empty()
+        self.timestamps_ms.is_empty() && self.histograms.is_empty()
     }
 
     /// Adds one float sample.
@@ -33,5 +40,140 @@ impl SampleColumns {
     pub fn push(&mut self, timestamp_ms: i64, value: f64) {
         self.timestamps_ms.push(timestamp_ms);
         self.values.push(value);
+    }
+}
+
+/// What of a histogram is the same for every number of buckets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Row {
+    layout: u32,
+    hint: CounterResetHint,
+    num_positive: u32,
+    num_negative: u32,
+    first_bucket: usize,
+    zero_count: f64,
+    count: f64,
+    sum: f64,
+}
+
+/// Native histograms with float counts: rows of fixed size, layouts apart, all buckets back to back.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HistogramColumns {
+    timestamps_ms: Vec<i64>,
+    rows: Vec<Row>,
+    layouts: Vec<Arc<Layout>>,
+    buckets: Vec<f64>,
+}
+
+impl HistogramColumns {
+    /// Forgets the histograms and keeps the memory.
+    pub fn clear(&mut self) {
+        self.timestamps_ms.clear();
+        self.rows.clear();
+        self.layouts.clear();
+        self.buckets.clear();
+    }
+
+    /// Number of histograms.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Their timestamps.
+    #[must_use]
+    pub fn timestamps_ms(&self) -> &[i64] {
+        &self.timestamps_ms
+    }
+
+    /// The histogram of one row.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, row: usize) -> HistogramView<'_> {
+        let row = &self.rows[row];
+        let negative = row.first_bucket + row.num_positive as usize;
+        HistogramView {
+            layout: &self.layouts[row.layout as usize],
+            hint: row.hint,
+            zero_count: row.zero_count,
+            count: row.count,
+            sum: row.sum,
+            positive: &self.buckets[row.first_bucket..negative],
+            negative: &self.buckets[negative..negative + row.num_negative as usize],
+        }
+    }
+
+    /// Counter reset between the row before and this one.
+    #[inline]
+    #[must_use]
+    pub fn hint(&self, row: usize) -> CounterResetHint {
+        self.rows[row].hint
+    }
+
+    /// Changes what is known of a reset before a row.
+    pub fn set_hint(&mut self, row: usize, hint: CounterResetHint) {
+        self.rows[row].hint = hint;
+    }
+
+    fn layout(&mut self, layout: &Arc<Layout>) -> u32 {
+        if !self.layouts.last().is_some_and(|last| Arc::ptr_eq(last, layout)) {
+            self.layouts.push(Arc::clone(layout));
+        }
+        self.layouts.len() as u32 - 1
+    }
+
+    /// Adds a histogram.
+    pub fn push(&mut self, timestamp_ms: i64, histogram: HistogramView<'_>) {
+        let first_bucket = self.buckets.len();
+        self.buckets.extend_from_slice(histogram.positive);
+        self.buckets.extend_from_slice(histogram.negative);
+        let layout = self.layout(histogram.layout);
+        self.timestamps_ms.push(timestamp_ms);
+        self.rows.push(Row {
+            layout,
+            hint: histogram.hint,
+            num_positive: histogram.positive.len() as u32,
+            num_negative: histogram.negative.len() as u32,
+            first_bucket,
+            zero_count: histogram.zero_count,
+            count: histogram.count,
+            sum: histogram.sum,
+        });
+    }
+
+    /// Adds a histogram with integer counts.
+    pub fn push_int(&mut self, timestamp_ms: i64, histogram: &IntHistogram) {
+        let first_bucket = self.buckets.len();
+        for deltas in [&histogram.positive_deltas, &histogram.negative_deltas] {
+            let mut count = 0_i64;
+            self.buckets.extend(deltas.iter().map(|delta| {
+                count = count.wrapping_add(*delta);
+                count as f64
+            }));
+        }
+        let layout = self.layout(&histogram.layout);
+        self.timestamps_ms.push(timestamp_ms);
+        self.rows.push(Row {
+            layout,
+            hint: histogram.hint,
+            num_positive: histogram.positive_deltas.len() as u32,
+            num_negative: histogram.negative_deltas.len() as u32,
+            first_bucket,
+            zero_count: histogram.zero_count as f64,
+            count: histogram.count as f64,
+            sum: histogram.sum,
+        });
+    }
+
+    /// Adds an owned float histogram.
+    pub fn push_float(&mut self, timestamp_ms: i64, histogram: &FloatHistogram) {
+        self.push(timestamp_ms, histogram.view());
     }
 }

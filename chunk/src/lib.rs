@@ -7,7 +7,7 @@ mod decode;
 mod merge;
 pub mod xor;
 
-pub use columns::SampleColumns;
+pub use columns::{HistogramColumns, SampleColumns};
 pub use decode::decode;
 pub use merge::{delete, merge, trim};
 

@@ -5,6 +5,7 @@
 pub mod duration;
 pub mod float;
 pub mod hash;
+pub mod histogram;
 mod labels;
 mod matcher;
 pub mod metadata;

@@ -62,6 +62,7 @@ pub(crate) fn for_each_window(
         let mut inside = SampleColumns {
             timestamps_ms: held.copied().collect(),
             values: columns.values[window.begin..window.end].to_vec(),
+            ..SampleColumns::default()
         };
         if let Some(extended) = range.extended {
             inside =

@@ -1,7 +1,9 @@
 //! The write seam: transactions over columns. Labels are resolved to references once, samples then travel as columns.
 
-use crate::Result;
+use crate::{Error, Result};
 use model::SeriesRef;
+use model::histogram::Histogram;
+use model::metadata::Metadata;
 
 /// Something samples can be written to.
 pub trait Appendable: Send + Sync {
@@ -24,6 +26,31 @@ pub trait Appender: Send {
     ) -> Result<()>;
     /// Adds float samples. [`RejectReason::UnknownRef`] tells the caller to resolve that row again.
     fn append_floats(&mut self, batch: FloatBatch<'_>, rejected: &mut Vec<Rejected>) -> Result<()>;
+    /// Adds native histograms. A storage without them refuses the call, not the rows.
+    fn append_histograms(
+        &mut self,
+        batch: HistogramBatch<'_>,
+        _rejected: &mut Vec<Rejected>,
+    ) -> Result<()> {
+        if batch.values.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Unsupported("this storage does not keep native histograms".into()))
+    }
+    /// Adds exemplars to series of this transaction. A storage that keeps none ignores them, as one does whose
+    /// exemplar storage is switched off.
+    fn append_exemplars(
+        &mut self,
+        _batch: ExemplarBatch<'_>,
+        _rejected: &mut Vec<Rejected>,
+    ) -> Result<()> {
+        Ok(())
+    }
+    /// Notes what kind of metric each series is; unchanged metadata costs nothing. A storage that keeps none
+    /// ignores it.
+    fn append_metadata(&mut self, _refs: &[SeriesRef], _metadata: &[Metadata]) -> Result<()> {
+        Ok(())
+    }
     /// The newest sample of a series as this transaction finds it; explains a refused duplicate to its sender.
     /// `None` if the storage does not know or does not tell.
     fn newest(&self, _series: SeriesRef) -> Option<(i64, f64)> {
@@ -82,6 +109,7 @@ pub struct FloatBatch<'a> {
     refs: &'a [SeriesRef],
     timestamps_ms: &'a [i64],
     values: &'a [f64],
+    start_timestamps_ms: &'a [i64],
 }
 
 impl<'a> FloatBatch<'a> {
@@ -90,13 +118,99 @@ impl<'a> FloatBatch<'a> {
     pub fn new(refs: &'a [SeriesRef], timestamps_ms: &'a [i64], values: &'a [f64]) -> Self {
         assert_eq!(refs.len(), timestamps_ms.len());
         assert_eq!(refs.len(), values.len());
-        Self { refs, timestamps_ms, values }
+        Self { refs, timestamps_ms, values, start_timestamps_ms: &[] }
+    }
+
+    /// Says since when each counter counts, in milliseconds; zero where that is not known.
+    /// Panics if the length differs from that of the other columns.
+    #[must_use]
+    pub fn with_start_timestamps(self, start_timestamps_ms: &'a [i64]) -> Self {
+        assert_eq!(self.refs.len(), start_timestamps_ms.len());
+        Self { start_timestamps_ms, ..self }
     }
 
     /// The columns: references, timestamps in milliseconds, values.
     #[must_use]
     pub fn columns(self) -> (&'a [SeriesRef], &'a [i64], &'a [f64]) {
         (self.refs, self.timestamps_ms, self.values)
+    }
+
+    /// Since when each counter counts, in milliseconds, zero if not known; empty if no row has one.
+    #[must_use]
+    pub fn start_timestamps_ms(self) -> &'a [i64] {
+        self.start_timestamps_ms
+    }
+}
+
+/// Native histograms as columns of equal length.
+#[derive(Clone, Copy, Debug)]
+pub struct HistogramBatch<'a> {
+    refs: &'a [SeriesRef],
+    timestamps_ms: &'a [i64],
+    values: &'a [Histogram],
+    start_timestamps_ms: &'a [i64],
+}
+
+impl<'a> HistogramBatch<'a> {
+    /// Groups three columns. Panics if their lengths differ: that is a bug of the caller.
+    #[must_use]
+    pub fn new(refs: &'a [SeriesRef], timestamps_ms: &'a [i64], values: &'a [Histogram]) -> Self {
+        assert_eq!(refs.len(), timestamps_ms.len());
+        assert_eq!(refs.len(), values.len());
+        Self { refs, timestamps_ms, values, start_timestamps_ms: &[] }
+    }
+
+    /// Says since when each histogram counts, in milliseconds; zero where that is not known.
+    /// Panics if the length differs from that of the other columns.
+    #[must_use]
+    pub fn with_start_timestamps(self, start_timestamps_ms: &'a [i64]) -> Self {
+        assert_eq!(self.refs.len(), start_timestamps_ms.len());
+        Self { start_timestamps_ms, ..self }
+    }
+
+    /// The columns: references, timestamps in milliseconds, values.
+    #[must_use]
+    pub fn columns(self) -> (&'a [SeriesRef], &'a [i64], &'a [Histogram]) {
+        (self.refs, self.timestamps_ms, self.values)
+    }
+
+    /// Since when each histogram counts, in milliseconds, zero if not known; empty if no row has one.
+    #[must_use]
+    pub fn start_timestamps_ms(self) -> &'a [i64] {
+        self.start_timestamps_ms
+    }
+}
+
+/// An exemplar: a single observation with labels of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExemplarRow<'a> {
+    /// Its labels, sorted by name; may be empty.
+    pub labels: &'a [(&'a str, &'a str)],
+    /// When it was observed; where the sender does not say, the time of the sample.
+    pub timestamp_ms: i64,
+    /// What was observed.
+    pub value: f64,
+}
+
+/// Exemplars and the series they belong to: columns of equal length.
+#[derive(Clone, Copy, Debug)]
+pub struct ExemplarBatch<'a> {
+    refs: &'a [SeriesRef],
+    rows: &'a [ExemplarRow<'a>],
+}
+
+impl<'a> ExemplarBatch<'a> {
+    /// Groups two columns. Panics if their lengths differ: that is a bug of the caller.
+    #[must_use]
+    pub fn new(refs: &'a [SeriesRef], rows: &'a [ExemplarRow<'a>]) -> Self {
+        assert_eq!(refs.len(), rows.len());
+        Self { refs, rows }
+    }
+
+    /// The columns: references, exemplars.
+    #[must_use]
+    pub fn columns(self) -> (&'a [SeriesRef], &'a [ExemplarRow<'a>]) {
+        (self.refs, self.rows)
     }
 }
 
@@ -127,6 +241,14 @@ pub enum RejectReason {
     EmptyLabels,
     /// A label name occurs twice or the names are not sorted.
     DuplicateLabel,
+    /// The buckets of a histogram contradict each other.
+    InvalidHistogram,
+    /// An exemplar whose labels are longer than 128 characters.
+    ExemplarLabelsTooLong,
+    /// An exemplar of the same time as the newest of its series, with another value.
+    DuplicateExemplar,
+    /// An exemplar older than the newest of its series.
+    OutOfOrderExemplar,
 }
 
 impl RejectReason {
@@ -141,6 +263,12 @@ impl RejectReason {
             Self::DuplicateTimestamp => "duplicate sample for timestamp",
             Self::EmptyLabels => "empty labelset: invalid sample",
             Self::DuplicateLabel => "label name is not unique: invalid sample",
+            Self::InvalidHistogram => "invalid histogram",
+            Self::ExemplarLabelsTooLong => {
+                "label length for exemplar exceeds maximum of 128 UTF-8 characters"
+            }
+            Self::DuplicateExemplar => "duplicate exemplar",
+            Self::OutOfOrderExemplar => "out of order exemplar",
         }
     }
 }

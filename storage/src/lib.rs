@@ -12,7 +12,10 @@ mod merge;
 mod query;
 mod read;
 
-pub use append::{Appendable, Appender, FloatBatch, LabelBatch, RejectReason, Rejected};
+pub use append::{
+    Appendable, Appender, ExemplarBatch, ExemplarRow, FloatBatch, HistogramBatch, LabelBatch,
+    RejectReason, Rejected,
+};
 pub use batch::{ChunkRef, Pin, SeriesBatch};
 pub use cancel::Cancel;
 pub use error::{Error, Result};
