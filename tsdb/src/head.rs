@@ -128,7 +128,7 @@ impl Head {
     /// An empty head. `seed` keys the label hashes: random, so that nobody can choose labels that collide.
     #[must_use]
     pub fn new(options: HeadOptions, seed: u64, registry: &::metrics::Registry) -> Self {
-        let num_shards = options.num_shards.max(1).next_power_of_two();
+        let num_shards = options.num_shards.clamp(1, LabelHasher::MAX_SHARDS).next_power_of_two();
         let shared = Arc::new(Shared {
             rule: CutRule {
                 chunk_range_ms: options.chunk_range_ms.max(1),
@@ -243,7 +243,7 @@ impl Head {
 impl Shared {
     #[inline]
     fn shard_of(&self, id: LabelsId) -> usize {
-        id.print as usize & (self.shards.len() - 1)
+        LabelHasher::home(id, self.shards.len())
     }
 
     #[inline]

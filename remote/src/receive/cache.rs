@@ -1,4 +1,4 @@
-//! From the raw label bytes of a series to its reference. Keyed by 128 bits of seeded hash, so that a wrong answer is
+//! From the raw label bytes of a series to its reference. Keyed by 84 bits of seeded hash, so that a wrong answer is
 //! out of reach even for a sender who tries; a reference that dangles is found out by the storage.
 //! Entries that nobody asked for since two sweeps are dropped: churned series do not pile up.
 
@@ -12,13 +12,16 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 const NUM_SHARDS: usize = 16;
 /// How often unused entries are looked for.
 const SWEEP_MS: i64 = 20 * 60 * 1000;
-const REF_BITS: u32 = 48;
+const REF_BITS: u32 = 40;
+const EPOCH_BITS: u32 = 4;
+const EPOCH_MASK: u64 = (1 << EPOCH_BITS) - 1;
+const CHECK_SHIFT: u32 = REF_BITS + EPOCH_BITS;
 
+/// Sixteen bytes, since there is one for each series that is written to.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    low: u64,
-    high: u64,
-    /// Reference in the low 48 bits, the epoch of its last use above.
+    hash: u64,
+    /// Reference in the low 40 bits, then the epoch of its last use, then 20 bits of another hash.
     series: u64,
 }
 
@@ -27,9 +30,24 @@ impl Entry {
         self.series & ((1 << REF_BITS) - 1)
     }
 
-    fn age(self, epoch: u64) -> u64 {
-        epoch.wrapping_sub(self.series >> REF_BITS) & 0xFFFF
+    fn is(&self, key: &Key) -> bool {
+        self.hash == key.hash && self.series >> CHECK_SHIFT == key.check
     }
+
+    fn touch(&mut self, epoch: u64) {
+        self.series = self.series & !(EPOCH_MASK << REF_BITS) | epoch << REF_BITS;
+    }
+
+    fn age(self, epoch: u64) -> u64 {
+        epoch.wrapping_sub(self.series >> REF_BITS) & EPOCH_MASK
+    }
+}
+
+/// What stands for the label bytes.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    hash: u64,
+    check: u64,
 }
 
 /// See the module.
@@ -51,25 +69,23 @@ impl SeriesCache {
         }
     }
 
-    fn hashes(&self, span: &[u8]) -> (u64, u64) {
-        (self.hashers[0].hash_one(span), self.hashers[1].hash_one(span))
+    fn key(&self, span: &[u8]) -> Key {
+        let [hash, check] = [&self.hashers[0], &self.hashers[1]].map(|h| h.hash_one(span));
+        Key { hash, check: check >> CHECK_SHIFT }
     }
 
-    fn shard(&self, high: u64) -> &Mutex<HashTable<Entry>> {
-        &self.shards[high as usize % NUM_SHARDS]
-    }
-
-    fn stamp(&self) -> u64 {
-        self.epoch.load(Ordering::Relaxed) << REF_BITS
+    /// The tables choose buckets by the low bits of the hash and tell entries apart by the highest.
+    fn shard(&self, key: Key) -> &Mutex<HashTable<Entry>> {
+        &self.shards[(key.hash >> 40) as usize % NUM_SHARDS]
     }
 
     /// The reference last stored for these label bytes.
     pub(super) fn get(&self, span: &[u8]) -> Option<SeriesRef> {
-        let (low, high) = self.hashes(span);
-        let stamp = self.stamp();
-        let mut shard = self.shard(high).lock();
-        let entry = shard.find_mut(low, |entry| entry.low == low && entry.high == high)?;
-        entry.series = entry.reference() | stamp;
+        let key = self.key(span);
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        let mut shard = self.shard(key).lock();
+        let entry = shard.find_mut(key.hash, |entry| entry.is(&key))?;
+        entry.touch(epoch);
         SeriesRef::new(entry.reference())
     }
 
@@ -78,13 +94,15 @@ impl SeriesCache {
         if series.get() >> REF_BITS != 0 {
             return;
         }
-        let (low, high) = self.hashes(span);
-        let entry = Entry { low, high, series: series.get() | self.stamp() };
-        let mut shard = self.shard(high).lock();
-        match shard.find_mut(low, |entry| entry.low == low && entry.high == high) {
+        let key = self.key(span);
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        let series = key.check << CHECK_SHIFT | epoch << REF_BITS | series.get();
+        let entry = Entry { hash: key.hash, series };
+        let mut shard = self.shard(key).lock();
+        match shard.find_mut(key.hash, |entry| entry.is(&key)) {
             Some(old) => *old = entry,
             None => {
-                shard.insert_unique(low, entry, |entry| entry.low);
+                shard.insert_unique(key.hash, entry, |entry| entry.hash);
             }
         }
     }
@@ -107,13 +125,13 @@ impl SeriesCache {
         if won.is_err() || last == i64::MIN {
             return;
         }
-        let epoch = (self.epoch.load(Ordering::Relaxed) + 1) & 0xFFFF;
+        let epoch = (self.epoch.load(Ordering::Relaxed) + 1) & EPOCH_MASK;
         self.epoch.store(epoch, Ordering::Relaxed);
         for shard in &self.shards {
             let mut shard = shard.lock();
             shard.retain(|entry| entry.age(epoch) <= 1);
             if shard.len() < shard.capacity() / 4 {
-                shard.shrink_to_fit(|entry| entry.low);
+                shard.shrink_to_fit(|entry| entry.hash);
             }
         }
     }

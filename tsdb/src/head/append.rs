@@ -227,10 +227,8 @@ impl HeadAppender {
             };
             rejected.extend(reason.map(|reason| Rejected { row: row as u32, reason }));
             verdicts.push(reason);
-            let hashes = &mut self.scratch.hashes;
-            let begin = hashes.len();
-            hashes.extend(set.iter().map(|(name, value)| self.head.hasher.label(name, value)));
-            self.scratch.ids.push(self.head.hasher.set(&hashes[begin..]));
+            let id = self.head.hasher.labels(set, &mut self.scratch.hashes);
+            self.scratch.ids.push(id);
         }
     }
 

@@ -12,7 +12,11 @@ pub(super) type PairId = u32;
 /// The id of a string within one shard.
 pub(super) type TextId = u32;
 
-/// Two independent hashes of a label or a label set. Together they stand for its text: 128 bits under a secret seed.
+/// Bits of a set's second hash that choose its shard.
+const HOME_BITS: u32 = 12;
+
+/// Two independent hashes of a label or a label set. Together they stand for its text: 128 bits under a secret seed,
+/// 116 for a set, the rest of which chooses its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LabelHash {
     /// Key of hash tables.
@@ -26,6 +30,9 @@ pub(super) struct LabelHash {
 pub(super) struct LabelHasher([FixedState; 2]);
 
 impl LabelHasher {
+    /// How many shards can be told apart.
+    pub(super) const MAX_SHARDS: usize = 1 << HOME_BITS;
+
     /// Functions that only who knows `seed` can aim at.
     pub(super) fn new(seed: u64) -> Self {
         let second = seed.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15;
@@ -46,15 +53,43 @@ impl LabelHasher {
         LabelHash { hash, print }
     }
 
-    /// The hashes of a set of labels, of those of its labels in order.
+    /// The hashes of a set of labels, of those of its labels in order. Sets that differ in nothing but the metric name,
+    /// which is label number `metric_name`, get the same shard: what one target exposes has most of its label pairs in
+    /// common, and each shard that meets a pair keeps a copy of it.
     #[inline]
-    pub(super) fn set(&self, labels: &[LabelHash]) -> LabelHash {
+    pub(super) fn set(&self, labels: &[LabelHash], metric_name: Option<usize>) -> LabelHash {
         let [mut hash, mut print] = [&self.0[0], &self.0[1]].map(|state| state.build_hasher());
-        for label in labels {
+        let mut home = 0_u64;
+        for (index, label) in labels.iter().enumerate() {
             hash.write_u64(label.hash);
             print.write_u64(label.print);
+            if Some(index) != metric_name {
+                home = home.wrapping_add(label.print);
+            }
         }
-        LabelHash { hash: hash.finish(), print: print.finish() }
+        let mut home_hash = self.0[0].build_hasher();
+        home_hash.write_u64(home);
+        let mask = (1 << HOME_BITS) - 1;
+        let print = print.finish() & !mask | home_hash.finish() >> 32 & mask;
+        LabelHash { hash: hash.finish(), print }
+    }
+
+    /// The hashes of a set of labels.
+    pub(super) fn labels(
+        &self,
+        labels: &[(&str, &str)],
+        scratch: &mut Vec<LabelHash>,
+    ) -> LabelHash {
+        let begin = scratch.len();
+        scratch.extend(labels.iter().map(|(name, value)| self.label(name, value)));
+        let metric_name = labels.iter().position(|(name, _)| *name == model::METRIC_NAME);
+        self.set(&scratch[begin..], metric_name)
+    }
+
+    /// Which of `num_shards`, a power of two, a set belongs to.
+    #[inline]
+    pub(super) fn home(id: LabelHash, num_shards: usize) -> usize {
+        id.print as usize & (num_shards - 1)
     }
 }
 

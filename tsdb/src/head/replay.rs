@@ -173,8 +173,7 @@ impl Replay {
             return;
         }
         self.hashes.clear();
-        self.hashes.extend(labels.iter().map(|(name, value)| head.hasher.label(name, value)));
-        let id = head.hasher.set(&self.hashes);
+        let id = head.hasher.labels(labels, &mut self.hashes);
         let index = head.shard_of(id);
         let mut shard = head.shards[index].0.write();
         if let Some(slot) = shard.find(id) {

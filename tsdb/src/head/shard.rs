@@ -12,7 +12,7 @@ use model::hash::HashMap;
 use model::is_stale_nan;
 use storage::RejectReason;
 
-/// Both hashes of a label set; together they stand for its text. The low bits of the second one choose the shard.
+/// Both hashes of a label set; together they stand for its text, and choose its shard.
 pub(super) type LabelsId = LabelHash;
 
 /// Samples of one epoch that were followed by samples of a later one while a reader may see neither.

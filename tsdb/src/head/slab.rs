@@ -1,5 +1,6 @@
 //! Memory of a shard: paged tables that grow without moving, and byte buffers in size classes for open chunks.
-//! Pages are never given back; what is freed is used again.
+//! Pages of tables stay; a page of buffers is given back when its last buffer is freed. Series that begin together
+//! grow out of each size together, so whole pages come free.
 
 use std::ops::{Index, IndexMut};
 
@@ -74,11 +75,88 @@ impl Buffer {
     }
 }
 
+/// A page of buffers of one size; without memory while none of them is in use.
+#[derive(Debug)]
+struct Page {
+    data: Box<[u8]>,
+    /// A bit for each buffer that is not in use.
+    free: [u64; CLASS_PAGE / 64],
+    num_used: u16,
+    /// Whether `roomy` of the class names it.
+    is_listed: bool,
+}
+
+impl Page {
+    fn take(&mut self) -> Option<u32> {
+        let word = self.free.iter().position(|&bits| bits != 0)?;
+        let bit = self.free[word].trailing_zeros();
+        self.free[word] &= self.free[word] - 1;
+        self.num_used += 1;
+        Some(word as u32 * 64 + bit)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Class {
-    pages: Vec<Box<[u8]>>,
-    len: u32,
-    free: Vec<u32>,
+    pages: Vec<Page>,
+    /// Pages with room, and pages that lost their room or their memory since: those go when they come up.
+    roomy: Vec<u32>,
+    /// Pages without memory.
+    vacant: Vec<u32>,
+    /// A page without a buffer in use that kept its memory, so that one buffer that comes and goes costs nothing.
+    spare: Option<u32>,
+}
+
+impl Class {
+    fn alloc(&mut self, size: usize) -> u32 {
+        loop {
+            let number = self.roomy.last().copied().unwrap_or_else(|| self.add_page(size));
+            let page = &mut self.pages[number as usize];
+            if !page.data.is_empty()
+                && let Some(slot) = page.take()
+            {
+                self.spare = self.spare.filter(|&spare| spare != number);
+                return number * CLASS_PAGE as u32 + slot;
+            }
+            page.is_listed = false;
+            self.roomy.pop();
+        }
+    }
+
+    fn add_page(&mut self, size: usize) -> u32 {
+        let number = self.vacant.pop().unwrap_or_else(|| {
+            self.pages.push(Page {
+                data: Box::default(),
+                free: [u64::MAX; CLASS_PAGE / 64],
+                num_used: 0,
+                is_listed: false,
+            });
+            self.pages.len() as u32 - 1
+        });
+        self.pages[number as usize].data = vec![0; CLASS_PAGE * size].into_boxed_slice();
+        self.list(number);
+        number
+    }
+
+    fn list(&mut self, number: u32) {
+        let page = &mut self.pages[number as usize];
+        if !std::mem::replace(&mut page.is_listed, true) {
+            self.roomy.push(number);
+        }
+    }
+
+    fn free(&mut self, index: u32) {
+        let (number, slot) = (index / CLASS_PAGE as u32, index as usize % CLASS_PAGE);
+        let page = &mut self.pages[number as usize];
+        page.free[slot / 64] |= 1 << (slot % 64);
+        page.num_used -= 1;
+        let is_idle = page.num_used == 0;
+        self.list(number);
+        if is_idle && let Some(idle) = self.spare.replace(number) {
+            self.pages[idle as usize].data = Box::default();
+            self.vacant.push(idle);
+        }
+    }
 }
 
 /// Byte buffers in size classes.
@@ -91,14 +169,7 @@ impl ByteSlab {
     /// A buffer of at least `len` bytes; its content is arbitrary.
     pub(super) fn alloc(&mut self, len: usize) -> Buffer {
         let class = CLASSES.iter().position(|&size| size >= len).expect("chunks end at 1024 bytes");
-        let slot = self.classes[class].free.pop().unwrap_or_else(|| {
-            let of = &mut self.classes[class];
-            if of.len as usize == of.pages.len() * CLASS_PAGE {
-                of.pages.push(vec![0; CLASS_PAGE * CLASSES[class]].into_boxed_slice());
-            }
-            of.len += 1;
-            of.len - 1
-        });
+        let slot = self.classes[class].alloc(CLASSES[class]);
         assert!(slot < 1 << CLASS_SHIFT, "a shard holds under 2^28 chunks of a size");
         Buffer((class as u32) << CLASS_SHIFT | slot)
     }
@@ -106,7 +177,7 @@ impl ByteSlab {
     /// Takes a buffer back.
     pub(super) fn free(&mut self, buffer: Buffer) {
         if buffer != Buffer::NONE {
-            self.classes[buffer.class()].free.push(buffer.index() as u32);
+            self.classes[buffer.class()].free(buffer.index() as u32);
         }
     }
 
@@ -115,7 +186,7 @@ impl ByteSlab {
     pub(super) fn get(&self, buffer: Buffer) -> &[u8] {
         let size = CLASSES[buffer.class()];
         let begin = buffer.index() % CLASS_PAGE * size;
-        &self.classes[buffer.class()].pages[buffer.index() / CLASS_PAGE][begin..begin + size]
+        &self.classes[buffer.class()].pages[buffer.index() / CLASS_PAGE].data[begin..begin + size]
     }
 
     /// The whole buffer, to write to.
@@ -123,7 +194,8 @@ impl ByteSlab {
     pub(super) fn get_mut(&mut self, buffer: Buffer) -> &mut [u8] {
         let size = CLASSES[buffer.class()];
         let begin = buffer.index() % CLASS_PAGE * size;
-        &mut self.classes[buffer.class()].pages[buffer.index() / CLASS_PAGE][begin..begin + size]
+        &mut self.classes[buffer.class()].pages[buffer.index() / CLASS_PAGE].data
+            [begin..begin + size]
     }
 
     /// A buffer of at least `len` bytes, more than `buffer` has, that begins with its first `kept` bytes; `buffer` is
@@ -136,10 +208,16 @@ impl ByteSlab {
             .expect("a larger buffer is of another class");
         let begin = |of: Buffer| of.index() % CLASS_PAGE * CLASSES[of.class()];
         let (source, target) = (begin(buffer), begin(larger));
-        let source = &from.pages[buffer.index() / CLASS_PAGE][source..source + kept];
-        to.pages[larger.index() / CLASS_PAGE][target..target + kept].copy_from_slice(source);
+        let source = &from.pages[buffer.index() / CLASS_PAGE].data[source..source + kept];
+        to.pages[larger.index() / CLASS_PAGE].data[target..target + kept].copy_from_slice(source);
         self.free(buffer);
         larger
+    }
+
+    /// Bytes of all pages that have memory.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.classes.iter().flat_map(|class| &class.pages).map(|page| page.data.len()).sum()
     }
 }
 
