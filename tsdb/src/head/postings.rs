@@ -44,8 +44,15 @@ impl Postings {
                 self.0 = Repr::Many(many);
                 self.insert(slot);
             }
-            Repr::Many(slots) if slots.last().is_none_or(|&last| last < slot) => slots.push(slot),
             Repr::Many(slots) => {
+                if slots.len() == slots.capacity() {
+                    // Postings are a good part of a head's memory: doubling would leave a third of it idle.
+                    slots.reserve_exact((slots.len() / 8).max(INLINE + 1));
+                }
+                if slots.last().is_none_or(|&last| last < slot) {
+                    slots.push(slot);
+                    return;
+                }
                 let at = slots.partition_point(|&s| s < slot);
                 slots.insert(at, slot);
             }
