@@ -59,6 +59,21 @@ pub const QUERIES: &[Query] = &[
     range("all of a metric", "node_network_receive_bytes_total", 15),
 ];
 
+/// The queries over native histograms.
+pub const HISTOGRAM_QUERIES: &[Query] = &[
+    range("quantile of sum of rate", "histogram_quantile(0.9, sum(rate(latency_seconds[5m])))", 60),
+    range("sum of counts of rate", "sum(histogram_count(rate(latency_seconds[5m])))", 60),
+];
+
+/// A query whose answer is every sample of every series.
+pub const LARGE_ANSWER: Query = range("large answer", "{job=\"node\"}", 15);
+
+/// An instant query of about a hundred series.
+pub const SMALL_ANSWER: Query = instant(
+    "small answer",
+    "{instance=\"node-0000.example.com:9100\",__name__=~\"node_metric_00[0-9]_total|node_metric_01[0-2]_total\"}",
+);
+
 /// The series that the queries ask for; `hosts` is 100 at full size.
 #[must_use]
 pub fn data(hosts: usize) -> Vec<Series> {

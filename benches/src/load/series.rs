@@ -84,6 +84,84 @@ pub fn body(series: &[Series], step: u64, timestamp_ms: i64, scratch: &mut Scrat
     scratch.encoder.compress_vec(&scratch.plain).expect("bodies are far below 4 GiB")
 }
 
+fn zigzag(value: i64, out: &mut Vec<u8>) {
+    varint((value << 1 ^ value >> 63) as u64, out);
+}
+
+fn double(number: u8, value: f64, out: &mut Vec<u8>) {
+    out.push(number << 3 | 1);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+impl Series {
+    /// A native histogram of twelve buckets that only grows, as a remote-write 1.0 message.
+    fn histogram(&self, step: u64, timestamp_ms: i64, out: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+        let counts: [u64; 12] = std::array::from_fn(|bucket| {
+            let seed = mix(self.seed ^ bucket as u64);
+            step * (1 + seed % 9) + mix(seed ^ step) % (1 + seed % 9)
+        });
+        out.push(1 << 3);
+        varint(counts.iter().sum(), out);
+        double(3, counts.iter().sum::<u64>() as f64 * 0.017, out);
+        out.push(4 << 3);
+        zigzag(3, out);
+        double(5, 1e-128, out);
+        scratch.clear();
+        scratch.push(1 << 3);
+        zigzag(-40, scratch);
+        scratch.push(2 << 3);
+        varint(counts.len() as u64, scratch);
+        field(11, scratch, out);
+        scratch.clear();
+        let mut last = 0;
+        for count in counts {
+            zigzag(count as i64 - last, scratch);
+            last = count as i64;
+        }
+        field(12, scratch, out);
+        out.push(15 << 3);
+        varint(timestamp_ms as u64, out);
+    }
+}
+
+/// One remote-write 1.0 body: one native histogram of each series, compressed.
+pub fn histogram_body(
+    series: &[Series],
+    step: u64,
+    timestamp_ms: i64,
+    scratch: &mut Scratch,
+) -> Vec<u8> {
+    scratch.plain.clear();
+    let mut message = Vec::new();
+    let mut part = Vec::new();
+    for one in series {
+        scratch.sample.clear();
+        one.histogram(step, timestamp_ms, &mut scratch.sample, &mut part);
+        message.clear();
+        message.extend_from_slice(&one.labels);
+        field(4, &scratch.sample, &mut message);
+        field(1, &message, &mut scratch.plain);
+    }
+    scratch.encoder.compress_vec(&scratch.plain).expect("bodies are far below 4 GiB")
+}
+
+/// `count` series of native histograms.
+#[must_use]
+pub fn latencies(count: usize) -> Vec<Series> {
+    let series = |index: usize| {
+        let instance = format!("app-{:04}:8080", index / 10);
+        let handler = format!("/api/thing{}", index % 10);
+        let labels = [
+            ("__name__", "latency_seconds"),
+            ("instance", instance.as_str()),
+            ("job", "app"),
+            ("handler", handler.as_str()),
+        ];
+        Series::new(&labels, true)
+    };
+    (0..count).map(series).collect()
+}
+
 /// Buffers of [`body`].
 pub struct Scratch {
     plain: Vec<u8>,

@@ -1,9 +1,19 @@
 //! The rows of the table: each work starts a server on a fresh directory, does the same to it, reads what it cost.
-//! The clock is the wall clock: servers refuse samples far from now.
+//! The clock is the wall clock: servers refuse samples far from now. Works that write live here, those that scrape
+//! containers, ask and answer, or bring histograms in the files below.
 
-use crate::load::http::{Client, encode};
+mod answers;
+mod containers;
+mod histograms;
+mod query;
+
+pub use answers::answers;
+pub use containers::containers;
+pub use histograms::histograms;
+pub use query::query;
+
+use crate::load::http::Client;
 use crate::load::peer::{Peer, Running, Usage, disk_bytes};
-use crate::load::queries::{self, QUERIES};
 use crate::load::report::Report;
 use crate::load::series::{self, Scratch, Series};
 use crate::load::target::Targets;
@@ -32,6 +42,18 @@ pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
 }
 
+/// Posts one remote-write body; answers how many milliseconds that took.
+fn post(client: &mut Client, peer: &Peer, body: &[u8]) -> io::Result<f64> {
+    let begin = Stopwatch::start();
+    let response = client.post(peer.write_path, HEADERS, body)?;
+    let ms = begin.elapsed().as_secs_f64() * 1e3;
+    if (200..300).contains(&response.status) {
+        return Ok(ms);
+    }
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    Err(io::Error::other(format!("write answered {}: {text}", response.status)))
+}
+
 /// Writes one sample of each series; adds the milliseconds of each request to `latencies`.
 fn write_step(
     running: &Running,
@@ -44,13 +66,7 @@ fn write_step(
     let mut scratch = Scratch::default();
     for part in all.chunks(REQUEST_SERIES) {
         let body = series::body(part, step, at_ms, &mut scratch);
-        let begin = Stopwatch::start();
-        let response = client.post(peer.write_path, HEADERS, &body)?;
-        latencies.push(begin.elapsed().as_secs_f64() * 1e3);
-        if !(200..300).contains(&response.status) {
-            let text = String::from_utf8_lossy(&response.body).into_owned();
-            return Err(io::Error::other(format!("write answered {}: {text}", response.status)));
-        }
+        latencies.push(post(&mut client, peer, &body)?);
     }
     Ok(())
 }
@@ -192,72 +208,5 @@ pub fn scrape(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io:
         (after.cpu_s - before.cpu_s) / samples * 1e6,
     );
     report.add(&format!("{row}: RSS, MB"), &peer.name, after.rss_bytes / 1e6);
-    Ok(())
-}
-
-/// Waits until the server answers with every series at the end of the data: some show samples seconds later.
-fn wait_visible(client: &mut Client, series: usize, end_s: i64) -> io::Result<()> {
-    let expr = encode("count({__name__!=\"\"})");
-    let wanted = format!("\"{series}\"");
-    let mut last = String::new();
-    for _ in 0..240 {
-        let response = client.get(&format!("/api/v1/query?query={expr}&time={end_s}"))?;
-        last = String::from_utf8_lossy(&response.body).into_owned();
-        if last.contains(&wanted) {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(250));
-    }
-    Err(io::Error::other(format!("expected {series} series after a minute, got {last}")))
-}
-
-/// The fixed query set over an hour of data.
-pub fn query(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::Result<()> {
-    let all = queries::data((100 / scale.divisor).max(2));
-    let (running, _) = peer.start(dir, NO_TARGETS)?;
-    let steps = 250_u64;
-    let begin_ms = (now_ms() / STEP_MS - steps as i64) * STEP_MS;
-    let mut latencies = Vec::new();
-    for step in 0..steps {
-        write_step(&running, peer, &all, (step, begin_ms + step as i64 * STEP_MS), &mut latencies)?;
-    }
-    let end_s = (begin_ms + (steps as i64 - 1) * STEP_MS) / 1000;
-    settle(&running);
-    let mut client = running.client();
-    wait_visible(&mut client, all.len(), end_s)?;
-    for query in QUERIES {
-        let path = if query.step_s == 0 {
-            format!("/api/v1/query?query={}&time={end_s}", encode(query.expr))
-        } else {
-            let begin = end_s - 3600;
-            format!(
-                "/api/v1/query_range?query={}&start={begin}&end={end_s}&step={}",
-                encode(query.expr),
-                query.step_s
-            )
-        };
-        let mut times = Vec::new();
-        let mut answer = String::new();
-        for _ in 0..7 {
-            let begin = Stopwatch::start();
-            let response = client.get(&path)?;
-            times.push(begin.elapsed().as_secs_f64() * 1e3);
-            answer = queries::digest(&response.body).unwrap_or_else(|| {
-                format!(
-                    "{} {}",
-                    response.status,
-                    String::from_utf8_lossy(&response.body).into_owned()
-                )
-            });
-        }
-        report.add(
-            &format!("query {}: median ms", query.name),
-            &peer.name,
-            percentile(&mut times, 0.5),
-        );
-        report.note(format!("{} | {}: {answer}", query.name, peer.name));
-    }
-    let usage = running.usage();
-    report.add("query set: peak RSS, MB", &peer.name, usage.rss_max_bytes / 1e6);
     Ok(())
 }
