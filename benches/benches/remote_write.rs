@@ -5,6 +5,7 @@ use divan::counter::ItemsCount;
 use metrics::Registry;
 use model::SeriesRef;
 use remote::Receiver;
+use remote::receive::{Message, Options};
 use std::sync::Arc;
 use storage::{Appendable, Appender, FloatBatch, LabelBatch, Rejected, Result};
 
@@ -97,12 +98,12 @@ fn body(salt: u64) -> Vec<u8> {
 
 #[divan::bench]
 fn known_series(bencher: Bencher<'_, '_>) {
-    let receiver = Receiver::new(Arc::new(TakesAll), &Registry::new());
+    let receiver = Receiver::new(Arc::new(TakesAll), Options::default(), &Registry::new());
     let body = body(0);
-    receiver.write_v1(&body, 1_793_494_800_000).expect("stored");
+    receiver.write(Message::V1, &body, 1_793_494_800_000).1.expect("stored");
     bencher
         .counter(ItemsCount::new(NUM_SERIES))
-        .bench(|| receiver.write_v1(divan::black_box(&body), 1_793_494_800_000));
+        .bench(|| receiver.write(Message::V1, divan::black_box(&body), 1_793_494_800_000));
 }
 
 #[divan::bench]
@@ -110,9 +111,9 @@ fn new_series(bencher: Bencher<'_, '_>) {
     let body = body(0);
     bencher
         .counter(ItemsCount::new(NUM_SERIES))
-        .with_inputs(|| Receiver::new(Arc::new(TakesAll), &Registry::new()))
+        .with_inputs(|| Receiver::new(Arc::new(TakesAll), Options::default(), &Registry::new()))
         .bench_values(|receiver| {
-            receiver.write_v1(&body, 1_793_494_800_000).expect("stored");
+            receiver.write(Message::V1, &body, 1_793_494_800_000).1.expect("stored");
             receiver
         });
 }

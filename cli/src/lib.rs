@@ -9,6 +9,7 @@ pub mod flags;
 mod late;
 pub mod logging;
 mod maintain;
+mod peers;
 mod reload;
 mod serve;
 mod settings;

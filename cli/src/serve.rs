@@ -58,10 +58,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let (wishes, mut commands) = mpsc::channel(4);
     let api = Api {
         queryable: Arc::<LateDb>::clone(&late),
-        appendable: settings
-            .flags
-            .enable_remote_write_receiver
-            .then(|| Arc::<LateDb>::clone(&late) as _),
+        remote: crate::peers::endpoints(&settings, &late, &registry),
         engine,
         targets: Arc::new(scraping.clone()),
         status: Arc::<ServerStatus>::clone(&status),

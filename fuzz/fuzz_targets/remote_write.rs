@@ -3,13 +3,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use remote::Receiver;
+use remote::receive::{Message, Options};
 use std::sync::Arc;
 use storage::MemoryStorage;
 
 fuzz_target!(|bytes: &[u8]| {
-    let receiver = Receiver::new(Arc::new(MemoryStorage::new()), &metrics::Registry::new());
-    let _packed = receiver.write_v1(bytes, 0);
+    let receiver = Receiver::new(Arc::new(MemoryStorage::new()), Options::default(), &metrics::Registry::new());
+    let _packed = receiver.write(Message::V1, bytes, 0);
     if let Ok(body) = snap::raw::Encoder::new().compress_vec(bytes) {
-        let _plain = receiver.write_v1(&body, 0);
+        let _plain = receiver.write(Message::V1, &body, 0);
     }
 });

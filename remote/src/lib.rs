@@ -1,8 +1,19 @@
-//! Both ends of remote write and remote read. `receive` takes remote write 1.0 in; no HTTP here, only bodies and
-//! headers as values.
+//! Both ends of remote write and remote read, and OTLP in. `receive` takes remote write; no HTTP server here, only
+//! bodies and headers as values.
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod proto;
 pub mod receive;
 
-pub use receive::{Error, Receiver, negotiate};
+pub use proto::Malformed;
+pub use receive::{Error, Receiver};
+
+use std::sync::Arc;
+
+/// What a server answers to other servers; what is absent is switched off.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    /// Remote write.
+    pub write: Option<Arc<Receiver>>,
+}

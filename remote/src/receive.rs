@@ -1,26 +1,39 @@
-//! Remote write 1.0: a body to one transaction. All samples of a request are stored or none.
+//! Remote write in: a body to one transaction. Of 1.0 all samples of a request are stored or none, of 2.0 those that
+//! are good.
 //!
 //! The hot path never looks at a label: the bytes of a series' labels, hashed to 128 bits, lead to its reference
 //! (`cache`). Only what is not known is parsed, checked, sorted and resolved, all of it in one batch.
+//! Reading order: `columns`, `v1` and `v2` (bodies to columns), `transaction` (columns to the storage).
 
+mod admission;
 mod cache;
+mod columns;
 mod labels;
 pub mod negotiate;
-mod walk;
+mod refusals;
+mod transaction;
+mod v1;
+mod v2;
 
+pub use admission::Admission;
+pub use negotiate::Message;
+
+use crate::proto::Malformed;
+use admission::Gate;
 use cache::SeriesCache;
+use columns::{Columns, Fault};
 use metrics::{Counter, Registry};
-use model::{SeriesRef, float};
 use parking_lot::Mutex;
+use refusals::Refusals;
 use std::sync::Arc;
-use storage::{Appendable, Appender, FloatBatch, LabelBatch, RejectReason, Rejected};
-use walk::Columns;
+use storage::{Appendable, Rejected};
+use transaction::Attempt;
 
 /// The most bytes of a body, packed and unpacked.
 pub const MAX_BODY_BYTES: usize = 32 << 20;
 
 /// How far ahead of the wall clock a sample may be.
-const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
+pub(crate) const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
 
 /// How many sets of buffers are kept for the next requests.
 const MAX_IDLE_BUFFERS: usize = 8;
@@ -43,8 +56,52 @@ pub enum Error {
     Storage(#[from] storage::Error),
 }
 
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Self {
+        refused(malformed.to_string())
+    }
+}
+
 fn refused(text: impl Into<Box<str>>) -> Error {
     Error::Refused(text.into())
+}
+
+/// What of a request of 2.0 was written, as its answer tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Float samples.
+    pub samples: u64,
+    /// Native histograms.
+    pub histograms: u64,
+    /// Exemplars.
+    pub exemplars: u64,
+}
+
+/// What flags and features say about receiving.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The messages that are taken.
+    pub accepted: Vec<Message>,
+    /// Type and unit of 2.0 become labels.
+    pub type_and_unit_labels: bool,
+    /// A start timestamp becomes a sample of zero.
+    pub zero_samples: bool,
+    /// Start timestamps are stored.
+    pub start_timestamps: bool,
+    /// Metadata of 2.0 is stored.
+    pub metadata: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            accepted: vec![Message::V1, Message::V2],
+            type_and_unit_labels: false,
+            zero_samples: false,
+            start_timestamps: false,
+            metadata: false,
+        }
+    }
 }
 
 /// Buffers of one request, kept for the next one.
@@ -53,16 +110,18 @@ struct Buffers {
     body: Vec<u8>,
     columns: Columns,
     rejected: Vec<Rejected>,
+    faults: Vec<Fault>,
 }
 
 /// Takes remote-write bodies and appends them to a storage.
 pub struct Receiver {
     appendable: Arc<dyn Appendable>,
+    options: Options,
     cache: SeriesCache,
+    gate: Gate,
     idle: Mutex<Vec<Buffers>>,
     invalid_labels: Counter,
-    histograms_refused: Counter,
-    exemplars_dropped: Counter,
+    refusals: Refusals,
 }
 
 impl std::fmt::Debug for Receiver {
@@ -74,131 +133,92 @@ impl std::fmt::Debug for Receiver {
 impl Receiver {
     /// A receiver that writes to `appendable` and counts in `registry`.
     #[must_use]
-    pub fn new(appendable: Arc<dyn Appendable>, registry: &Registry) -> Self {
-        let counter = |name: &str, help: &str| registry.counter(name, help);
+    pub fn new(appendable: Arc<dyn Appendable>, options: Options, registry: &Registry) -> Self {
+        // Nothing is ever counted here: metadata that the storage refuses fails the request.
+        registry.counter(
+            "prometheus_api_remote_write_without_metadata_appended_samples_total",
+            "The total number of received remote write samples (and histogram samples) which were \
+             ingested without corresponding metadata.",
+        );
         Self {
             appendable,
+            options,
             cache: SeriesCache::new(),
+            gate: Gate::new(registry),
             idle: Mutex::default(),
-            invalid_labels: counter(
+            invalid_labels: registry.counter(
                 "prometheus_api_remote_write_invalid_labels_samples_total",
                 "The total number of received remote write samples and histogram samples which were \
                  rejected due to invalid labels.",
             ),
-            histograms_refused: counter(
-                "firesteel_remote_write_histograms_refused_total",
-                "Received native histogram samples that were not stored because native histograms are not built yet.",
-            ),
-            exemplars_dropped: counter(
-                "firesteel_remote_write_exemplars_dropped_total",
-                "Received exemplars that were not stored because exemplar storage is off.",
-            ),
+            refusals: Refusals::new(registry),
         }
     }
 
-    /// Stores the samples of a snappy-packed `WriteRequest`. `now_ms` is the wall clock.
-    pub fn write_v1(&self, packed: &[u8], now_ms: i64) -> Result<(), Error> {
+    /// Which message a request holds, by its headers; absent ones are empty texts.
+    pub fn negotiate(&self, content_type: &str, content_encoding: &str) -> Result<Message, Error> {
+        negotiate::check(content_type, content_encoding, &self.options.accepted)
+    }
+
+    /// Room for a body of this length, `None` for one whose length is not told; nothing if those in flight take it
+    /// all, and the sender has to come again later.
+    #[must_use]
+    pub fn admit(&self, body_bytes: Option<u64>) -> Option<Admission> {
+        self.gate.admit(body_bytes)
+    }
+
+    /// Stores the samples of a snappy-packed message. `now_ms` is the wall clock. What was written is told for 2.0,
+    /// once the message was unpacked.
+    pub fn write(
+        &self,
+        message: Message,
+        packed: &[u8],
+        now_ms: i64,
+    ) -> (Option<Written>, Result<(), Error>) {
         let mut buffers = self.idle.lock().pop().unwrap_or_default();
-        let result = self.write_with(packed, now_ms, &mut buffers);
+        let unpacked = unpack(packed, &mut buffers.body);
+        let outcome = match unpacked {
+            Ok(()) => {
+                let mut written = Written::default();
+                let result = self.write_unpacked(message, now_ms, &mut buffers, &mut written);
+                ((message == Message::V2).then_some(written), result)
+            }
+            Err(error) => (None, Err(error)),
+        };
         let mut idle = self.idle.lock();
         if idle.len() < MAX_IDLE_BUFFERS {
             idle.push(buffers);
         }
-        result
+        outcome
     }
 
-    fn write_with(&self, packed: &[u8], now_ms: i64, buffers: &mut Buffers) -> Result<(), Error> {
-        unpack(packed, &mut buffers.body)?;
+    fn write_unpacked(
+        &self,
+        message: Message,
+        now_ms: i64,
+        buffers: &mut Buffers,
+        written: &mut Written,
+    ) -> Result<(), Error> {
         self.cache.sweep(now_ms);
-        let Buffers { body, columns, rejected } = buffers;
-        if self.attempt(body, now_ms, Some(&self.cache), columns, rejected)? == Attempt::Stale {
+        let mut attempt = self.attempt(message, now_ms, true, buffers, written);
+        if matches!(attempt, Ok(Attempt::Stale)) {
             // A series was dropped since its reference was cached. The transaction never happened: once more, with
             // every label set resolved.
-            self.attempt(body, now_ms, None, columns, rejected)?;
+            attempt = self.attempt(message, now_ms, false, buffers, written);
         }
-        self.invalid_labels.inc_by(columns.num_invalid);
-        self.exemplars_dropped.inc_by(columns.num_exemplars);
-        if columns.num_histograms > 0 {
-            self.histograms_refused.inc_by(columns.num_histograms);
-            return Err(refused(format!(
-                "native histograms are not supported yet: {} of this request were not stored, its {} float samples were",
-                columns.num_histograms,
-                columns.timestamps_ms.len()
-            )));
-        }
-        Ok(())
-    }
-
-    /// One transaction over `body`.
-    fn attempt(
-        &self,
-        body: &[u8],
-        now_ms: i64,
-        cache: Option<&SeriesCache>,
-        columns: &mut Columns,
-        rejected: &mut Vec<Rejected>,
-    ) -> Result<Attempt, Error> {
-        let misses = walk::walk(body, |span| cache.and_then(|cache| cache.get(span)), columns)?;
-        if columns.timestamps_ms.is_empty() {
-            return Ok(Attempt::Done);
-        }
-        let mut appender = self.appendable.appender(now_ms);
-        rejected.clear();
-        self.resolve(&mut *appender, &misses, columns, rejected)?;
-        let max_ms = now_ms.saturating_add(MAX_AHEAD_MS);
-        let ahead = columns.timestamps_ms.iter().position(|&timestamp| timestamp > max_ms);
-        let Columns { refs, timestamps_ms, values, .. } = &*columns;
-        let len = ahead.unwrap_or(refs.len());
-        let batch = FloatBatch::new(&refs[..len], &timestamps_ms[..len], &values[..len]);
-        appender.append_floats(batch, rejected)?;
-        if rejected.iter().any(|r| r.reason == RejectReason::UnknownRef) && cache.is_some() {
-            for row in rejected.iter().filter(|r| r.reason == RejectReason::UnknownRef) {
-                self.cache.forget(refs[row.row as usize]);
-            }
-            return Ok(Attempt::Stale);
-        }
-        if let Some(first) = rejected.iter().min_by_key(|r| r.row) {
-            return Err(refused(explain(&*appender, columns, *first)));
-        }
-        if ahead.is_some() {
-            return Err(refused("out of bounds: timestamp is too far in the future"));
-        }
-        appender.commit()?;
-        Ok(Attempt::Done)
-    }
-
-    /// Finds or creates the series that the cache did not know.
-    fn resolve(
-        &self,
-        appender: &mut dyn Appender,
-        misses: &walk::Misses<'_>,
-        columns: &mut Columns,
-        rejected: &mut Vec<Rejected>,
-    ) -> Result<(), Error> {
-        if misses.series.is_empty() {
-            return Ok(());
-        }
-        let mut refs = Vec::with_capacity(misses.series.len());
-        appender.resolve(LabelBatch::new(&misses.pairs, &misses.ends), &mut refs, rejected)?;
-        if let Some(first) = rejected.first() {
-            return Err(refused(first.reason.as_str()));
-        }
-        for (miss, series) in misses.series.iter().zip(refs) {
-            let series = series.expect("what was not resolved was rejected");
-            columns.refs[miss.rows.clone()].fill(series);
-            if let Some(span) = miss.span {
-                self.cache.insert(span, series);
+        attempt.inspect_err(|_| *written = Written::default())?;
+        self.invalid_labels.inc_by(buffers.columns.num_invalid);
+        self.refusals.note(&buffers.faults, now_ms);
+        let mut texts = buffers.faults.iter().filter(|fault| !fault.is_quiet()).map(|f| &*f.text);
+        match (message, texts.next()) {
+            (_, None) => Ok(()),
+            (Message::V1, Some(first)) => Err(refused(first)),
+            (Message::V2, Some(first)) => {
+                let all: Vec<&str> = std::iter::once(first).chain(texts).collect();
+                Err(refused(all.join("\n")))
             }
         }
-        Ok(())
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attempt {
-    Done,
-    /// A cached reference dangles; nothing was stored.
-    Stale,
 }
 
 /// Unpacks a snappy block into `out`, within the bound.
@@ -219,25 +239,6 @@ fn unpack(packed: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     let len = snap::raw::Decoder::new().decompress(packed, out).map_err(|_| corrupt())?;
     out.truncate(len);
     Ok(())
-}
-
-/// The words of Prometheus for a refused row.
-fn explain(appender: &dyn Appender, columns: &Columns, rejected: Rejected) -> String {
-    let row = rejected.row as usize;
-    let reason = rejected.reason.as_str();
-    if rejected.reason != RejectReason::DuplicateTimestamp {
-        return reason.to_owned();
-    }
-    let (timestamp, value): (i64, f64) = (columns.timestamps_ms[row], columns.values[row]);
-    let series: SeriesRef = columns.refs[row];
-    let existing = match appender.newest(series) {
-        Some((at, existing)) if at == timestamp => {
-            format!("existing {}, ", float::general(existing))
-        }
-        _ => String::new(),
-    };
-    let value = float::general(value);
-    format!("{reason} {timestamp}; overrides not allowed: {existing}new value {value}")
 }
 
 #[cfg(test)]

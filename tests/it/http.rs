@@ -56,7 +56,8 @@ fn start(server: &str) -> Running {
         while let Some((len, tail)) = rest.split_first_chunk::<4>() {
             let (body, tail) = tail.split_at(u32::from_le_bytes(*len) as usize);
             let answer = exchange(running.address, "POST", "/api/v1/write", &[], body);
-            let stored = answer.status == 204 || answer.text().contains("float samples were");
+            let stored =
+                answer.status == 204 || answer.text().contains("does not keep native histograms");
             assert!(stored, "{name}: {answer:?}");
             rest = tail;
         }

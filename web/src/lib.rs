@@ -26,15 +26,15 @@ use scrape::{PoolStatus, TargetMetadata};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use storage::{Appendable, Queryable};
+use storage::Queryable;
 use tokio::sync::{mpsc, oneshot};
 
 /// What the HTTP side serves.
 pub struct Api {
     /// Where queries read.
     pub queryable: Arc<dyn Queryable>,
-    /// Where remote write goes; `None` while the receiver is switched off.
-    pub appendable: Option<Arc<dyn Appendable>>,
+    /// Remote write, remote read and OTLP, as far as they are switched on.
+    pub remote: remote::Endpoints,
     /// Runs queries; swapped when a reload changes what it depends on.
     pub engine: Arc<ArcSwap<Engine>>,
     /// What scraping knows.

@@ -1,5 +1,6 @@
 //! Paths to handlers: what exists, with which methods, what is answered before readiness, and how each is run.
 
+mod peers;
 mod routes;
 
 use crate::api::{format, query, series, status, targets};
@@ -20,7 +21,6 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use metrics::Stopwatch;
-use remote::receive::{self, Receiver, negotiate};
 use routes::{Route, find};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +34,6 @@ const MAX_FORM_BYTES: usize = 10 << 20;
 #[derive(Debug)]
 pub(crate) struct State {
     api: Api,
-    receiver: Option<Receiver>,
     observer: Observer,
     gate: Semaphore,
     quitting: AtomicBool,
@@ -43,10 +42,8 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(api: Api) -> Self {
         let observer = Observer::new(&api.registry, api.options.max_concurrency);
-        let receiver =
-            api.appendable.as_ref().map(|to| Receiver::new(Arc::clone(to), &api.registry));
         let gate = Semaphore::new(api.options.max_concurrency.clamp(1, Semaphore::MAX_PERMITS));
-        Self { api, receiver, observer, gate, quitting: AtomicBool::new(false) }
+        Self { api, observer, gate, quitting: AtomicBool::new(false) }
     }
 
     pub(crate) fn api(&self) -> &Api {
@@ -203,7 +200,7 @@ where
             cross_origin(answer.headers_mut(), &parts.headers, options);
             answer
         }
-        Route::Write => write(state, &parts.headers, body).await,
+        Route::Write => peers::write(state, &parts.headers, body).await,
         Route::Healthy => health(parts, "Prometheus Server is Healthy.\n"),
         Route::Ready => health(parts, "Prometheus Server is Ready.\n"),
         Route::Reload | Route::Quit => lifecycle(state, route, &parts.method).await,
@@ -374,59 +371,6 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.queries.dec();
     }
-}
-
-/// `/api/v1/write`: remote write 1.0.
-async fn write<B>(state: &Arc<State>, headers: &HeaderMap, body: B) -> Answer
-where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    if state.receiver.is_none() {
-        return error_text(
-            StatusCode::NOT_FOUND,
-            "remote write receiver needs to be enabled with --web.enable-remote-write-receiver",
-        );
-    }
-    let value = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let content_type = value(header::CONTENT_TYPE).unwrap_or_default();
-    let encoding = value(header::CONTENT_ENCODING).unwrap_or_default();
-    if let Err(error) = negotiate::check(content_type, encoding) {
-        return write_error(&error);
-    }
-    let body = match read_body(body, receive::MAX_BODY_BYTES, state).await {
-        Ok(body) => body,
-        Err(refusal) => return refusal,
-    };
-    let shared = Arc::clone(state);
-    let written = tokio::task::spawn_blocking(move || {
-        let receiver = shared.receiver.as_ref().expect("checked above");
-        receiver.write_v1(&body, (shared.api.now_ms)())
-    });
-    match written.await {
-        Ok(Ok(())) => bare(StatusCode::NO_CONTENT, Body::empty()),
-        Ok(Err(error)) => write_error(&error),
-        Err(_panicked) => {
-            state.observer.panics.inc();
-            error_text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal error: the request hit a bug; see the log",
-            )
-        }
-    }
-}
-
-fn write_error(error: &receive::Error) -> Answer {
-    let status = match error {
-        receive::Error::Refused(_) => StatusCode::BAD_REQUEST,
-        receive::Error::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        receive::Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        _ => {
-            tracing::error!(%error, "remote write failed");
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
-    };
-    error_text(status, error)
 }
 
 /// `/-/reload` and `/-/quit`.

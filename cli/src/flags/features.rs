@@ -23,25 +23,29 @@ pub struct Features {
     pub protobuf_first: bool,
     /// Reload when files change.
     pub auto_reload: bool,
+    /// Type and unit of metrics are labels.
+    pub type_and_unit_labels: bool,
+    /// A start timestamp is a sample of zero.
+    pub zero_samples: bool,
+    /// Start timestamps are stored.
+    pub start_timestamps: bool,
+    /// Metadata is logged with the samples.
+    pub metadata_records: bool,
 }
 
 /// Features that are known and do nothing yet.
 const INERT: &[&str] = &[
     "concurrent-rule-eval",
-    "created-timestamp-zero-ingestion",
     "delayed-compaction",
     "exemplar-storage",
     "fast-startup",
     "histograms-st-encoding",
     "memory-snapshot-on-shutdown",
-    "metadata-wal-records",
     "old-ui",
     "otlp-deltatocumulative",
     "otlp-native-delta-ingestion",
     "search-api",
-    "st-storage",
     "st-synthesis",
-    "type-and-unit-labels",
     "use-start-timestamps",
     "use-uncached-io",
 ];
@@ -60,7 +64,10 @@ impl Features {
             "xor2-encoding" => Some(&mut self.xor2_encoding),
             "exemplar-storage" => Some(&mut self.exemplar_storage),
             "extra-scrape-metrics" => Some(&mut self.extra_scrape_metrics),
-            "created-timestamp-zero-ingestion" | "st-storage" => Some(&mut self.protobuf_first),
+            "type-and-unit-labels" => Some(&mut self.type_and_unit_labels),
+            "created-timestamp-zero-ingestion" => Some(&mut self.zero_samples),
+            "st-storage" => Some(&mut self.start_timestamps),
+            "metadata-wal-records" => Some(&mut self.metadata_records),
             "auto-reload-config" => Some(&mut self.auto_reload),
             _ => None,
         }
@@ -81,6 +88,7 @@ impl Features {
                 warnings.push(format!("there is no feature {name}"));
             }
         }
+        features.protobuf_first |= features.zero_samples || features.start_timestamps;
         let pair = ["otlp-deltatocumulative", "otlp-native-delta-ingestion"];
         if pair.iter().all(|name| names.contains(name)) {
             return Err(format!("features {} and {} exclude each other", pair[0], pair[1]));

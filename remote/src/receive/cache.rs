@@ -1,4 +1,4 @@
-//! From the raw label bytes of a series to its reference. Keyed by 84 bits of seeded hash, so that a wrong answer is
+//! From the label bytes of a series to its reference. Keyed by 84 bits of seeded hash, so that a wrong answer is
 //! out of reach even for a sender who tries; a reference that dangles is found out by the storage.
 //! Entries that nobody asked for since two sweeps are dropped: churned series do not pile up.
 
@@ -44,10 +44,10 @@ impl Entry {
 }
 
 /// What stands for the label bytes.
-#[derive(Clone, Copy, Debug)]
-struct Key {
-    hash: u64,
-    check: u64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) hash: u64,
+    pub(super) check: u64,
 }
 
 /// See the module.
@@ -69,7 +69,8 @@ impl SeriesCache {
         }
     }
 
-    fn key(&self, span: &[u8]) -> Key {
+    /// The key of these bytes.
+    pub(super) fn key(&self, span: &[u8]) -> Key {
         let [hash, check] = [&self.hashers[0], &self.hashers[1]].map(|h| h.hash_one(span));
         Key { hash, check: check >> CHECK_SHIFT }
     }
@@ -79,9 +80,8 @@ impl SeriesCache {
         &self.shards[(key.hash >> 40) as usize % NUM_SHARDS]
     }
 
-    /// The reference last stored for these label bytes.
-    pub(super) fn get(&self, span: &[u8]) -> Option<SeriesRef> {
-        let key = self.key(span);
+    /// The reference last stored for this key.
+    pub(super) fn get(&self, key: Key) -> Option<SeriesRef> {
         let epoch = self.epoch.load(Ordering::Relaxed);
         let mut shard = self.shard(key).lock();
         let entry = shard.find_mut(key.hash, |entry| entry.is(&key))?;
@@ -90,11 +90,10 @@ impl SeriesCache {
     }
 
     /// Remembers a reference. One that does not fit is not remembered.
-    pub(super) fn insert(&self, span: &[u8], series: SeriesRef) {
+    pub(super) fn insert(&self, key: Key, series: SeriesRef) {
         if series.get() >> REF_BITS != 0 {
             return;
         }
-        let key = self.key(span);
         let epoch = self.epoch.load(Ordering::Relaxed);
         let series = key.check << CHECK_SHIFT | epoch << REF_BITS | series.get();
         let entry = Entry { hash: key.hash, series };

@@ -1,19 +1,15 @@
 //! The labels of a series that is not known yet: parsed, checked, sorted. The slow path.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use super::Error;
-use super::walk::Fields;
+use crate::proto::{Fields, Malformed};
 use model::METRIC_NAME;
 
 /// Label pairs of many series, back to back.
 pub(super) type Pairs<'b> = Vec<(&'b str, &'b str)>;
 
-/// Appends the labels of a series message to `pairs`, sorted by name, without empty values.
-/// `false` if Prometheus skips such a series: no metric name, an empty or repeated label name, text that is not UTF-8.
-/// What was appended is then to be thrown away.
-pub(super) fn read<'b>(message: &'b [u8], pairs: &mut Pairs<'b>) -> Result<bool, Error> {
-    let begin = pairs.len();
-    let mut is_text = true;
+/// Name and value of each label message of `message`, the labels being its field 1.
+fn raw(message: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Malformed> {
+    let mut raw = Vec::new();
     let mut fields = Fields(message);
     while let Some((field, value)) = fields.next()? {
         if field != 1 {
@@ -28,23 +24,66 @@ pub(super) fn read<'b>(message: &'b [u8], pairs: &mut Pairs<'b>) -> Result<bool,
                 _ => {}
             }
         }
-        match (std::str::from_utf8(name), std::str::from_utf8(text)) {
-            (Ok(name), Ok(text)) => pairs.push((name, text)),
-            _ => is_text = false,
+        raw.push((name, text));
+    }
+    Ok(raw)
+}
+
+/// Appends labels to `pairs`, sorted by name, without empty values. `false`, and nothing is appended, if one is not
+/// UTF-8.
+pub(super) fn push_sorted<'b>(
+    raw: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+    pairs: &mut Pairs<'b>,
+) -> bool {
+    let begin = pairs.len();
+    for (name, value) in raw {
+        let (Ok(name), Ok(value)) = (std::str::from_utf8(name), std::str::from_utf8(value)) else {
+            pairs.truncate(begin);
+            return false;
+        };
+        if !value.is_empty() {
+            pairs.push((name, value));
         }
     }
-    let Some(own) = pairs.get_mut(begin..) else { return Ok(false) };
-    if !own.is_sorted_by(|a, b| a.0 < b.0) {
-        own.sort_unstable_by_key(|&(name, _)| name);
+    if let Some(own) = pairs.get_mut(begin..)
+        && !own.is_sorted_by(|a, b| a.0 < b.0)
+    {
+        own.sort_by_key(|&(name, _)| name);
     }
-    let is_valid = is_text
-        && own.iter().all(|(name, _)| !name.is_empty())
-        && own.iter().any(|&(name, value)| name == METRIC_NAME && !value.is_empty())
-        && own.is_sorted_by(|a, b| a.0 < b.0);
-    if is_valid && own.iter().any(|(_, value)| value.is_empty()) {
-        let kept: Pairs<'b> = own.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
+    true
+}
+
+/// Appends the labels of a series message to `pairs`, sorted by name, without empty values.
+/// `false`, and nothing is appended, if Prometheus skips such a series: no metric name, an empty or repeated label
+/// name, text that is not UTF-8.
+pub(super) fn read<'b>(message: &'b [u8], pairs: &mut Pairs<'b>) -> Result<bool, Malformed> {
+    let begin = pairs.len();
+    let mut raw = raw(message)?;
+    raw.sort_by_key(|&(name, _)| name);
+    let is_valid = raw.is_sorted_by(|a, b| a.0 < b.0)
+        && raw.iter().all(|(name, _)| !name.is_empty())
+        && raw.iter().any(|(name, value)| *name == METRIC_NAME.as_bytes() && !value.is_empty())
+        && push_sorted(raw.into_iter(), pairs);
+    if !is_valid {
         pairs.truncate(begin);
-        pairs.extend(kept);
     }
     Ok(is_valid)
+}
+
+/// Appends the labels of an exemplar message of 1.0, and answers its time and value; `None` if a label is not UTF-8.
+pub(super) fn exemplar<'b>(
+    message: &'b [u8],
+    pairs: &mut Pairs<'b>,
+) -> Result<Option<(i64, f64)>, Malformed> {
+    let is_text = push_sorted(raw(message)?.into_iter(), pairs);
+    let (mut timestamp_ms, mut number) = (0, 0.0);
+    let mut fields = Fields(message);
+    while let Some((field, value)) = fields.next()? {
+        match field {
+            2 => number = value.double(2)?,
+            3 => timestamp_ms = value.varint(3)?.cast_signed(),
+            _ => {}
+        }
+    }
+    Ok(is_text.then_some((timestamp_ms, number)))
 }

@@ -3,6 +3,7 @@
 use super::*;
 use model::SeriesRef;
 use std::sync::atomic::{AtomicU64, Ordering};
+use storage::{Appender, FloatBatch, LabelBatch, RejectReason};
 
 /// A storage that hands out a new generation of references whenever `drop_all` was called.
 #[derive(Debug, Default)]
@@ -83,38 +84,43 @@ fn body(samples: &[(&str, i64, f64)]) -> Vec<u8> {
 
 fn receiver() -> (Receiver, Arc<Fickle>) {
     let storage = Arc::new(Fickle::default());
-    (Receiver::new(Arc::new(Handle(Arc::clone(&storage))), &Registry::new()), storage)
+    let appendable = Arc::new(Handle(Arc::clone(&storage)));
+    (Receiver::new(appendable, Options::default(), &Registry::new()), storage)
+}
+
+fn write(receiver: &Receiver, packed: &[u8], now_ms: i64) -> Result<(), Error> {
+    receiver.write(Message::V1, packed, now_ms).1
 }
 
 #[test]
 fn dangling_references_are_resolved_again() {
     let (receiver, storage) = receiver();
-    receiver.write_v1(&body(&[("a", 1, 1.0), ("b", 1, 1.0)]), 0).expect("stored");
+    write(&receiver, &body(&[("a", 1, 1.0), ("b", 1, 1.0)]), 0).expect("stored");
     storage.generation.store(7, Ordering::Relaxed);
-    receiver.write_v1(&body(&[("b", 2, 1.0)]), 0).expect("stored");
-    receiver.write_v1(&body(&[("b", 3, 1.0)]), 0).expect("stored");
+    write(&receiver, &body(&[("b", 2, 1.0)]), 0).expect("stored");
+    write(&receiver, &body(&[("b", 3, 1.0)]), 0).expect("stored");
     assert_eq!(*storage.committed.lock(), [(1, 1), (2, 1), (7001, 2), (7001, 3)]);
 }
 
 #[test]
 fn one_bad_sample_refuses_all() {
     let (receiver, storage) = receiver();
-    let error = receiver.write_v1(&body(&[("a", 1, 1.0), ("b", 1, -1.0)]), 0).expect_err("refused");
+    let error = write(&receiver, &body(&[("a", 1, 1.0), ("b", 1, -1.0)]), 0).expect_err("refused");
     assert_eq!(error.to_string(), "out of order sample");
-    let ahead = receiver.write_v1(&body(&[("a", 100, 1.0)]), 99 - MAX_AHEAD_MS);
+    let ahead = write(&receiver, &body(&[("a", 100, 1.0)]), 99 - MAX_AHEAD_MS);
     let text = ahead.expect_err("refused").to_string();
     assert_eq!(text, "out of bounds: timestamp is too far in the future");
-    receiver.write_v1(&body(&[("a", 100, 1.0)]), 100 - MAX_AHEAD_MS).expect("just in time");
+    write(&receiver, &body(&[("a", 100, 1.0)]), 100 - MAX_AHEAD_MS).expect("just in time");
     assert_eq!(storage.committed.lock().len(), 1);
 }
 
 #[test]
 fn lengths_are_checked_before_memory_is_spent() {
     let (receiver, _) = receiver();
-    let text = |packed: &[u8]| receiver.write_v1(packed, 0).expect_err("refused").to_string();
+    let text = |packed: &[u8]| write(&receiver, packed, 0).expect_err("refused").to_string();
     assert_eq!(text(&[0x80, 0x80, 0x80, 0x10, 0]), "s2: corrupt input");
     assert_eq!(text(&[0x81, 0x80, 0x80, 0x10, 0]), "decoded size exceeds the 33554432 bytes limit");
     assert_eq!(text(&[]), "s2: corrupt input");
-    let long = receiver.write_v1(&vec![0; MAX_BODY_BYTES + 1], 0).expect_err("refused");
+    let long = write(&receiver, &vec![0; MAX_BODY_BYTES + 1], 0).expect_err("refused");
     assert!(matches!(long, Error::TooLarge));
 }

@@ -5,6 +5,7 @@ use metrics::Registry;
 use model::{MatchOp, Matcher};
 use parking_lot::Mutex;
 use promql::{Engine, EngineOptions};
+use remote::{Endpoints, Receiver, receive};
 use scrape::{PoolStatus, TargetMetadata};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub(crate) struct Setup {
     pub(crate) query_timeout: Duration,
     pub(crate) readiness: Readiness,
     pub(crate) receiver: bool,
+    pub(crate) receive: receive::Options,
     pub(crate) now_ms: fn() -> i64,
     pub(crate) change: fn(&mut Options),
 }
@@ -35,6 +37,7 @@ impl Default for Setup {
             query_timeout: Duration::from_secs(120),
             readiness: Readiness::Ready,
             receiver: true,
+            receive: receive::Options::default(),
             // 2026-11-01T02:00:00Z, the end of the recorded data.
             now_ms: || 1_793_498_400_000,
             change: |_| {},
@@ -97,14 +100,16 @@ pub(crate) fn api(
     appendable: Option<Arc<dyn Appendable>>,
     setup: &Setup,
 ) -> Api {
+    let registry = Registry::new();
+    let receiver = |to| Arc::new(Receiver::new(to, setup.receive.clone(), &registry));
     Api {
+        remote: Endpoints { write: appendable.map(receiver) },
         queryable,
-        appendable,
         engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),
         targets: Arc::new(NoTargets),
         status: Arc::new(Fixed(setup.readiness)),
         lifecycle: None,
-        registry: Registry::new(),
+        registry,
         now_ms: setup.now_ms,
         options: options(setup),
     }

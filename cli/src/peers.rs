@@ -1,0 +1,25 @@
+//! What other servers may ask of this one, by flags and features.
+
+use crate::late::LateDb;
+use crate::settings::Settings;
+use metrics::Registry;
+use remote::{Endpoints, Receiver, receive};
+use std::sync::Arc;
+
+/// The endpoints that are switched on.
+pub(crate) fn endpoints(settings: &Settings, db: &Arc<LateDb>, registry: &Registry) -> Endpoints {
+    let flags = &settings.flags;
+    let features = &flags.features;
+    let accepted = flags.accepted_messages.iter();
+    let options = receive::Options {
+        accepted: accepted.filter_map(|name| receive::Message::from_name(name)).collect(),
+        type_and_unit_labels: features.type_and_unit_labels,
+        zero_samples: features.zero_samples,
+        start_timestamps: features.start_timestamps,
+        metadata: features.metadata_records,
+    };
+    let write = flags
+        .enable_remote_write_receiver
+        .then(|| Arc::new(Receiver::new(Arc::<LateDb>::clone(db), options, registry)));
+    Endpoints { write }
+}
