@@ -1,5 +1,24 @@
 //! Native histograms as values: the types, how an integer one becomes a float one, and the view that arithmetic reads.
 //! What is done with them lives in the modules below; how they are encoded does not live here.
+//! Reading order: `buckets`, `side` (the general form), `arith`, `reset`, `trim`, `quantile`, `text`, `validate`.
+
+mod arith;
+mod buckets;
+mod mantissas;
+mod quantile;
+mod reset;
+mod side;
+mod text;
+mod trim;
+mod validate;
+
+pub use arith::{Combined, Compensation, Incompatible};
+pub use buckets::{Bucket, exponential_bound};
+pub use quantile::Note;
+pub use side::add_compensated;
+pub use text::hint_word;
+pub use trim::Trim;
+pub use validate::{MAX_SCHEMA, MIN_SCHEMA, ValidationError, invalid_schema};
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod duration;
+pub mod elementary;
 pub mod float;
 pub mod hash;
 pub mod histogram;

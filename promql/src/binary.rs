@@ -9,10 +9,11 @@ use crate::ast::BinaryOp;
 use crate::bitmap;
 use crate::engine::Error;
 use crate::exec::Exec;
-use crate::functions::{elementary::pow, trig::atan2};
+use crate::functions::trig::atan2;
 use crate::operator::StepBatch;
 use crate::plan::Binary;
 use model::StepGrid;
+use model::elementary::pow;
 
 /// What a comparison or trim of two numbers says; `None` for arithmetic.
 #[inline]

@@ -1,7 +1,6 @@
 //! The table of PromQL functions: names, argument types, results. Data only: what they compute lives beside it.
 
 pub(crate) mod call;
-pub(crate) mod elementary;
 pub(crate) mod histogram;
 mod label;
 pub(crate) mod predict;

@@ -15,6 +15,7 @@ mod exposition;
 mod file_sd;
 mod functions;
 mod head;
+mod histogram;
 mod http;
 mod http_client;
 mod parse;

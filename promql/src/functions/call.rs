@@ -1,13 +1,13 @@
 //! Functions over vectors: element by element, and the dispatch to those that look at whole vectors.
 
-use super::{elementary, histogram, label, sort, time, trig};
+use super::{histogram, label, sort, time, trig};
 use crate::engine::Error;
 use crate::exec::Exec;
 use crate::functions::FunctionId;
 use crate::operator::StepBatch;
 use crate::plan::Call;
 use crate::{absent, bitmap};
-use model::StepGrid;
+use model::{StepGrid, elementary};
 
 /// Checks arguments that are wrong whatever the data: before anything is evaluated.
 pub(crate) fn validate(call: &Call) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::excessive_precision, reason = "constants as they are published")]
 
-use super::elementary::{exp, ln, ln_1p, polynomial};
+use model::elementary::{exp, ln, ln_1p, polynomial};
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, LN_2, PI};
 
 /// Pi/4 in three parts, the first two with trailing zeros so that small multiples are exact.

@@ -3,7 +3,7 @@
 use super::Times;
 use crate::ast::{DurationExpr, DurationKind, DurationOp, Length, Span};
 use crate::engine::Error;
-use crate::functions::elementary::pow;
+use model::elementary::pow;
 
 /// A length in milliseconds and in the float seconds that the reference computes with.
 #[derive(Clone, Copy, Debug)]

@@ -22,7 +22,7 @@ const LN_COEFFICIENTS: [f64; 7] = [
 
 /// Horner's rule, highest coefficient first.
 #[inline]
-pub(crate) fn polynomial(x: f64, coefficients: &[f64]) -> f64 {
+pub fn polynomial(x: f64, coefficients: &[f64]) -> f64 {
     let (first, rest) = coefficients.split_first().expect("a polynomial has coefficients");
     rest.iter().fold(*first, |sum, c| sum * x + c)
 }
@@ -56,7 +56,7 @@ fn scale(fraction: f64, exponent: i32) -> f64 {
 }
 
 /// e^x. Overflows a little early: from 709.436 on the exponent is rounded up to 1024.
-pub(crate) fn exp(x: f64) -> f64 {
+pub fn exp(x: f64) -> f64 {
     const LN2_UPPER: f64 = 0.693_147_180_559_662_956_511_601_805_686_950_683_593_75;
     const LN2_LOWER: f64 = 0.282_352_905_630_315_771_225_884_481_750_134_360_255_254_120_68e-12;
     const TAYLOR: [f64; 8] = [
@@ -97,7 +97,7 @@ pub(crate) fn exp(x: f64) -> f64 {
 }
 
 /// Natural logarithm. Denormal numbers are not normalised first, as in the reference.
-pub(crate) fn ln(x: f64) -> f64 {
+pub fn ln(x: f64) -> f64 {
     if x == 0.0 {
         return f64::NEG_INFINITY;
     }
@@ -125,7 +125,7 @@ pub(crate) fn ln(x: f64) -> f64 {
 }
 
 /// Logarithm to the base 2; exact for powers of two.
-pub(crate) fn log2(x: f64) -> f64 {
+pub fn log2(x: f64) -> f64 {
     let (fraction, exponent) = split(x);
     if fraction == 0.5 {
         return f64::from(exponent - 1);
@@ -134,12 +134,40 @@ pub(crate) fn log2(x: f64) -> f64 {
 }
 
 /// Logarithm to the base 10.
-pub(crate) fn log10(x: f64) -> f64 {
+pub fn log10(x: f64) -> f64 {
     ln(x) * LOG10_E
 }
 
+/// 2^x, by fdlibm's rational approximation.
+#[must_use]
+pub fn exp2(x: f64) -> f64 {
+    const COEFFICIENTS: [f64; 5] = [
+        f64::from_bits(0x3E66_3769_72BE_A4D0),
+        f64::from_bits(0xBEBB_BD41_C5D2_6BF1),
+        f64::from_bits(0x3F11_566A_AF25_DE2C),
+        f64::from_bits(0xBF66_C16C_16BE_BD93),
+        f64::from_bits(0x3FC5_5555_5555_5555),
+    ];
+    if x.is_nan() || x == f64::INFINITY {
+        return x;
+    }
+    if x == f64::NEG_INFINITY || x < -1074.0 {
+        return 0.0;
+    }
+    if x > 1.023_999_999_999_999_9e3 {
+        return f64::INFINITY;
+    }
+    let exponent = (x + 0.5_f64.copysign(x)) as i32;
+    let rest = x - f64::from(exponent);
+    let (high, low) = (rest * LN2_HIGH, -rest * LN2_LOW);
+    let r = high - low;
+    let t = r * r;
+    let c = r - t * polynomial(t, &COEFFICIENTS);
+    scale(1.0 - ((low - (r * c) / (2.0 - c)) - high), exponent)
+}
+
 /// ln(1 + x), exact for small `x`.
-pub(crate) fn ln_1p(x: f64) -> f64 {
+pub fn ln_1p(x: f64) -> f64 {
     const SQRT2_MINUS_1: f64 = 4.142_135_623_730_950_488_017e-01;
     const HALF_SQRT2_MINUS_1: f64 = -2.928_932_188_134_524_755_992e-01;
     if x < -1.0 || x.is_nan() {
@@ -238,7 +266,7 @@ fn pow_special(x: f64, y: f64) -> Option<f64> {
 }
 
 /// `x^y` by repeated squaring of the integer part and `exp`, `ln` of the fraction.
-pub(crate) fn pow(x: f64, y: f64) -> f64 {
+pub fn pow(x: f64, y: f64) -> f64 {
     if let Some(value) = pow_special(x, y) {
         return value;
     }
