@@ -82,6 +82,12 @@ pub struct Flags {
     pub max_concurrency: usize,
     /// `--query.max-samples`
     pub max_samples: usize,
+    /// `--storage.remote.read-sample-limit`; zero is no limit.
+    pub read_max_samples: u64,
+    /// `--storage.remote.read-concurrent-limit`; zero is no limit.
+    pub read_max_concurrent: usize,
+    /// `--storage.remote.read-max-bytes-in-frame`
+    pub read_max_frame_bytes: usize,
     /// `--scrape.adjust-timestamps`
     pub adjust_timestamps: bool,
     /// `--scrape.timestamp-tolerance`
@@ -202,6 +208,9 @@ impl Flags {
             query_timeout: duration("query.timeout"),
             max_concurrency: count("query.max-concurrency"),
             max_samples: count("query.max-samples"),
+            read_max_samples: count("storage.remote.read-sample-limit") as u64,
+            read_max_concurrent: count("storage.remote.read-concurrent-limit"),
+            read_max_frame_bytes: count("storage.remote.read-max-bytes-in-frame"),
             adjust_timestamps: values.switch("scrape.adjust-timestamps"),
             timestamp_tolerance: duration("scrape.timestamp-tolerance"),
             discovery_reload_interval: duration("scrape.discovery-reload-interval"),

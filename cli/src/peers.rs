@@ -2,12 +2,19 @@
 
 use crate::late::LateDb;
 use crate::settings::Settings;
+use arc_swap::ArcSwap;
 use metrics::Registry;
-use remote::{Endpoints, Receiver, receive};
+use model::Labels;
+use remote::{Endpoints, Receiver, read, receive};
 use std::sync::Arc;
 
 /// The endpoints that are switched on.
-pub(crate) fn endpoints(settings: &Settings, db: &Arc<LateDb>, registry: &Registry) -> Endpoints {
+pub(crate) fn endpoints(
+    settings: &Settings,
+    external_labels: &Arc<ArcSwap<Labels>>,
+    db: &Arc<LateDb>,
+    registry: &Registry,
+) -> Endpoints {
     let flags = &settings.flags;
     let features = &flags.features;
     let accepted = flags.accepted_messages.iter();
@@ -21,5 +28,12 @@ pub(crate) fn endpoints(settings: &Settings, db: &Arc<LateDb>, registry: &Regist
     let write = flags
         .enable_remote_write_receiver
         .then(|| Arc::new(Receiver::new(Arc::<LateDb>::clone(db), options, registry)));
-    Endpoints { write }
+    let limits = read::Limits {
+        max_samples: flags.read_max_samples,
+        max_concurrent: flags.read_max_concurrent,
+        max_frame_bytes: flags.read_max_frame_bytes,
+    };
+    let external_labels = Arc::clone(external_labels);
+    let read = read::Server::new(Arc::<LateDb>::clone(db), limits, external_labels, registry);
+    Endpoints { write, read: Some(Arc::new(read)) }
 }

@@ -7,6 +7,7 @@ use crate::status::ServerStatus;
 use crate::{Error, clock};
 use arc_swap::ArcSwap;
 use metrics::{Gauge, Registry};
+use model::Labels;
 use promql::Engine;
 use scrape::config::ScrapeConfig;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(crate) struct Reloader {
     port: u16,
     engine_options: promql::EngineOptions,
     engine: Arc<ArcSwap<Engine>>,
+    external_labels: Arc<ArcSwap<Labels>>,
     status: Arc<ServerStatus>,
     successful: Gauge,
     success_time: Gauge,
@@ -46,6 +48,7 @@ impl Reloader {
             port: settings.web.listen.first().map_or(9090, std::net::SocketAddr::port),
             engine_options: settings.engine,
             engine,
+            external_labels: Arc::new(ArcSwap::from_pointee(Labels::empty())),
             status,
             successful: registry.gauge(
                 "prometheus_config_last_reload_successful",
@@ -56,6 +59,11 @@ impl Reloader {
                 "Timestamp of the last successful configuration reload.",
             ),
         }
+    }
+
+    /// The external labels in force.
+    pub(crate) fn external_labels(&self) -> &Arc<ArcSwap<Labels>> {
+        &self.external_labels
     }
 
     /// Reads and checks the whole configuration; nothing changes.
@@ -81,6 +89,7 @@ impl Reloader {
             ..self.engine_options
         };
         self.engine.store(Arc::new(Engine::new(options)));
+        self.external_labels.store(Arc::new(loaded.config.global.external_labels.clone()));
         let inactive = loaded.config.inactive();
         if !inactive.is_empty() {
             tracing::warn!(

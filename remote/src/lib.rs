@@ -4,6 +4,7 @@
 
 pub mod config;
 mod proto;
+pub mod read;
 pub mod receive;
 
 pub use proto::Malformed;
@@ -16,4 +17,6 @@ use std::sync::Arc;
 pub struct Endpoints {
     /// Remote write.
     pub write: Option<Arc<Receiver>>,
+    /// Remote read.
+    pub read: Option<Arc<read::Server>>,
 }

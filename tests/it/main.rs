@@ -22,6 +22,7 @@ mod parse;
 mod queries;
 mod regex;
 mod relabel;
+mod remote_read;
 mod remote_write;
 mod scalars;
 mod scrape;

@@ -201,6 +201,7 @@ where
             answer
         }
         Route::Write => peers::write(state, &parts.headers, body).await,
+        Route::Read => peers::read(state, body).await,
         Route::Healthy => health(parts, "Prometheus Server is Healthy.\n"),
         Route::Ready => health(parts, "Prometheus Server is Ready.\n"),
         Route::Reload | Route::Quit => lifecycle(state, route, &parts.method).await,

@@ -293,24 +293,21 @@ pub(super) const FLAGS: &[Flag] = &[
         "50000000",
         "Most samples of one remote read; 0 is no limit.",
     )
-    .server()
-    .inert(),
+    .server(),
     flag(
         "storage.remote.read-concurrent-limit",
         Int,
         "10",
         "Most remote reads at one time; 0 is no limit.",
     )
-    .server()
-    .inert(),
+    .server(),
     flag(
         "storage.remote.read-max-bytes-in-frame",
         Int,
         "1048576",
         "Largest frame of a streamed remote read.",
     )
-    .server()
-    .inert(),
+    .server(),
     flag("web.search.max-limit", Int, "10000", "Largest limit of a search; 0 is no bound.")
         .server()
         .inert(),

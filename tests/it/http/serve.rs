@@ -1,11 +1,12 @@
 //! Servers in this process: the HTTP side over a given storage, on a port of its own.
 
+use arc_swap::ArcSwap;
 use disk::{Disk, SimDisk};
 use metrics::Registry;
-use model::{MatchOp, Matcher};
+use model::{Labels, MatchOp, Matcher};
 use parking_lot::Mutex;
 use promql::{Engine, EngineOptions};
-use remote::{Endpoints, Receiver, receive};
+use remote::{Endpoints, Receiver, read, receive};
 use scrape::{PoolStatus, TargetMetadata};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub(crate) struct Setup {
     pub(crate) readiness: Readiness,
     pub(crate) receiver: bool,
     pub(crate) receive: receive::Options,
+    pub(crate) read: read::Limits,
+    pub(crate) external_labels: Labels,
     pub(crate) now_ms: fn() -> i64,
     pub(crate) change: fn(&mut Options),
 }
@@ -38,6 +41,8 @@ impl Default for Setup {
             readiness: Readiness::Ready,
             receiver: true,
             receive: receive::Options::default(),
+            read: read::Limits::default(),
+            external_labels: Labels::empty(),
             // 2026-11-01T02:00:00Z, the end of the recorded data.
             now_ms: || 1_793_498_400_000,
             change: |_| {},
@@ -102,8 +107,10 @@ pub(crate) fn api(
 ) -> Api {
     let registry = Registry::new();
     let receiver = |to| Arc::new(Receiver::new(to, setup.receive.clone(), &registry));
+    let external_labels = Arc::new(ArcSwap::from_pointee(setup.external_labels.clone()));
+    let reader = read::Server::new(Arc::clone(&queryable), setup.read, external_labels, &registry);
     Api {
-        remote: Endpoints { write: appendable.map(receiver) },
+        remote: Endpoints { write: appendable.map(receiver), read: Some(Arc::new(reader)) },
         queryable,
         engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),
         targets: Arc::new(NoTargets),

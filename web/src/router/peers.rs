@@ -2,16 +2,25 @@
 //! `remote`, which knows what they mean.
 
 use super::{State, read_body};
-use crate::body::Body;
-use crate::response::{Answer, bare, error_text, set};
+use crate::body::{Body, CancelOnDrop, Piece};
+use crate::response::{Answer, bare, error_text, not_found, set};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use remote::read::{self, Form, Permit};
 use remote::receive::{self, Written};
 use std::sync::Arc;
+use storage::Cancel;
+use tokio::sync::{mpsc, oneshot};
 
 /// When a sender that was turned away should come again, in seconds.
 const RETRY_AFTER: &str = "5";
+
+/// Frames are sent together up to about this size.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// How many pieces wait for a slow reader before the work waits too.
+const MAX_WAITING_PIECES: usize = 4;
 
 fn value(headers: &HeaderMap, name: HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -94,6 +103,115 @@ fn write_error(error: &receive::Error) -> Answer {
             tracing::error!(%error, "remote write failed");
             StatusCode::INTERNAL_SERVER_ERROR
         }
+    };
+    error_text(status, error)
+}
+
+/// `/api/v1/read`: remote read.
+pub(super) async fn read<B>(state: &Arc<State>, body: B) -> Answer
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let Some(server) = &state.api.remote.read else { return not_found() };
+    let permit = server.permit().await;
+    let body = match read_body(body, read::MAX_BODY_BYTES, state).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let request = match server.parse(&body) {
+        Ok(request) => request,
+        Err(error) => return read_error(&error),
+    };
+    let cancel = Arc::new(Cancel::new());
+    let guard = CancelOnDrop(Arc::clone(&cancel));
+    let server = Arc::clone(server);
+    if request.form == Form::Chunks {
+        let (head, begun) = oneshot::channel();
+        let work = move || stream(&server, &request, permit, &cancel, head);
+        tokio::task::spawn_blocking(work);
+        let Ok(begun) = begun.await else { return panicked(state) };
+        let mut answer = match begun {
+            Ok(pieces) => bare(StatusCode::OK, Body::pieces(pieces, guard)),
+            Err(error) => return read_error(&error),
+        };
+        let kind = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse";
+        set(&mut answer, header::CONTENT_TYPE, kind);
+        return answer;
+    }
+    let work = tokio::task::spawn_blocking(move || {
+        let _held = permit;
+        server.samples(&request, &cancel)
+    });
+    let Ok(outcome) = work.await else { return panicked(state) };
+    drop(guard);
+    let mut answer = match outcome {
+        Ok(packed) => {
+            let mut answer = bare(StatusCode::OK, Body::full(packed));
+            set(&mut answer, header::CONTENT_TYPE, "application/x-protobuf");
+            answer
+        }
+        Err(error) => read_error(&error),
+    };
+    set(&mut answer, header::CONTENT_ENCODING, "snappy");
+    answer
+}
+
+/// What the answer begins with: its pieces, or why there are none.
+type Begun = Result<mpsc::Receiver<Piece>, read::Error>;
+
+/// Sends the frames of an answer; it is a success as soon as a piece of it has left.
+fn stream(
+    server: &read::Server,
+    request: &read::Request,
+    permit: Permit,
+    cancel: &Cancel,
+    head: oneshot::Sender<Begun>,
+) {
+    let mut head = Some(head);
+    let mut sender: Option<mpsc::Sender<Piece>> = None;
+    let mut begin = |head: oneshot::Sender<Begun>| {
+        let (sender, pieces) = mpsc::channel(MAX_WAITING_PIECES);
+        head.send(Ok(pieces)).map_err(|_| read::Error::Gone).map(|()| sender)
+    };
+    let mut gathered: Vec<u8> = Vec::new();
+    let result = server.chunks(request, cancel, &mut |mut frame| {
+        gathered.append(&mut frame);
+        if gathered.len() < PIECE_BYTES {
+            return Ok(());
+        }
+        if let Some(head) = head.take() {
+            sender = Some(begin(head)?);
+        }
+        let piece = Piece::Bytes(Bytes::from(std::mem::take(&mut gathered)));
+        let sender = sender.as_ref().expect("set with the first piece");
+        sender.blocking_send(piece).map_err(|_| read::Error::Gone)
+    });
+    drop(permit);
+    let sender = match (result, head) {
+        (Ok(()), Some(head)) => begin(head).ok(),
+        (Ok(()), None) => sender,
+        (Err(error), Some(head)) => {
+            // Whoever does not listen went away.
+            drop(head.send(Err(error)));
+            return;
+        }
+        // The answer breaks off: its reader must not take it for whole.
+        (Err(error), None) => {
+            tracing::warn!(%error, "remote read broke off");
+            return;
+        }
+    };
+    let Some(sender) = sender else { return };
+    let rest = Piece::Bytes(Bytes::from(gathered));
+    let heard = sender.blocking_send(rest).is_ok() && sender.blocking_send(Piece::End).is_ok();
+    tracing::trace!(heard, "remote read done");
+}
+
+fn read_error(error: &read::Error) -> Answer {
+    let status = match error {
+        read::Error::Request(_) | read::Error::TooManySamples(_) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     error_text(status, error)
 }

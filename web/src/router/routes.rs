@@ -8,6 +8,7 @@ use http::Method;
 pub(super) enum Route {
     Api(Api),
     Write,
+    Read,
     Healthy,
     Ready,
     Reload,
@@ -104,6 +105,7 @@ pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
         "/api/v1/status/tsdb" => (api(Api::Tsdb), "/api/v1/status/tsdb", GET),
         "/api/v1/status/walreplay" => (api(Api::WalReplay), "/api/v1/status/walreplay", GET),
         "/api/v1/write" => (Route::Write, "/api/v1/write", POST),
+        "/api/v1/read" => (Route::Read, "/api/v1/read", POST),
         "/-/healthy" => (Route::Healthy, "/-/healthy", GET_HEAD),
         "/-/ready" => (Route::Ready, "/-/ready", GET_HEAD),
         "/-/reload" => (Route::Reload, "/-/reload", ANY),
@@ -120,7 +122,7 @@ pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
     };
     let needs_readiness = match &route {
         Route::Api(api) => *api != Api::WalReplay,
-        Route::Ready | Route::Write => true,
+        Route::Ready | Route::Write | Route::Read => true,
         _ => false,
     };
     Some((route, Endpoint { label, allow, needs_readiness }))

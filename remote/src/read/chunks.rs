@@ -1,0 +1,196 @@
+//! A query to frames with encoded chunks. A chunk that lies within the range goes out as it is stored; what is cut by
+//! the range, by deletions or by overlaps is encoded anew.
+
+use super::{Asked, Error, labels};
+use crate::proto::write;
+use chunk::xor::{self, XorAppender};
+use chunk::{Encoding, SampleColumns};
+use model::{Symbols, TimeRange};
+use storage::{Cancel, ChunkRef, Queryable, SelectHints, SeriesBatch};
+
+/// How many samples a chunk gets that is encoded anew.
+const SAMPLES_PER_CHUNK: usize = 120;
+
+/// Writes the frames of one query.
+pub(super) struct Stream<'s> {
+    query: usize,
+    max_frame_bytes: usize,
+    send: &'s mut dyn FnMut(Vec<u8>) -> Result<(), Error>,
+    /// The labels of the series at hand, encoded.
+    labels: Vec<u8>,
+    /// Its chunks that wait for their frame, encoded.
+    waiting: Vec<u8>,
+    /// A chunk that is encoded anew.
+    fresh: Vec<u8>,
+    columns: SampleColumns,
+}
+
+impl<'s> Stream<'s> {
+    pub(super) fn new(
+        query: usize,
+        max_frame_bytes: usize,
+        send: &'s mut dyn FnMut(Vec<u8>) -> Result<(), Error>,
+    ) -> Self {
+        Self {
+            query,
+            max_frame_bytes,
+            send,
+            labels: Vec::new(),
+            waiting: Vec::new(),
+            fresh: Vec::new(),
+            columns: SampleColumns::default(),
+        }
+    }
+
+    pub(super) fn run(
+        &mut self,
+        queryable: &dyn Queryable,
+        asked: &Asked,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        let Some(range) = asked.range else { return Ok(()) };
+        if asked.matchers.is_empty() || asked.labels_only {
+            return Ok(());
+        }
+        let querier = queryable.querier(range)?;
+        let symbols = Symbols::new();
+        let hints = SelectHints { range: Some(range), ..SelectHints::default() };
+        let mut set = querier.select(&asked.matchers, &hints, &symbols, cancel)?;
+        let mut batch = SeriesBatch::default();
+        while set.next_batch(&mut batch)? {
+            for series in 0..batch.len() {
+                cancel.check()?;
+                self.labels.clear();
+                let pairs = batch.labels().get(series);
+                labels::push(&mut self.labels, pairs, &symbols, &asked.external_labels);
+                self.series(&batch, series, range)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn series(
+        &mut self,
+        batch: &SeriesBatch,
+        series: usize,
+        range: TimeRange,
+    ) -> Result<(), Error> {
+        if overlap(batch, series) {
+            let mut columns = std::mem::take(&mut self.columns);
+            let read = batch.read(series, range, &mut columns).map_err(Error::from);
+            let pushed = read.and_then(|()| self.encode(&columns));
+            self.columns = columns;
+            pushed?;
+            return self.flush();
+        }
+        for chunk in batch.chunks(series) {
+            let span = TimeRange::new(chunk.meta.min_ms, chunk.meta.max_ms);
+            if !range.overlaps(span) {
+                continue;
+            }
+            if is_whole(chunk, range) && !batch.deleted(series).any(|gone| gone.overlaps(span)) {
+                self.push(span, chunk.meta.encoding, chunk.data)?;
+                continue;
+            }
+            let mut columns = std::mem::take(&mut self.columns);
+            columns.clear();
+            let decoded = chunk::decode(chunk.meta, chunk.data, &mut columns);
+            let pushed = decoded.map_err(|error| corrupt(span, &error)).and_then(|()| {
+                chunk::trim(&mut columns, range);
+                batch.deleted(series).for_each(|gone| chunk::delete(&mut columns, gone));
+                self.encode(&columns)
+            });
+            self.columns = columns;
+            pushed?;
+        }
+        self.flush()
+    }
+
+    /// Encodes samples anew.
+    fn encode(&mut self, columns: &SampleColumns) -> Result<(), Error> {
+        let rows = columns.timestamps_ms.chunks(SAMPLES_PER_CHUNK);
+        for (times, values) in rows.zip(columns.values.chunks(SAMPLES_PER_CHUNK)) {
+            let mut fresh = std::mem::take(&mut self.fresh);
+            encode_floats(times, values, &mut fresh);
+            let span = TimeRange::new(times[0], times[times.len() - 1]);
+            let pushed = self.push(span, Encoding::Xor, &fresh);
+            self.fresh = fresh;
+            pushed?;
+        }
+        Ok(())
+    }
+
+    /// Adds a chunk to the frame at hand, and sends it once it is full.
+    fn push(&mut self, span: TimeRange, encoding: Encoding, data: &[u8]) -> Result<(), Error> {
+        write::message(&mut self.waiting, 2, |out| {
+            write::int(out, 1, span.min_ms);
+            write::int(out, 2, span.max_ms);
+            write::uint(out, 3, encoding as u64);
+            write::bytes(out, 4, data);
+        });
+        if self.labels.len() + self.waiting.len() >= self.max_frame_bytes {
+            return self.flush();
+        }
+        Ok(())
+    }
+
+    /// Sends the chunks that wait, if any: length, checksum, message.
+    fn flush(&mut self) -> Result<(), Error> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let mut message = Vec::with_capacity(self.labels.len() + self.waiting.len() + 32);
+        write::message(&mut message, 1, |out| {
+            out.extend_from_slice(&self.labels);
+            out.extend_from_slice(&self.waiting);
+        });
+        write::uint(&mut message, 2, self.query as u64);
+        self.waiting.clear();
+        let mut frame = Vec::with_capacity(message.len() + 14);
+        write::varint(&mut frame, message.len() as u64);
+        frame.extend_from_slice(&crc32c::crc32c(&message).to_be_bytes());
+        frame.extend_from_slice(&message);
+        (self.send)(frame)
+    }
+}
+
+fn corrupt(span: TimeRange, error: &chunk::DecodeError) -> Error {
+    Error::Storage(storage::Error::Corrupt {
+        place: format!("chunk {}..={} ms", span.min_ms, span.max_ms).into(),
+        what: error.to_string().into(),
+    })
+}
+
+/// Whether chunks of a series overlap: they come from several sources.
+fn overlap(batch: &SeriesBatch, series: usize) -> bool {
+    let mut last_ms = None;
+    batch.chunks(series).any(|chunk| {
+        let overlaps = last_ms.is_some_and(|last| chunk.meta.min_ms <= last);
+        last_ms = Some(chunk.meta.max_ms);
+        overlaps
+    })
+}
+
+/// Whether a chunk may go out as it is: within the range, in an encoding that others know, without samples that are
+/// not visible yet.
+fn is_whole(chunk: ChunkRef<'_>, range: TimeRange) -> bool {
+    let meta = chunk.meta;
+    let counted = chunk.data.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
+    meta.encoding != Encoding::Raw
+        && range.min_ms <= meta.min_ms
+        && meta.max_ms <= range.max_ms
+        && counted.is_some_and(|count| u32::from(count) == meta.num_samples)
+}
+
+/// Replaces `out` with a chunk of these samples.
+fn encode_floats(times: &[i64], values: &[f64], out: &mut Vec<u8>) {
+    out.clear();
+    out.resize(xor::HEADER_BYTES, 0);
+    let mut appender = XorAppender::new();
+    for (&timestamp_ms, &value) in times.iter().zip(values) {
+        let piece = appender.encode(timestamp_ms, value, out.last().copied().unwrap_or(0));
+        out.truncate(piece.at);
+        out.extend_from_slice(&piece.bytes[..piece.len]);
+    }
+    xor::set_count(out, appender.num_samples());
+}
