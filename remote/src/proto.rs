@@ -25,6 +25,9 @@ pub enum Malformed {
     /// A field without a number.
     #[error("proto: illegal tag 0")]
     Tag,
+    /// Messages in messages in messages.
+    #[error("proto: nested too deeply")]
+    TooDeep,
 }
 
 type Result<T> = std::result::Result<T, Malformed>;
