@@ -300,6 +300,12 @@ impl Config {
         self.root.list("rule_files")
     }
 
+    /// How OTLP is translated.
+    #[must_use]
+    pub fn otlp(&self) -> remote::otlp::Config {
+        remote::otlp::Config::from_section(self.root.one("otlp"))
+    }
+
     /// What is configured and does nothing yet, as paths of fields: worth a warning at the start.
     #[must_use]
     pub fn inactive(&self) -> Vec<String> {
@@ -318,7 +324,6 @@ impl Config {
         note(root.one("tracing").is_written(), "tracing");
         note(!root.sections("remote_write").is_empty(), "remote_write");
         note(!root.sections("remote_read").is_empty(), "remote_read");
-        note(root.one("otlp").is_written(), "otlp");
         note(!self.global.query_log_file.is_empty(), "global.query_log_file");
         for job in &self.jobs {
             for kind in &job.discovery.inactive {

@@ -50,6 +50,8 @@ pub struct Flags {
     pub enable_remote_write_receiver: bool,
     /// `--web.remote-write-receiver.accepted-protobuf-messages`
     pub accepted_messages: Vec<String>,
+    /// `--web.enable-otlp-receiver`
+    pub enable_otlp_receiver: bool,
     /// `--web.page-title`
     pub page_title: String,
     /// `--web.cors.origin`, a regular expression that compiles.
@@ -190,6 +192,7 @@ impl Flags {
             accepted_messages: values
                 .list("web.remote-write-receiver.accepted-protobuf-messages")
                 .to_vec(),
+            enable_otlp_receiver: values.switch("web.enable-otlp-receiver"),
             page_title: text("web.page-title"),
             cors_origin: text("web.cors.origin"),
             storage_path: text("storage.tsdb.path"),

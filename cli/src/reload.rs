@@ -2,12 +2,12 @@
 
 use crate::config::{self, Config};
 use crate::flags::Flags;
+use crate::peers::Reloadable;
 use crate::settings::{ConfigSource, Settings};
 use crate::status::ServerStatus;
 use crate::{Error, clock};
 use arc_swap::ArcSwap;
 use metrics::{Gauge, Registry};
-use model::Labels;
 use promql::Engine;
 use scrape::config::ScrapeConfig;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) struct Reloader {
     port: u16,
     engine_options: promql::EngineOptions,
     engine: Arc<ArcSwap<Engine>>,
-    external_labels: Arc<ArcSwap<Labels>>,
+    reloadable: Reloadable,
     status: Arc<ServerStatus>,
     successful: Gauge,
     success_time: Gauge,
@@ -48,7 +48,7 @@ impl Reloader {
             port: settings.web.listen.first().map_or(9090, std::net::SocketAddr::port),
             engine_options: settings.engine,
             engine,
-            external_labels: Arc::new(ArcSwap::from_pointee(Labels::empty())),
+            reloadable: Reloadable::default(),
             status,
             successful: registry.gauge(
                 "prometheus_config_last_reload_successful",
@@ -61,9 +61,9 @@ impl Reloader {
         }
     }
 
-    /// The external labels in force.
-    pub(crate) fn external_labels(&self) -> &Arc<ArcSwap<Labels>> {
-        &self.external_labels
+    /// What follows the configuration in force.
+    pub(crate) fn reloadable(&self) -> &Reloadable {
+        &self.reloadable
     }
 
     /// Reads and checks the whole configuration; nothing changes.
@@ -89,7 +89,9 @@ impl Reloader {
             ..self.engine_options
         };
         self.engine.store(Arc::new(Engine::new(options)));
-        self.external_labels.store(Arc::new(loaded.config.global.external_labels.clone()));
+        let external_labels = loaded.config.global.external_labels.clone();
+        self.reloadable.external_labels.store(Arc::new(external_labels));
+        self.reloadable.otlp.store(Arc::new(loaded.config.otlp()));
         let inactive = loaded.config.inactive();
         if !inactive.is_empty() {
             tracing::warn!(

@@ -58,7 +58,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let (wishes, mut commands) = mpsc::channel(4);
     let api = Api {
         queryable: Arc::<LateDb>::clone(&late),
-        remote: crate::peers::endpoints(&settings, reloader.external_labels(), &late, &registry),
+        remote: crate::peers::endpoints(&settings, reloader.reloadable(), &late, &registry),
         engine,
         targets: Arc::new(scraping.clone()),
         status: Arc::<ServerStatus>::clone(&status),

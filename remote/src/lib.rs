@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod otlp;
 mod proto;
 pub mod read;
 pub mod receive;
@@ -19,4 +20,6 @@ pub struct Endpoints {
     pub write: Option<Arc<Receiver>>,
     /// Remote read.
     pub read: Option<Arc<read::Server>>,
+    /// OTLP metrics.
+    pub otlp: Option<Arc<otlp::Receiver>>,
 }

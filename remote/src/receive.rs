@@ -18,6 +18,9 @@ mod v2;
 pub use admission::Admission;
 pub use negotiate::Message;
 
+pub(crate) use columns::{Rows, TOO_FAR_AHEAD};
+pub(crate) use transaction::{explain, settle_origins, with_zeros, zero};
+
 use crate::proto::Malformed;
 use admission::Gate;
 use cache::SeriesCache;

@@ -18,6 +18,7 @@ mod head;
 mod histogram;
 mod http;
 mod http_client;
+mod otlp;
 mod parse;
 mod queries;
 mod regex;

@@ -146,7 +146,8 @@ fn api_options(state: &State, headers: &HeaderMap) -> Answer {
 /// A redirect to the same path without the slash at its end, if that exists.
 fn trailing_slash(state: &State, parts: &Parts, path: &str) -> Option<Answer> {
     let trimmed = path.strip_suffix('/').filter(|trimmed| !trimmed.is_empty())?;
-    find(trimmed)?;
+    // The reference does not redirect here.
+    find(trimmed).filter(|(route, _)| *route != Route::Otlp)?;
     let to = format!("{}{trimmed}", state.api.options.external_path);
     let is_get = parts.method == Method::GET;
     let status =
@@ -202,6 +203,7 @@ where
         }
         Route::Write => peers::write(state, &parts.headers, body).await,
         Route::Read => peers::read(state, body).await,
+        Route::Otlp => peers::otlp(state, &parts.headers, body).await,
         Route::Healthy => health(parts, "Prometheus Server is Healthy.\n"),
         Route::Ready => health(parts, "Prometheus Server is Ready.\n"),
         Route::Reload | Route::Quit => lifecycle(state, route, &parts.method).await,

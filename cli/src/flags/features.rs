@@ -29,6 +29,8 @@ pub struct Features {
     pub zero_samples: bool,
     /// Start timestamps are stored.
     pub start_timestamps: bool,
+    /// Deltas of OTLP are stored as they are.
+    pub otlp_native_delta: bool,
     /// Metadata is logged with the samples.
     pub metadata_records: bool,
 }
@@ -43,7 +45,6 @@ const INERT: &[&str] = &[
     "memory-snapshot-on-shutdown",
     "old-ui",
     "otlp-deltatocumulative",
-    "otlp-native-delta-ingestion",
     "search-api",
     "st-synthesis",
     "use-start-timestamps",
@@ -67,6 +68,7 @@ impl Features {
             "type-and-unit-labels" => Some(&mut self.type_and_unit_labels),
             "created-timestamp-zero-ingestion" => Some(&mut self.zero_samples),
             "st-storage" => Some(&mut self.start_timestamps),
+            "otlp-native-delta-ingestion" => Some(&mut self.otlp_native_delta),
             "metadata-wal-records" => Some(&mut self.metadata_records),
             "auto-reload-config" => Some(&mut self.auto_reload),
             _ => None,

@@ -141,7 +141,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "prometheus.WriteRequest,io.prometheus.write.v2.Request",
         "Messages of remote write to accept; may be repeated.",
     ),
-    flag("web.enable-otlp-receiver", Switch, "", "Accept OTLP metrics.").inert(),
+    flag("web.enable-otlp-receiver", Switch, "", "Accept OTLP metrics."),
     flag("web.console.templates", Text, "consoles", "Directory of console templates.").inert(),
     flag("web.console.libraries", Text, "console_libraries", "Directory of console libraries.")
         .inert(),

@@ -51,7 +51,8 @@ fn find<'a>(attributes: &'a [Attribute<'_>], key: &str) -> Option<&'a Attribute<
 
 /// `job` and `instance` of a resource.
 fn identity(resource: &Resource<'_>) -> Vec<(&'static str, String)> {
-    let value = |key| find(&resource.attributes, key).map(|attribute| values::text(&attribute.value));
+    let value =
+        |key| find(&resource.attributes, key).map(|attribute| values::text(&attribute.value));
     let mut identity = Vec::new();
     if let Some(name) = value(NAME) {
         let job = match value(NAMESPACE) {
@@ -88,7 +89,8 @@ impl<'c> Origin<'c> {
                 ("otel_scope_version", &scope.version),
                 ("otel_scope_schema_url", &scope.schema_url),
             ];
-            of_scope.extend(fixed.map(|(name, value)| (name.to_owned(), value.clone().into_owned())));
+            of_scope
+                .extend(fixed.map(|(name, value)| (name.to_owned(), value.clone().into_owned())));
             for attribute in &scope.attributes {
                 let name = names::label(&format!("otel_scope_{}", attribute.key), config)?;
                 of_scope.push((name, values::text(&attribute.value)));

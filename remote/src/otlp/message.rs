@@ -12,7 +12,7 @@ pub(super) enum Any<'b> {
     Bool(bool),
     Int(i64),
     Double(f64),
-    Array(Vec<Any<'b>>),
+    Array(Vec<Self>),
     Map(Vec<Attribute<'b>>),
     Bytes(Cow<'b, [u8]>),
 }
@@ -70,9 +70,19 @@ pub(super) enum Data<'b> {
     #[default]
     Empty,
     Gauge(Vec<NumberPoint<'b>>),
-    Sum { points: Vec<NumberPoint<'b>>, temporality: Temporality, is_monotonic: bool },
-    Histogram { points: Vec<HistogramPoint<'b>>, temporality: Temporality },
-    Exponential { points: Vec<ExponentialPoint<'b>>, temporality: Temporality },
+    Sum {
+        points: Vec<NumberPoint<'b>>,
+        temporality: Temporality,
+        is_monotonic: bool,
+    },
+    Histogram {
+        points: Vec<HistogramPoint<'b>>,
+        temporality: Temporality,
+    },
+    Exponential {
+        points: Vec<ExponentialPoint<'b>>,
+        temporality: Temporality,
+    },
     Summary(Vec<SummaryPoint<'b>>),
 }
 

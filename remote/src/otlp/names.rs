@@ -56,7 +56,8 @@ fn unit_parts(unit: &str) -> (String, String) {
     let is_unit = |part: &str| !part.is_empty() && !part.contains(['{', '}']);
     let (main, per) = (main.trim(), per.trim());
     let main = if is_unit(main) { long_form(&UNITS, main).to_owned() } else { String::new() };
-    let per = if is_unit(per) { format!("per_{}", long_form(&PER_UNITS, per)) } else { String::new() };
+    let per =
+        if is_unit(per) { format!("per_{}", long_form(&PER_UNITS, per)) } else { String::new() };
     (main, per)
 }
 
@@ -112,11 +113,8 @@ pub(super) fn metric(
         let parts = name.split(|c: char| !is_name_char(c) && c != '_');
         parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_")
     };
-    let built = if built.starts_with(|c: char| c.is_ascii_digit()) {
-        format!("_{built}")
-    } else {
-        built
-    };
+    let built =
+        if built.starts_with(|c: char| c.is_ascii_digit()) { format!("_{built}") } else { built };
     if built.is_empty() {
         return Err(format!("normalization for metric {} resulted in empty name", Quoted(name)));
     }
@@ -227,10 +225,8 @@ pub(super) fn label(name: &str, config: &Config) -> Result<String, String> {
 /// Underscores for what cannot stand in a label name; runs of them become one unless they are to stay or make the
 /// name a reserved one.
 fn sanitized(name: &str, keeps_underscores: bool) -> String {
-    let is_reserved = !keeps_underscores
-        && name.len() > 4
-        && name.starts_with("__")
-        && name.ends_with("__");
+    let is_reserved =
+        !keeps_underscores && name.len() > 4 && name.starts_with("__") && name.ends_with("__");
     let inner = if is_reserved { &name[2..name.len() - 2] } else { name };
     let mut built = String::with_capacity(name.len());
     for c in inner.chars() {

@@ -13,10 +13,7 @@ type Result<T> = std::result::Result<T, Malformed>;
 const MAX_DEPTH: usize = 64;
 
 /// Runs `take` on each field of a message.
-fn each<'b>(
-    message: &'b [u8],
-    mut take: impl FnMut(u64, Value<'b>) -> Result<()>,
-) -> Result<()> {
+fn each<'b>(message: &'b [u8], mut take: impl FnMut(u64, Value<'b>) -> Result<()>) -> Result<()> {
     let mut fields = Fields(message);
     while let Some((field, value)) = fields.next()? {
         take(field, value)?;

@@ -118,8 +118,3 @@ pub(crate) fn uints(out: &mut Vec<u8>, field: u32, numbers: impl ExactSizeIterat
         });
     }
 }
-
-/// How many bytes [`varint`] writes.
-pub(crate) fn varint_len(number: u64) -> usize {
-    (70 - (number | 1).leading_zeros() as usize) / 7
-}

@@ -12,13 +12,13 @@ pub(super) const PLACEHOLDER: SeriesRef = SeriesRef(std::num::NonZeroU64::MIN);
 
 /// Samples of one kind.
 #[derive(Debug)]
-pub(super) struct Rows<V> {
+pub(crate) struct Rows<V> {
     /// Series of each row; a placeholder until the misses are resolved.
-    pub(super) refs: Vec<SeriesRef>,
-    pub(super) timestamps_ms: Vec<i64>,
-    pub(super) values: Vec<V>,
+    pub(crate) refs: Vec<SeriesRef>,
+    pub(crate) timestamps_ms: Vec<i64>,
+    pub(crate) values: Vec<V>,
     /// Since when each row counts, zero where it is not told; empty while no row tells it.
-    pub(super) start_timestamps_ms: Vec<i64>,
+    pub(crate) start_timestamps_ms: Vec<i64>,
 }
 
 impl<V> Default for Rows<V> {
@@ -33,18 +33,18 @@ impl<V> Default for Rows<V> {
 }
 
 impl<V> Rows<V> {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.timestamps_ms.len()
     }
 
     #[inline]
-    pub(super) fn push(&mut self, timestamp_ms: i64, value: V) {
+    pub(crate) fn push(&mut self, timestamp_ms: i64, value: V) {
         self.timestamps_ms.push(timestamp_ms);
         self.values.push(value);
     }
 
     /// Notes since when the row pushed last counts.
-    pub(super) fn set_start(&mut self, start_timestamp_ms: i64) {
+    pub(crate) fn set_start(&mut self, start_timestamp_ms: i64) {
         if start_timestamp_ms != 0 || !self.start_timestamps_ms.is_empty() {
             self.start_timestamps_ms.resize(self.len() - 1, 0);
             self.start_timestamps_ms.push(start_timestamp_ms);
@@ -256,7 +256,7 @@ impl Columns {
 }
 
 /// The words for a sample that is too far ahead of the wall clock.
-pub(super) const TOO_FAR_AHEAD: &str = "out of bounds: timestamp is too far in the future";
+pub(crate) const TOO_FAR_AHEAD: &str = "out of bounds: timestamp is too far in the future";
 
 /// The series that have to be resolved, with their labels: valid, sorted, without empty values.
 #[derive(Debug, Default)]

@@ -7,8 +7,11 @@ use model::METRIC_NAME;
 /// Label pairs of many series, back to back.
 pub(super) type Pairs<'b> = Vec<(&'b str, &'b str)>;
 
+/// Name and value before it is known whether they are text.
+type RawPair<'b> = (&'b [u8], &'b [u8]);
+
 /// Name and value of each label message of `message`, the labels being its field 1.
-fn raw(message: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Malformed> {
+fn raw(message: &[u8]) -> Result<Vec<RawPair<'_>>, Malformed> {
     let mut raw = Vec::new();
     let mut fields = Fields(message);
     while let Some((field, value)) = fields.next()? {

@@ -411,7 +411,7 @@ fn kind_of(reason: RejectReason) -> Kind {
 }
 
 /// The words of Prometheus for a refused float.
-fn explain(appender: &dyn Appender, rows: &Rows<f64>, rejected: Rejected) -> String {
+pub(crate) fn explain(appender: &dyn Appender, rows: &Rows<f64>, rejected: Rejected) -> String {
     let row = rejected.row as usize;
     let reason = rejected.reason.as_str();
     if rejected.reason != RejectReason::DuplicateTimestamp {
@@ -432,7 +432,7 @@ const ZERO: u32 = u32::MAX;
 
 /// The rows with a zero before each whose start lies after all that is known of its series, and for each row the one
 /// it was; `None` if no row tells a start.
-fn with_zeros<V: Clone>(
+pub(crate) fn with_zeros<V: Clone>(
     rows: &Rows<V>,
     appender: &dyn Appender,
     zero: impl Fn(&V) -> V,
@@ -467,7 +467,7 @@ fn with_zeros<V: Clone>(
 }
 
 /// Leads refusals back to the rows of the request; those of zeros are no one's concern.
-fn settle_origins(rejected: &mut Vec<Rejected>, origins: Option<&[u32]>) {
+pub(crate) fn settle_origins(rejected: &mut Vec<Rejected>, origins: Option<&[u32]>) {
     let Some(origins) = origins else { return };
     for row in rejected.iter_mut() {
         row.row = origins[row.row as usize];
@@ -476,7 +476,7 @@ fn settle_origins(rejected: &mut Vec<Rejected>, origins: Option<&[u32]>) {
 }
 
 /// A histogram without observations and with the same buckets to come.
-fn zero(like: &Histogram) -> Histogram {
+pub(crate) fn zero(like: &Histogram) -> Histogram {
     let layout = like.layout();
     let layout = Arc::new(Layout {
         schema: layout.schema,

@@ -9,10 +9,13 @@ use model::SeriesRef;
 use model::histogram::Layout;
 use std::sync::Arc;
 
+/// The key of the label bytes of a series, and its reference if it is known.
+type Lookup<'w> = &'w dyn Fn(&[u8]) -> (Key, Option<SeriesRef>);
+
 /// What the walk needs to know of the world.
 pub(super) struct Walk<'w> {
-    /// The key of the label bytes of a series, and its reference if it is known.
-    pub(super) known: &'w dyn Fn(&[u8]) -> (Key, Option<SeriesRef>),
+    /// What is known of a series.
+    pub(super) known: Lookup<'w>,
     /// The latest time that is taken.
     pub(super) max_ms: i64,
 }

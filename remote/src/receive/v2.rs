@@ -61,7 +61,7 @@ pub(super) fn table<'b>(body: &'b [u8], cache: &SeriesCache) -> Result<Table<'b>
 impl<'b> Table<'b> {
     /// Appends name and value of each pair of references, in their order; what is wrong with them otherwise.
     fn resolve(&self, refs: &[u32], out: &mut Vec<(&'b [u8], &'b [u8])>) -> Result<(), String> {
-        if refs.len() % 2 != 0 {
+        if !refs.len().is_multiple_of(2) {
             return Err(format!("invalid labelRefs length {}", refs.len()));
         }
         for pair in refs.chunks_exact(2) {

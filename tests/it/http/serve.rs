@@ -6,7 +6,7 @@ use metrics::Registry;
 use model::{Labels, MatchOp, Matcher};
 use parking_lot::Mutex;
 use promql::{Engine, EngineOptions};
-use remote::{Endpoints, Receiver, read, receive};
+use remote::{Endpoints, Receiver, otlp, read, receive};
 use scrape::{PoolStatus, TargetMetadata};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ pub(crate) struct Setup {
     pub(crate) receive: receive::Options,
     pub(crate) read: read::Limits,
     pub(crate) external_labels: Labels,
+    pub(crate) otlp: Option<(otlp::Options, otlp::Config)>,
     pub(crate) now_ms: fn() -> i64,
     pub(crate) change: fn(&mut Options),
 }
@@ -43,6 +44,7 @@ impl Default for Setup {
             receive: receive::Options::default(),
             read: read::Limits::default(),
             external_labels: Labels::empty(),
+            otlp: None,
             // 2026-11-01T02:00:00Z, the end of the recorded data.
             now_ms: || 1_793_498_400_000,
             change: |_| {},
@@ -107,10 +109,15 @@ pub(crate) fn api(
 ) -> Api {
     let registry = Registry::new();
     let receiver = |to| Arc::new(Receiver::new(to, setup.receive.clone(), &registry));
+    let otlp = setup.otlp.clone().zip(appendable.clone());
+    let otlp = otlp.map(|((options, config), to)| {
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        Arc::new(otlp::Receiver::new(to, options, config, &registry))
+    });
     let external_labels = Arc::new(ArcSwap::from_pointee(setup.external_labels.clone()));
     let reader = read::Server::new(Arc::clone(&queryable), setup.read, external_labels, &registry);
     Api {
-        remote: Endpoints { write: appendable.map(receiver), read: Some(Arc::new(reader)) },
+        remote: Endpoints { write: appendable.map(receiver), read: Some(Arc::new(reader)), otlp },
         queryable,
         engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),
         targets: Arc::new(NoTargets),

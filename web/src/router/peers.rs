@@ -7,6 +7,7 @@ use crate::response::{Answer, bare, error_text, not_found, set};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use remote::otlp;
 use remote::read::{self, Form, Permit};
 use remote::receive::{self, Written};
 use std::sync::Arc;
@@ -170,7 +171,7 @@ fn stream(
 ) {
     let mut head = Some(head);
     let mut sender: Option<mpsc::Sender<Piece>> = None;
-    let mut begin = |head: oneshot::Sender<Begun>| {
+    let begin = |head: oneshot::Sender<Begun>| {
         let (sender, pieces) = mpsc::channel(MAX_WAITING_PIECES);
         head.send(Ok(pieces)).map_err(|_| read::Error::Gone).map(|()| sender)
     };
@@ -214,4 +215,37 @@ fn read_error(error: &read::Error) -> Answer {
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     error_text(status, error)
+}
+
+/// `/api/v1/otlp/v1/metrics`.
+pub(super) async fn otlp<B>(state: &Arc<State>, headers: &HeaderMap, body: B) -> Answer
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let Some(receiver) = &state.api.remote.otlp else {
+        return error_text(
+            StatusCode::NOT_FOUND,
+            "otlp write receiver needs to be enabled with --web.enable-otlp-receiver",
+        );
+    };
+    let body = match read_body(body, otlp::MAX_BODY_BYTES, state).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let content_type = value(headers, header::CONTENT_TYPE).to_owned();
+    let encoding = value(headers, header::CONTENT_ENCODING).to_owned();
+    let (receiver, now_ms) = (Arc::clone(receiver), (state.api.now_ms)());
+    let work = tokio::task::spawn_blocking(move || {
+        receiver.write(&content_type, &encoding, &body, now_ms)
+    });
+    match work.await {
+        Ok(Ok(())) => bare(StatusCode::OK, Body::empty()),
+        Ok(Err(error @ otlp::Error::Refused(_))) => error_text(StatusCode::BAD_REQUEST, error),
+        Ok(Err(error)) => {
+            tracing::warn!(component = "web", %error, "Storing an OTLP request failed");
+            error_text(StatusCode::INTERNAL_SERVER_ERROR, error)
+        }
+        Err(_panicked) => panicked(state),
+    }
 }

@@ -9,6 +9,7 @@ pub(super) enum Route {
     Api(Api),
     Write,
     Read,
+    Otlp,
     Healthy,
     Ready,
     Reload,
@@ -105,6 +106,7 @@ pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
         "/api/v1/status/tsdb" => (api(Api::Tsdb), "/api/v1/status/tsdb", GET),
         "/api/v1/status/walreplay" => (api(Api::WalReplay), "/api/v1/status/walreplay", GET),
         "/api/v1/write" => (Route::Write, "/api/v1/write", POST),
+        "/api/v1/otlp/v1/metrics" => (Route::Otlp, "/api/v1/otlp/v1/metrics", POST),
         "/api/v1/read" => (Route::Read, "/api/v1/read", POST),
         "/-/healthy" => (Route::Healthy, "/-/healthy", GET_HEAD),
         "/-/ready" => (Route::Ready, "/-/ready", GET_HEAD),
@@ -122,7 +124,7 @@ pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
     };
     let needs_readiness = match &route {
         Route::Api(api) => *api != Api::WalReplay,
-        Route::Ready | Route::Write | Route::Read => true,
+        Route::Ready | Route::Write | Route::Read | Route::Otlp => true,
         _ => false,
     };
     Some((route, Endpoint { label, allow, needs_readiness }))
