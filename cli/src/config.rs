@@ -66,6 +66,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Variables that `external_labels` name and the environment lacks.
     pub empty_variables: Vec<String>,
+    /// Where samples are sent.
+    pub remote_write: Vec<remote::send::WriteConfig>,
     /// Jobs of the main file; see [`Config::scrape_configs`] for all.
     jobs: Vec<ScrapeConfig>,
     root: Section,
@@ -94,8 +96,14 @@ pub fn load(bytes: &[u8], file: &str, context: &Context<'_>) -> Result<Config, C
         Ok(Vec::new())
     };
     let config = jobs.and_then(|jobs| {
+        let global = GlobalConfig::from_section(root.one("global"))?;
+        let scheme = global.metric_name_validation_scheme;
+        let receivers = root.sections("remote_write").iter();
+        let remote_write =
+            receivers.map(|section| remote::send::WriteConfig::from_section(section, scheme));
         Ok(Config {
-            global: GlobalConfig::from_section(root.one("global"))?,
+            remote_write: remote_write.collect::<Result<_, Problem>>()?,
+            global,
             storage: StorageConfig::from_section(root.one("storage")),
             empty_variables,
             jobs,
@@ -322,7 +330,6 @@ impl Config {
         let exemplars = root.one("storage").section("exemplars");
         note(exemplars.is_some_and(Section::is_written), "storage.exemplars");
         note(root.one("tracing").is_written(), "tracing");
-        note(!root.sections("remote_write").is_empty(), "remote_write");
         note(!root.sections("remote_read").is_empty(), "remote_read");
         note(!self.global.query_log_file.is_empty(), "global.query_log_file");
         for job in &self.jobs {

@@ -84,6 +84,8 @@ pub struct Flags {
     pub max_concurrency: usize,
     /// `--query.max-samples`
     pub max_samples: usize,
+    /// `--storage.remote.flush-deadline`
+    pub remote_flush_deadline: Duration,
     /// `--storage.remote.read-sample-limit`; zero is no limit.
     pub read_max_samples: u64,
     /// `--storage.remote.read-concurrent-limit`; zero is no limit.
@@ -211,6 +213,7 @@ impl Flags {
             query_timeout: duration("query.timeout"),
             max_concurrency: count("query.max-concurrency"),
             max_samples: count("query.max-samples"),
+            remote_flush_deadline: duration("storage.remote.flush-deadline"),
             read_max_samples: count("storage.remote.read-sample-limit") as u64,
             read_max_concurrent: count("storage.remote.read-concurrent-limit"),
             read_max_frame_bytes: count("storage.remote.read-max-bytes-in-frame"),

@@ -1,11 +1,16 @@
-//! What other servers may ask of this one, by flags and features.
+//! What other servers may ask of this one, by flags and features, and what it sends to them.
 
+use crate::clock;
 use crate::late::LateDb;
 use crate::settings::Settings;
+use crate::status::PROMETHEUS_VERSION;
 use arc_swap::ArcSwap;
 use metrics::Registry;
 use model::Labels;
+use model::metadata::Metadata;
+use remote::send::{MetadataSource, Sender, SenderOptions};
 use remote::{Endpoints, Receiver, otlp, read, receive};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a reload changes for them.
@@ -24,6 +29,38 @@ impl Default for Reloadable {
             otlp: Arc::default(),
         }
     }
+}
+
+/// What scraping knows of metrics, each family once.
+struct ScrapedMetadata(scrape::Manager);
+
+impl MetadataSource for ScrapedMetadata {
+    fn families(&self) -> Vec<(String, Metadata)> {
+        let mut families: BTreeMap<Box<str>, Metadata> = BTreeMap::new();
+        for target in self.0.metadata() {
+            families.extend(target.entries);
+        }
+        families.into_iter().map(|(family, metadata)| (family.into(), metadata)).collect()
+    }
+}
+
+/// The sender of remote write, without receivers yet. The database is open.
+pub(crate) fn sender(
+    settings: &Settings,
+    scraping: &scrape::Manager,
+    registry: &Registry,
+) -> Arc<Sender> {
+    let options = SenderOptions {
+        disk: Arc::new(disk::RealDisk),
+        log: settings.storage_path.join("wal"),
+        dir: settings.storage_path.join("remote_write"),
+        registry: registry.clone(),
+        user_agent: format!("Prometheus/{PROMETHEUS_VERSION}").into(),
+        now_ms: clock::now_ms,
+        flush_deadline: settings.flags.remote_flush_deadline,
+        metadata: Some(Arc::new(ScrapedMetadata(scraping.clone()))),
+    };
+    Arc::new(Sender::new(options, tokio::runtime::Handle::current()))
 }
 
 /// The endpoints that are switched on.

@@ -1,6 +1,7 @@
 //! Start order, stop order, and the loop between: signals, reload, quit. Nothing here decides what the parts do.
 //!
-//! Start: configuration, ports, log replay, scraping, ready. Stop: scraping, HTTP, maintenance, database.
+//! Start: configuration, ports, log replay, scraping, remote write, ready. Stop: scraping, HTTP, remote write,
+//! maintenance, database.
 
 use crate::late::LateDb;
 use crate::maintain::Maintenance;
@@ -23,6 +24,7 @@ struct Running {
     status: Arc<ServerStatus>,
     discovery: discovery::Manager,
     scraping: scrape::Manager,
+    sender: Arc<remote::send::Sender>,
     maintenance: Maintenance,
     db: Arc<Db>,
 }
@@ -84,7 +86,8 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     late.set(Arc::clone(&db));
     let maintenance = Maintenance::start(Arc::clone(&db), settings.block_reload_interval)
         .map_err(|source| Error::Io { what: "start the maintenance thread", source })?;
-    let running = Running { status, discovery, scraping, maintenance, db };
+    let sender = crate::peers::sender(&settings, &scraping, &registry);
+    let running = Running { status, discovery, scraping, sender, maintenance, db };
     running.apply(&reloader, &loaded);
     running.status.set_readiness(Readiness::Ready);
     let seconds = begin.elapsed_seconds();
@@ -153,6 +156,13 @@ impl Running {
         if let Err(error) = self.scraping.apply_config(&loaded.config.global, &loaded.jobs) {
             tracing::error!(err = %error, "A scrape job could not be set up; the others run");
         }
+        let (receivers, labels) =
+            (&loaded.config.remote_write, &loaded.config.global.external_labels);
+        // Queues that end finish the request at hand.
+        let errors = tokio::task::block_in_place(|| self.sender.apply(receivers.clone(), labels));
+        for error in errors {
+            tracing::error!(component = "remote", err = %error, "A receiver of remote write could not be set up");
+        }
         reloader.in_force(loaded);
     }
 
@@ -210,8 +220,9 @@ impl Running {
         tracing::info!("Stopping the web handler...");
         stop_web.cancel();
         drop(serving.await);
-        let (maintenance, db) = (self.maintenance, self.db);
+        let (sender, maintenance, db) = (self.sender, self.maintenance, self.db);
         tokio::task::spawn_blocking(move || {
+            sender.stop();
             maintenance.stop();
             db.close()
         })

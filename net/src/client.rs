@@ -1,6 +1,10 @@
 //! A pooled HTTP client, HTTP/1.1 and 2, with credentials, redirects and bodies that are capped and uncompressed on the
 //! way. One for each job: connections, credentials and TLS settings are not shared.
 
+mod post;
+
+pub use post::{Post, Posted};
+
 use crate::Error;
 use crate::auth;
 use crate::config::{HttpClientConfig, ProxyConfig};
@@ -10,7 +14,7 @@ use crate::error::chain;
 use crate::tls::TlsSettings;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -62,7 +66,7 @@ pub struct Response {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    client: HyperClient<Connector, Empty<Bytes>>,
+    client: HyperClient<Connector, Full<Bytes>>,
     config: HttpClientConfig,
     user_agent: HeaderValue,
 }
@@ -142,7 +146,7 @@ impl Client {
         // As it was given where possible: the URL type drops dot segments, which targets may tell apart.
         let exact = if is_first && url.username().is_empty() { request.url } else { url.as_str() };
         let mut asked =
-            http::Request::get(exact).body(Empty::new()).map_err(|e| failed(chain(&e)))?;
+            http::Request::get(exact).body(Full::default()).map_err(|e| failed(chain(&e)))?;
         *asked.headers_mut() = all;
         self.0.client.request(asked).await.map_err(|e| failed(chain(&e)))
     }

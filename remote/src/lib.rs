@@ -7,6 +7,7 @@ pub mod otlp;
 mod proto;
 pub mod read;
 pub mod receive;
+pub mod send;
 
 pub use proto::Malformed;
 pub use receive::{Error, Receiver};

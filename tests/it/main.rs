@@ -24,6 +24,7 @@ mod queries;
 mod regex;
 mod relabel;
 mod remote_read;
+mod remote_send;
 mod remote_write;
 mod scalars;
 mod scrape;

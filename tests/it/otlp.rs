@@ -73,7 +73,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, what: String, outcome: Outcome) {
+    fn add(&mut self, what: &str, outcome: Outcome) {
         self.all += 1;
         match outcome {
             Outcome::Agrees => self.agreed += 1,
@@ -114,7 +114,7 @@ fn recorded_requests() {
                     json!({"path": path, "headers": headers, "body_b64": line["body_b64"]});
                 replay(&request, result, (options(result), config(name, result)))
             };
-            tally.add(what, outcome);
+            tally.add(&what, outcome);
         }
     }
     tally.tell("remotewrite/otlp.jsonl");
@@ -126,7 +126,7 @@ fn recorded_http() {
     for line in golden("remotewrite/otlp_http.jsonl") {
         let otlp = (options(&Value::Null), Config::default());
         let outcome = replay(&line["request"], &line, otlp);
-        tally.add(format!("{} {}", line["id"], line["name"]), outcome);
+        tally.add(&format!("{} {}", line["id"], line["name"]), outcome);
     }
     tally.tell("remotewrite/otlp_http.jsonl");
 }

@@ -218,7 +218,7 @@ fn replay_all(file: &str) {
         match replay(line) {
             Outcome::Agrees => agreed += 1,
             Outcome::Differs(what) => {
-                failures.push(format!("{} {}: {what}", line["id"], line["name"]))
+                failures.push(format!("{} {}: {what}", line["id"], line["name"]));
             }
             Outcome::Waits(reason) => *waiting.entry(reason).or_insert(0) += 1,
         }

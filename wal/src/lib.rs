@@ -13,6 +13,7 @@ pub mod record;
 mod repair;
 mod replay;
 mod segment;
+mod tail;
 mod writer;
 
 pub use checkpoint::Checkpoint;
@@ -22,6 +23,7 @@ pub use page::PAGE_BYTES;
 pub use reader::Reader;
 pub use replay::Replay;
 pub use segment::{list_segments, segment_path};
+pub use tail::Tail;
 pub use writer::{Retired, Writer, WriterOptions, WriterStats};
 
 /// A place in the log: everything before it was written earlier.

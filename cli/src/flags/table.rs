@@ -285,8 +285,7 @@ pub(super) const FLAGS: &[Flag] = &[
         Duration,
         "1m",
         "How long to wait for remote storage at the end.",
-    )
-    .inert(),
+    ),
     flag(
         "storage.remote.read-sample-limit",
         Int,

@@ -124,7 +124,9 @@ impl Translated {
     }
 
     pub(super) fn histogram(&mut self, series: u32, times: Times, value: Histogram) {
-        if !self.is_too_far_ahead(times) {
+        if let Err(error) = value.validate() {
+            self.fault(error.to_string(), false);
+        } else if !self.is_too_far_ahead(times) {
             self.histograms.rows.push(times.timestamp_ms, value);
             self.histograms.rows.set_start(times.start_ms);
             self.histograms.series.push(series);

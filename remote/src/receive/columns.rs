@@ -209,16 +209,18 @@ impl Columns {
         self.faults.push(Fault { series, part, row, kind, text: text.into() });
     }
 
-    /// Takes a histogram in; its refusal if it is too far ahead.
+    /// Takes a histogram in, brought down to a resolution that is stored; its refusal if it is invalid or too far ahead.
     pub(super) fn push_histogram(
         &mut self,
         point: Point,
         max_ms: i64,
     ) -> Result<(), (Kind, String)> {
-        let Point { timestamp_ms, start_timestamp_ms, histogram } = point;
+        let Point { timestamp_ms, start_timestamp_ms, mut histogram } = point;
         if timestamp_ms > max_ms {
             return Err((Kind::TooFarAhead, TOO_FAR_AHEAD.to_owned()));
         }
+        histogram.fit_schema();
+        histogram.validate().map_err(|error| (Kind::Histogram, error.to_string()))?;
         self.histograms.push(timestamp_ms, histogram);
         self.histograms.set_start(start_timestamp_ms);
         Ok(())

@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("promql", &["model", "metrics", "chunk", "storage"]),
     ("discovery", &["model", "metrics", "net", "yaml"]),
     ("scrape", &["model", "metrics", "net", "yaml", "expfmt", "storage", "discovery"]),
-    ("remote", &["model", "metrics", "net", "yaml", "chunk", "wal", "storage"]),
+    ("remote", &["model", "metrics", "disk", "net", "yaml", "chunk", "wal", "storage"]),
     ("rules", &["model", "metrics", "net", "storage", "promql", "discovery", "yaml"]),
     (
         "web",

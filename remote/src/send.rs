@@ -1,0 +1,360 @@
+//! Remote write out: for each receiver a queue that follows the log, and a position on disk from which it goes on after
+//! a restart or a crash. Nothing is lost: the log is kept as long as the slowest receiver needs it.
+//! Reading order: here (which queues there are), `follow` (log to items), `shard` (items to requests), `mirror` and
+//! `ledger` (what is kept, and from where on).
+
+mod config;
+mod encode;
+mod follow;
+mod item;
+mod ledger;
+mod metadata;
+mod metrics;
+mod mirror;
+mod reshard;
+mod shard;
+
+pub use config::{MetadataConfig, QueueConfig, WriteConfig};
+pub use metadata::MetadataSource;
+
+use ::metrics::{Registry, Stopwatch};
+use disk::Disk;
+use follow::{Control, Follower};
+use ledger::Ledger;
+use metrics::{Families, QueueMetrics};
+use mirror::Mirror;
+use model::Labels;
+use net::client::{Client, ClientOptions};
+use parking_lot::Mutex;
+use shard::Context;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use wal::Position;
+
+/// How often positions are written and new segments taken in.
+const KEEP: Duration = Duration::from_millis(500);
+
+/// Why there is no queue for a receiver, or for none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A field asks for something that is not built.
+    #[error("remote_write {url}: {field} is not supported yet; the queue is not started")]
+    Unsupported {
+        /// The receiver.
+        url: Box<str>,
+        /// The field.
+        field: &'static str,
+    },
+    /// The client cannot be built.
+    #[error("remote_write {url}: {source}")]
+    Client {
+        /// The receiver.
+        url: Box<str>,
+        /// The cause.
+        source: net::Error,
+    },
+    /// The log cannot be followed.
+    #[error("remote write: {0}")]
+    Log(#[from] wal::Error),
+    /// The disk or the system said no.
+    #[error("remote write: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What a sender needs to know of the server.
+pub struct SenderOptions {
+    /// Where log and positions lie.
+    pub disk: Arc<dyn Disk>,
+    /// The log of the database.
+    pub log: PathBuf,
+    /// A directory of our own on the same file system.
+    pub dir: PathBuf,
+    /// Counts.
+    pub registry: Registry,
+    /// The `User-Agent`.
+    pub user_agent: Box<str>,
+    /// The wall clock in milliseconds.
+    pub now_ms: fn() -> i64,
+    /// How long the queues may go on sending at the end.
+    pub flush_deadline: Duration,
+    /// What is known of metrics.
+    pub metadata: Option<Arc<dyn MetadataSource>>,
+}
+
+impl std::fmt::Debug for SenderOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SenderOptions").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+struct Queue {
+    external_labels: Labels,
+    context: Arc<Context>,
+    control: Arc<Control>,
+    thread: Option<JoinHandle<()>>,
+    saved: Mutex<Option<Position>>,
+}
+
+/// What the keeper looks after.
+struct Shared {
+    options: SenderOptions,
+    mirror: Mirror,
+    queues: Mutex<Vec<Queue>>,
+    stop: AtomicBool,
+}
+
+/// The queues of all receivers.
+pub struct Sender {
+    runtime: Handle,
+    families: Families,
+    shared: Arc<Shared>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender")
+            .field("queues", &self.shared.queues.lock().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sender {
+    /// A sender without receivers; requests run on `runtime`.
+    #[must_use]
+    pub fn new(options: SenderOptions, runtime: Handle) -> Self {
+        let families = Families::new(&options.registry);
+        let mirror = Mirror::new(Arc::clone(&options.disk), &options.log, &options.dir.join("wal"));
+        let shared =
+            Shared { options, mirror, queues: Mutex::default(), stop: AtomicBool::new(false) };
+        Self { runtime, families, shared: Arc::new(shared), keeper: Mutex::default() }
+    }
+
+    /// Sends to these receivers from now on. Queues whose entry did not change go on; others end after the request at
+    /// hand, and what they did not send is sent by their successors. Blocks for that long.
+    pub fn apply(&self, configs: Vec<WriteConfig>, external_labels: &Labels) -> Vec<Error> {
+        let mut errors = Vec::new();
+        let mut queues = self.shared.queues.lock();
+        if configs.is_empty() && queues.is_empty() {
+            if let Err(error) = self.shared.forget_everything() {
+                errors.push(error);
+            }
+            return errors;
+        }
+        let mut old = std::mem::take(&mut *queues);
+        let mut fresh = Vec::new();
+        for config in configs {
+            let same = old.iter().position(|queue| {
+                queue.context.config.section == config.section
+                    && queue.external_labels == *external_labels
+            });
+            match same {
+                Some(at) => queues.push(old.swap_remove(at)),
+                None => fresh.push(config),
+            }
+        }
+        for mut queue in old {
+            queue.end(Duration::ZERO);
+            metrics::remove(&self.families, &queue.context.config);
+            let key = queue.context.config.key();
+            let saved = if fresh.iter().any(|config| config.key() == key) {
+                queue.save(&self.shared.options)
+            } else {
+                self.shared.forget(&key)
+            };
+            errors.extend(saved.err());
+        }
+        // The log has to be in place before anyone reads it.
+        errors.extend(self.shared.take_in(&queues).err());
+        for config in fresh {
+            match self.start(config, external_labels, queues.is_empty()) {
+                Ok(queue) => queues.push(queue),
+                Err(error) => errors.push(error),
+            }
+        }
+        drop(queues);
+        errors.extend(self.keep().err());
+        errors
+    }
+
+    fn start(
+        &self,
+        config: WriteConfig,
+        external_labels: &Labels,
+        is_first: bool,
+    ) -> Result<Queue, Error> {
+        if let Some(field) = config.unsupported {
+            return Err(Error::Unsupported { url: config.url.into(), field });
+        }
+        let options = &self.shared.options;
+        let client = Client::new(
+            &config.http,
+            ClientOptions { user_agent: options.user_agent.clone(), ..ClientOptions::default() },
+        );
+        let client =
+            client.map_err(|source| Error::Client { url: config.url.as_str().into(), source })?;
+        let resume = self.shared.position(&config.key())?;
+        let name = config.queue_name();
+        let context = Arc::new(Context {
+            metrics: QueueMetrics::new(&self.families, &config),
+            ledger: Ledger::new(resume.unwrap_or_default()),
+            config,
+            client,
+            now_ms: options.now_ms,
+        });
+        let control = Arc::new(Control::default());
+        if let Some(source) = &options.metadata {
+            metadata::spawn(&self.runtime, &context, &control.abandon, source);
+        }
+        let follower = Follower {
+            context: Arc::clone(&context),
+            control: Arc::clone(&control),
+            disk: Arc::clone(&options.disk),
+            dir: self.shared.mirror.dir().to_owned(),
+            runtime: self.runtime.clone(),
+            external_labels: external_labels.clone(),
+            resume,
+            is_first,
+        };
+        let thread = std::thread::Builder::new().name(format!("write-{name}"));
+        let thread = thread.spawn(move || follower.run())?;
+        Ok(Queue {
+            external_labels: external_labels.clone(),
+            context,
+            control,
+            thread: Some(thread),
+            saved: Mutex::new(resume),
+        })
+    }
+
+    /// Starts the thread that looks after log and positions.
+    fn keep(&self) -> Result<(), Error> {
+        let mut keeper = self.keeper.lock();
+        if keeper.is_none() {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name("write-keeper".to_owned());
+            *keeper = Some(thread.spawn(move || shared.keep())?);
+        }
+        Ok(())
+    }
+
+    /// Ends all queues: they send what they have within the deadline, the rest after the next start. Blocks.
+    pub fn stop(&self) {
+        let mut queues = std::mem::take(&mut *self.shared.queues.lock());
+        let begin = Stopwatch::start();
+        for queue in &queues {
+            queue.control.stop.store(true, Ordering::Relaxed);
+        }
+        for queue in &mut queues {
+            let deadline = self.shared.options.flush_deadline;
+            queue.end(deadline.saturating_sub(begin.elapsed()));
+            if let Err(error) = queue.save(&self.shared.options) {
+                tracing::error!(component = "remote", err = %error, "A position was not saved");
+            }
+        }
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(keeper) = self.keeper.lock().take() {
+            keeper.thread().unpark();
+            drop(keeper.join());
+        }
+    }
+}
+
+impl Queue {
+    /// Ends it, at the latest after `deadline` and the request at hand.
+    fn end(&mut self, deadline: Duration) {
+        self.control.stop.store(true, Ordering::Relaxed);
+        let begin = Stopwatch::start();
+        let Some(thread) = self.thread.take() else { return };
+        while !thread.is_finished() && begin.elapsed() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.control.abandon.cancel();
+        drop(thread.join());
+    }
+
+    /// Writes down from where to go on.
+    fn save(&self, options: &SenderOptions) -> Result<(), Error> {
+        let settled = self.context.ledger.settled();
+        let mut saved = self.saved.lock();
+        if *saved != Some(settled) && settled != Position::default() {
+            let text = format!("{} {}\n", settled.segment, settled.offset);
+            let path = path_of(&options.dir, &self.context.config.key());
+            disk::write_atomic(&*options.disk, &path, text.as_bytes())?;
+            *saved = Some(settled);
+        }
+        Ok(())
+    }
+}
+
+/// Where the position of a queue is kept.
+fn path_of(dir: &Path, key: &str) -> PathBuf {
+    dir.join(format!("{key}.position"))
+}
+
+impl Shared {
+    fn keep(&self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            std::thread::park_timeout(KEEP);
+            let queues = self.queues.lock();
+            let saved = queues.iter().try_for_each(|queue| queue.save(&self.options));
+            if let Err(error) = saved.and_then(|()| self.take_in(&queues)) {
+                tracing::error!(component = "remote", err = %error, "Looking after the log failed, trying again");
+            }
+        }
+    }
+
+    /// Takes in what the log gained.
+    fn take_in(&self, queues: &[Queue]) -> Result<(), Error> {
+        let settled = queues.iter().map(|queue| queue.context.ledger.settled().segment);
+        Ok(self.mirror.follow(settled.min().unwrap_or(0))?)
+    }
+
+    /// Where a queue went on to, as far as the log still is the one it read.
+    fn position(&self, key: &str) -> Result<Option<Position>, Error> {
+        let disk = &*self.options.disk;
+        let path = path_of(&self.options.dir, key);
+        if !disk.exists(&path) {
+            return Ok(None);
+        }
+        let len = usize::try_from(disk.len(&path)?).unwrap_or(0).min(64);
+        let bytes = disk.read_at(&path, 0, len)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut numbers = text.split_ascii_whitespace();
+        let segment = numbers.next().and_then(|number| number.parse().ok());
+        let offset = numbers.next().and_then(|number| number.parse().ok());
+        let (Some(segment), Some(offset)) = (segment, offset) else { return Ok(None) };
+        let file = wal::segment_path(self.mirror.dir(), segment);
+        let is_there = disk.exists(&file) && disk.len(&file)? >= offset;
+        if !is_there {
+            tracing::warn!(
+                component = "remote",
+                segment,
+                offset,
+                "The log is not the one that was sent before: sending begins with new samples"
+            );
+        }
+        Ok(is_there.then_some(Position { segment, offset }))
+    }
+
+    fn forget(&self, key: &str) -> Result<(), Error> {
+        let path = path_of(&self.options.dir, key);
+        if self.options.disk.exists(&path) {
+            self.options.disk.remove(&path)?;
+        }
+        Ok(())
+    }
+
+    /// No receivers: the log is held for no one.
+    fn forget_everything(&self) -> Result<(), Error> {
+        if self.options.disk.is_dir(&self.options.dir) {
+            self.options.disk.remove(&self.options.dir)?;
+        }
+        Ok(())
+    }
+}

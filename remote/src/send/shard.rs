@@ -1,0 +1,320 @@
+//! One shard: takes items in their order, sends them in batches, tries again as long as it makes sense.
+
+use super::config::WriteConfig;
+use super::encode::Encoder;
+use super::item::{Counts, Item};
+use super::ledger::Ledger;
+use super::metrics::{Drop, QueueMetrics};
+use crate::receive::Message;
+use bytes::Bytes;
+use metrics::Stopwatch;
+use net::client::{Client, Post, Posted};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How much of an answer is kept for the log.
+const MAX_ANSWER_BYTES: usize = 256;
+
+/// What all shards of a queue share.
+pub(super) struct Context {
+    pub(super) config: WriteConfig,
+    pub(super) client: Client,
+    pub(super) ledger: Ledger,
+    pub(super) metrics: QueueMetrics,
+    pub(super) now_ms: fn() -> i64,
+}
+
+/// How a request ended.
+enum Outcome {
+    Taken,
+    /// Trying again may help, not before this pause if the receiver named one.
+    Again {
+        what: String,
+        pause: Option<Duration>,
+    },
+    /// Trying again will not help.
+    Refused {
+        status: u16,
+        what: String,
+    },
+}
+
+/// Sends what comes out of `items` until they end, or until `stop`; answers what it did not send.
+pub(super) async fn run(
+    context: Arc<Context>,
+    mut items: mpsc::Receiver<Item>,
+    stop: CancellationToken,
+) -> Vec<Item> {
+    let queue = &context.config.queue;
+    let most = queue.max_samples_per_send;
+    let mut encoder = Encoder::default();
+    let mut batch: Vec<Item> = Vec::with_capacity(most);
+    let mut deadline = Instant::now();
+    loop {
+        let room = most - batch.len();
+        let is_waiting = !batch.is_empty();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            count = items.recv_many(&mut batch, room) => {
+                if count == 0 {
+                    send_all(&context, &mut encoder, &mut batch, &stop).await;
+                    break;
+                }
+                if !is_waiting {
+                    deadline = Instant::now() + queue.batch_send_deadline;
+                }
+            }
+            () = tokio::time::sleep_until(deadline), if is_waiting => {
+                send_all(&context, &mut encoder, &mut batch, &stop).await;
+            }
+        }
+        if batch.len() >= most {
+            send_all(&context, &mut encoder, &mut batch, &stop).await;
+        }
+    }
+    items.close();
+    while let Some(item) = items.recv().await {
+        batch.push(item);
+    }
+    batch
+}
+
+/// Sends the batch and empties it, unless told to stop.
+async fn send_all(
+    context: &Context,
+    encoder: &mut Encoder,
+    batch: &mut Vec<Item>,
+    stop: &CancellationToken,
+) {
+    let mut pieces = vec![std::mem::take(batch)];
+    while let Some(mut piece) = pieces.pop() {
+        match send(context, encoder, &mut piece, stop).await {
+            Sent::Settled => {}
+            Sent::Split => {
+                let second = piece.split_off(piece.len() / 2);
+                pieces.extend([second, piece]);
+            }
+            Sent::Stopped => {
+                batch.append(&mut piece);
+                pieces.into_iter().rev().for_each(|mut piece| batch.append(&mut piece));
+                return;
+            }
+        }
+    }
+}
+
+/// What became of a piece of a batch.
+enum Sent {
+    /// Sent, or dropped for good.
+    Settled,
+    /// Refused, but perhaps only for what was sent before: each half by itself.
+    Split,
+    /// Told to stop: it is still to be sent.
+    Stopped,
+}
+
+async fn send(
+    context: &Context,
+    encoder: &mut Encoder,
+    items: &mut Vec<Item>,
+    stop: &CancellationToken,
+) -> Sent {
+    let queue = &context.config.queue;
+    let mut backoff = queue.min_backoff;
+    let mut attempt = 0;
+    loop {
+        drop_old(context, items);
+        if items.is_empty() {
+            return Sent::Settled;
+        }
+        let counts = Counts::of(items.iter());
+        let body = Bytes::copy_from_slice(encoder.encode(context.config.message, items));
+        let (what, pause) = match request(context, body, attempt, counts).await {
+            Outcome::Taken => {
+                let highest_ms = items.iter().map(|item| item.timestamp_ms).max().unwrap_or(0);
+                context.metrics.sent(counts, highest_ms);
+                context.ledger.done(items.iter().map(|item| item.number));
+                return Sent::Settled;
+            }
+            Outcome::Refused { status: 400, .. }
+                if items.len() > 1 && items.iter().any(|item| item.may_repeat) =>
+            {
+                return Sent::Split;
+            }
+            Outcome::Refused { status: 400, .. } if items.iter().all(|item| item.may_repeat) => {
+                context.metrics.dropped(counts, Drop::Repeated, true);
+                context.ledger.done(items.iter().map(|item| item.number));
+                return Sent::Settled;
+            }
+            Outcome::Refused { what, .. } => {
+                tracing::error!(
+                    component = "remote",
+                    remote_name = context.config.queue_name(),
+                    url = context.config.url,
+                    count = counts.total(),
+                    err = what,
+                    "non-recoverable error"
+                );
+                context.metrics.failed(counts);
+                context.ledger.done(items.iter().map(|item| item.number));
+                return Sent::Settled;
+            }
+            Outcome::Again { what, pause } => (what, pause),
+        };
+        tracing::warn!(
+            component = "remote",
+            remote_name = context.config.queue_name(),
+            url = context.config.url,
+            err = what,
+            "Failed to send batch, retrying"
+        );
+        context.metrics.retried(counts);
+        let pause = pause.unwrap_or(backoff);
+        backoff = (backoff * 2).min(queue.max_backoff);
+        attempt += 1;
+        tokio::select! {
+            () = stop.cancelled() => return Sent::Stopped,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Drops what is older than it may be.
+fn drop_old(context: &Context, items: &mut Vec<Item>) {
+    let limit_ms = context.config.queue.sample_age_limit.as_millis();
+    let Ok(limit_ms @ 1..) = i64::try_from(limit_ms) else { return };
+    let oldest_ms = (context.now_ms)().saturating_sub(limit_ms);
+    let (old, young): (Vec<Item>, Vec<Item>) =
+        std::mem::take(items).into_iter().partition(|item| item.timestamp_ms < oldest_ms);
+    *items = young;
+    if !old.is_empty() {
+        context.metrics.dropped(Counts::of(old.iter()), Drop::TooOld, true);
+        context.ledger.done(old.iter().map(|item| item.number));
+    }
+}
+
+async fn request(context: &Context, body: Bytes, attempt: u32, counts: Counts) -> Outcome {
+    let len = body.len();
+    let clock = Stopwatch::start();
+    let posted = post(context, body, attempt).await;
+    context.metrics.requested(len, clock.elapsed());
+    match posted {
+        Ok(posted) => judge(context, &posted, counts),
+        Err(error) => Outcome::Again { what: error.to_string(), pause: None },
+    }
+}
+
+/// Sends a packed message.
+pub(super) async fn post(
+    context: &Context,
+    body: Bytes,
+    attempt: u32,
+) -> Result<Posted, net::Error> {
+    let (content_type, version) = match context.config.message {
+        Message::V1 => ("application/x-protobuf", "0.1.0"),
+        Message::V2 => ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0"),
+    };
+    let attempt = attempt.to_string();
+    let mut headers = vec![
+        ("content-encoding", "snappy"),
+        ("content-type", content_type),
+        ("x-prometheus-remote-write-version", version),
+    ];
+    if attempt != "0" {
+        headers.push(("retry-attempt", &attempt));
+    }
+    let post = Post {
+        url: &context.config.url,
+        headers: &headers,
+        body,
+        timeout: context.config.timeout,
+        max_answer_bytes: MAX_ANSWER_BYTES,
+    };
+    context.client.post(&post).await
+}
+
+fn judge(context: &Context, posted: &Posted, counts: Counts) -> Outcome {
+    let status = posted.status;
+    let what = || {
+        let said = String::from_utf8_lossy(&posted.body);
+        format!("server returned HTTP status {status}: {}", said.trim())
+    };
+    let text = |name: &str| posted.headers.get(name).and_then(|value| value.to_str().ok());
+    match status {
+        200..=299 => {
+            let written = |kind: &str| -> u64 {
+                let name = format!("x-prometheus-remote-write-{kind}-written");
+                text(&name).and_then(|value| value.parse().ok()).unwrap_or(0)
+            };
+            let is_silent = context.config.message == Message::V2
+                && counts.samples + counts.histograms > 0
+                && written("samples") + written("histograms") + written("exemplars") == 0;
+            if is_silent {
+                let what = format!(
+                    "the receiver answered {status} and counts nothing of {} samples as written: it does not know 2.0",
+                    counts.total()
+                );
+                return Outcome::Refused { status, what };
+            }
+            Outcome::Taken
+        }
+        429 if !context.config.queue.retries_429 => Outcome::Refused { status, what: what() },
+        429 | 500..=599 => {
+            let pause =
+                text("retry-after").and_then(|value| retry_after(value, (context.now_ms)()));
+            Outcome::Again { what: what(), pause }
+        }
+        _ => Outcome::Refused { status, what: what() },
+    }
+}
+
+/// The pause that `Retry-After` asks for: seconds, or a date.
+fn retry_after(value: &str, now_ms: i64) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse::<u64>() {
+        return (seconds > 0).then(|| Duration::from_secs(seconds));
+    }
+    let at = httpdate(value)?;
+    let ms = at.checked_mul(1000)?.checked_sub(now_ms)?;
+    u64::try_from(ms).ok().map(Duration::from_millis)
+}
+
+/// Seconds since the epoch of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn httpdate(text: &str) -> Option<i64> {
+    let mut parts = text.trim().split_ascii_whitespace().skip(1);
+    let day: i64 = parts.next()?.parse().ok()?;
+    let months =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let name = parts.next()?;
+    let month = months.iter().position(|month| *month == name)? as i64 + 1;
+    let year: i64 = parts.next()?.parse().ok().filter(|year| (1970..10_000).contains(year))?;
+    let mut clock = parts.next()?.split(':').map(|part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    // Days since the epoch, the year beginning in March so that the leap day comes last.
+    let shifted = if month > 2 { year } else { year - 1 };
+    let days_before_month = (153 * ((month + 9) % 12) + 2) / 5;
+    let days =
+        shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + days_before_month + day
+            - 719_469;
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_seconds_or_dates() {
+        assert_eq!(httpdate("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(httpdate("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(httpdate("Tue, 29 Feb 2028 12:00:00 GMT"), Some(1_835_438_400));
+        assert_eq!(retry_after("7", 0), Some(Duration::from_secs(7)));
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(retry_after(date, 784_111_775_500), Some(Duration::from_millis(1500)));
+        assert_eq!(retry_after(date, 784_111_779_000), None);
+        assert_eq!(retry_after("soon", 0), None);
+    }
+}

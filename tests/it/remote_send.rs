@@ -1,0 +1,335 @@
+//! Remote write out against a receiver in this process that misbehaves: every sample arrives, over failures, restarts and
+//! a lost position.
+
+use crate::remote_write::stored;
+use cli::config::{Context, load};
+use disk::{Disk, SimDisk};
+use metrics::{Registry, Stopwatch};
+use model::{Labels, SeriesRef};
+use parking_lot::Mutex;
+use remote::Receiver;
+use remote::receive::Options;
+use remote::send::{Sender, SenderOptions, WriteConfig};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use storage::{Appendable, FloatBatch, LabelBatch, MemoryStorage};
+use tokio::runtime::{Builder, Runtime};
+use tsdb::head::{Head, HeadOptions};
+
+/// How long anything may take before the test fails.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What the receiver does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Take,
+    /// Stores it and says that it did not.
+    TakeAndFail,
+    Status(u16),
+    /// Hangs up without a word.
+    Reset,
+    /// Does not answer for longer than the sender waits.
+    Hang,
+}
+
+/// A receiver that stores what it is sent, in its manner.
+struct Peer {
+    address: SocketAddr,
+    storage: MemoryStorage,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Peer {
+    fn start(manner: impl Fn(usize) -> Manner + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("port");
+        let address = listener.local_addr().expect("address");
+        let storage = MemoryStorage::new();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let to = Arc::new(storage.clone());
+        let receiver = Arc::new(Receiver::new(to, Options::default(), &Registry::new()));
+        let (manner, counter) = (Arc::new(manner), Arc::clone(&requests));
+        let listen = move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (receiver, manner, counter) =
+                    (Arc::clone(&receiver), Arc::clone(&manner), Arc::clone(&counter));
+                thread("peer-connection", move || {
+                    let _ended = serve(&stream, &receiver, &*manner, &counter);
+                });
+            }
+        };
+        thread("peer", listen);
+        Self { address, storage, requests }
+    }
+}
+
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    drop(thread.spawn(run).expect("thread"));
+}
+
+/// Answers the requests of a connection; `None` when it ends.
+fn serve(
+    stream: &TcpStream,
+    receiver: &Receiver,
+    manner: &dyn Fn(usize) -> Manner,
+    counter: &AtomicUsize,
+) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            let line = line.trim();
+            if line.is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(": ") {
+                headers.insert(name.to_lowercase(), value.to_owned());
+            }
+        }
+        let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
+        reader.read_exact(&mut body).ok()?;
+        let message = receiver.negotiate(&headers["content-type"], "snappy").ok()?;
+        let write = || receiver.write(message, &body, 1_000_000_000);
+        let status = match manner(counter.fetch_add(1, Ordering::SeqCst)) {
+            Manner::Status(status) => status,
+            Manner::Reset => return None,
+            Manner::Hang => {
+                std::thread::sleep(Duration::from_secs(2));
+                return None;
+            }
+            Manner::TakeAndFail => {
+                drop(write());
+                503
+            }
+            Manner::Take => match write() {
+                (_, Ok(())) => 204,
+                (_, Err(_)) => 400,
+            },
+        };
+        let written = "X-Prometheus-Remote-Write-Samples-Written: 1";
+        let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n{written}\r\n\r\n");
+        (&*stream).write_all(answer.as_bytes()).ok()?;
+    }
+}
+
+/// A head with its log, as a database has them.
+struct Source {
+    disk: Arc<dyn Disk>,
+    head: Head,
+    refs: Vec<SeriesRef>,
+    next: i64,
+}
+
+const SERIES: usize = 30;
+
+impl Source {
+    fn new() -> Self {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        let options = wal::WriterOptions { segment_bytes: 64 * 1024, ..Default::default() };
+        let log =
+            wal::Writer::open(Arc::clone(&disk), Path::new("data/wal"), options).expect("log");
+        let options = HeadOptions::new(Arc::clone(&disk), PathBuf::from("data/chunks_head"));
+        let head = Head::new(options, 1, &Registry::new());
+        head.set_log(Arc::new(Mutex::new(log)));
+        Self { disk, head, refs: Vec::new(), next: 1 }
+    }
+
+    /// One sample more for each series, `rounds` times.
+    fn write(&mut self, rounds: i64) {
+        for _ in 0..rounds {
+            let mut appender = self.head.appender(0);
+            if self.refs.is_empty() {
+                let names: Vec<String> = (0..SERIES).map(|series| format!("s{series}")).collect();
+                let pairs: Vec<(&str, &str)> = names
+                    .iter()
+                    .flat_map(|name| [("__name__", "m"), ("s", name.as_str())])
+                    .collect();
+                let ends: Vec<u32> = (1..=SERIES as u32).map(|series| series * 2).collect();
+                let mut refs = Vec::new();
+                let batch = LabelBatch::new(&pairs, &ends);
+                appender.resolve(batch, &mut refs, &mut Vec::new()).expect("resolved");
+                self.refs = refs.into_iter().map(|series| series.expect("new")).collect();
+            }
+            let times = vec![self.next * 1000; SERIES];
+            let values: Vec<f64> =
+                (0..SERIES).map(|s| self.next as f64 + s as f64 / 100.0).collect();
+            let batch = FloatBatch::new(&self.refs, &times, &values);
+            appender.append_floats(batch, &mut Vec::new()).expect("appended");
+            appender.commit().expect("committed");
+            self.next += 1;
+        }
+    }
+
+    fn sender(&self, runtime: &Runtime) -> Sender {
+        let options = SenderOptions {
+            disk: Arc::clone(&self.disk),
+            log: "data/wal".into(),
+            dir: "data/remote_write".into(),
+            registry: Registry::new(),
+            user_agent: "test".into(),
+            now_ms: || 1_000_000_000,
+            flush_deadline: Duration::from_millis(100),
+            metadata: None,
+        };
+        Sender::new(options, runtime.handle().clone())
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime")
+}
+
+fn config(address: SocketAddr, more: &str) -> Vec<WriteConfig> {
+    let text = format!(
+        "remote_write:\n- url: http://{address}/write\n  remote_timeout: 1s\n{more}  queue_config: {{capacity: 100, \
+         max_samples_per_send: 50, min_shards: 3, batch_send_deadline: 20ms, min_backoff: 5ms, max_backoff: 20ms, \
+         retry_on_http_429: true}}\n"
+    );
+    load(text.as_bytes(), "test.yml", &Context::new(&|_| None)).expect("configuration").remote_write
+}
+
+/// Waits until the peer has these many samples of each series, and compares each of them.
+fn await_rounds(peer: &Peer, first: i64, last: i64) {
+    let begin = Stopwatch::start();
+    loop {
+        let found = stored(&peer.storage);
+        let count: usize = found.values().map(Vec::len).sum();
+        let expect = SERIES * (last - first + 1) as usize;
+        if count >= expect {
+            assert_eq!((count, found.len()), (expect, SERIES));
+            let times: Vec<i64> = (first..=last).map(|round| round * 1000).collect();
+            for rows in found.values() {
+                assert_eq!(rows.iter().map(|(time, _)| *time).collect::<Vec<_>>(), times);
+            }
+            return;
+        }
+        assert!(
+            begin.elapsed() < LIMIT,
+            "{count} of {expect} after {} requests",
+            peer.requests.load(Ordering::SeqCst)
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn every_sample_arrives_however_the_receiver_behaves() {
+    for message in ["prometheus.WriteRequest", "io.prometheus.write.v2.Request"] {
+        let peer = Peer::start(|request| match request {
+            0 | 7 => Manner::Status(500),
+            2 | 9 => Manner::Reset,
+            4 => Manner::Status(429),
+            5 | 11 => Manner::TakeAndFail,
+            6 => Manner::Hang,
+            _ => Manner::Take,
+        });
+        let (runtime, mut source) = (runtime(), Source::new());
+        source.write(3);
+        let sender = source.sender(&runtime);
+        let message = format!("  protobuf_message: {message}\n");
+        assert!(sender.apply(config(peer.address, &message), &Labels::empty()).is_empty());
+        await_start(&source);
+        for _ in 0..20 {
+            source.write(5);
+            std::thread::yield_now();
+        }
+        await_rounds(&peer, 4, 103);
+        sender.stop();
+    }
+}
+
+/// Waits until the sender stands at the end of the log: only what comes later is sent.
+fn await_start(source: &Source) {
+    let begin = Stopwatch::start();
+    while !source.disk.list(Path::new("data/remote_write")).is_ok_and(|names| names.len() > 1) {
+        assert!(begin.elapsed() < LIMIT);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn nothing_is_lost_over_restarts() {
+    let down = Arc::new(AtomicUsize::new(0));
+    let is_down = Arc::clone(&down);
+    let peer = Peer::start(move |_| match is_down.load(Ordering::SeqCst) {
+        0 => Manner::Take,
+        _ => Manner::Status(503),
+    });
+    let (runtime, mut source) = (runtime(), Source::new());
+    source.write(1);
+    let sender = source.sender(&runtime);
+    sender.apply(config(peer.address, ""), &Labels::empty());
+    await_start(&source);
+    source.write(10);
+    await_rounds(&peer, 2, 11);
+    // The receiver goes away for a while, and so do we, twice.
+    down.store(1, Ordering::SeqCst);
+    source.write(200);
+    sender.stop();
+    source.write(200);
+    let sender = source.sender(&runtime);
+    sender.apply(config(peer.address, ""), &Labels::empty());
+    source.write(100);
+    sender.stop();
+    down.store(0, Ordering::SeqCst);
+    let sender = source.sender(&runtime);
+    sender.apply(config(peer.address, ""), &Labels::empty());
+    await_rounds(&peer, 2, 511);
+    sender.stop();
+}
+
+#[test]
+fn what_is_sent_twice_after_a_crash_is_stored_once() {
+    let peer = Peer::start(|_| Manner::Take);
+    let (runtime, mut source) = (runtime(), Source::new());
+    source.write(1);
+    let sender = source.sender(&runtime);
+    sender.apply(config(peer.address, ""), &Labels::empty());
+    await_start(&source);
+    let names = source.disk.list(Path::new("data/remote_write")).expect("listed");
+    let name = names.iter().find(|name| name.ends_with(".position")).expect("a position");
+    let path = Path::new("data/remote_write").join(name);
+    let early = source.disk.read_at(&path, 0, 64).expect("read");
+    source.write(50);
+    await_rounds(&peer, 2, 51);
+    sender.stop();
+    // As if the machine had lost all positions since the first.
+    disk::write_atomic(&*source.disk, &path, &early).expect("written");
+    let sender = source.sender(&runtime);
+    sender.apply(config(peer.address, ""), &Labels::empty());
+    source.write(50);
+    await_rounds(&peer, 2, 101);
+    sender.stop();
+}
+
+#[test]
+fn labels_change_on_the_way() {
+    let peer = Peer::start(|_| Manner::Take);
+    let (runtime, mut source) = (runtime(), Source::new());
+    source.write(1);
+    let sender = source.sender(&runtime);
+    let rules = "  write_relabel_configs:\n  - {source_labels: [s], regex: 's[0-4]', action: keep}\n  \
+                 - {source_labels: [zone], target_label: z}\n";
+    let external = Labels::from_pairs([("zone", "eu"), ("s", "not this")]);
+    sender.apply(config(peer.address, rules), &external);
+    await_start(&source);
+    source.write(1);
+    let begin = Stopwatch::start();
+    while stored(&peer.storage).len() < 5 {
+        assert!(begin.elapsed() < LIMIT);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let series: Vec<String> = stored(&peer.storage).into_keys().collect();
+    assert_eq!(series.len(), 5);
+    assert!(series[0].contains(r#""z":"eu""#) && series[0].contains(r#""s":"s"#), "{}", series[0]);
+    sender.stop();
+}

@@ -1,0 +1,65 @@
+//! Tests of following a writer: records as they come, segments as they end, damage as it is met.
+
+use super::*;
+use crate::{Compression, Writer, WriterOptions};
+use disk::SimDisk;
+
+const DIR: &str = "wal";
+
+fn writer(disk: &Arc<dyn Disk>, compression: Compression) -> Writer {
+    let options = WriterOptions { segment_bytes: 4 * PAGE_BYTES as u64, compression };
+    Writer::open(Arc::clone(disk), Path::new(DIR), options).expect("log")
+}
+
+fn record(number: usize) -> Vec<u8> {
+    (0..number * 97 % 70_000).map(|byte| (byte * number) as u8).chain([number as u8]).collect()
+}
+
+#[test]
+fn every_record_comes_once_whenever_it_is_asked_for() {
+    for compression in [Compression::None, Compression::Snappy] {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        let mut writer = writer(&disk, compression);
+        let mut tail = Tail::new(Arc::clone(&disk), Path::new(DIR), Position::default());
+        let mut read = 0;
+        for number in 0..400 {
+            writer.log(&[&record(number)]).expect("logged");
+            if number % 7 == 0 {
+                while tail.advance().expect("good") {
+                    assert_eq!(tail.record(), record(read), "record {read}");
+                    read += 1;
+                }
+                assert_eq!(read, number + 1);
+                assert!(!tail.advance().expect("good"));
+            }
+        }
+        assert!(tail.position().segment > 3);
+        let mut again = Tail::new(disk, Path::new(DIR), tail.position());
+        while again.advance().expect("good") {
+            assert_eq!(again.record(), record(read));
+            read += 1;
+        }
+        assert_eq!(read, 400);
+    }
+}
+
+#[test]
+fn damage_is_told_and_left_behind() {
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    let mut first = writer(&disk, Compression::None);
+    first.log(&[b"good"]).expect("logged");
+    let path = segment_path(Path::new(DIR), 0);
+    let len = disk.len(&path).expect("there");
+    drop(first);
+    let mut file = disk.open_append(&path, len).expect("opened");
+    file.append(&[1, 0, 4, 0, 0, 0, 0, 1, 2, 3, 4]).expect("appended");
+    let mut second = writer(&disk, Compression::None);
+    second.log(&[b"later"]).expect("logged");
+    let mut tail = Tail::new(disk, Path::new(DIR), Position::default());
+    assert!(tail.advance().expect("good"));
+    assert!(matches!(tail.advance(), Err(Error::Corrupt(_))));
+    assert!(matches!(tail.advance(), Err(Error::Corrupt(_))));
+    tail.skip_segment();
+    assert!(tail.advance().expect("good"));
+    assert_eq!(tail.record(), b"later");
+}
