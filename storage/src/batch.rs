@@ -43,7 +43,8 @@ pub struct SeriesBatch {
     slots: Vec<Slot>,
     pins: Vec<Bytes>,
     arena: Vec<u8>,
-    deleted: Vec<(u32, TimeRange)>,
+    /// Series, source within it, range.
+    deleted: Vec<(u32, u32, TimeRange)>,
     source: u32,
 }
 
@@ -99,9 +100,10 @@ impl SeriesBatch {
         self.slots.push(Slot { meta, pin: ARENA, offset, len, source: self.source });
     }
 
-    /// Marks a range of the series at hand as deleted; [`Self::read`] leaves its samples out.
+    /// Marks a range of the source and series at hand as deleted; [`Self::read`] leaves its samples out. Samples that
+    /// another source has in that range stay: they were written after the deletion.
     pub fn push_deleted(&mut self, range: TimeRange) {
-        self.deleted.push((self.chunk_ends.len() as u32, range));
+        self.deleted.push((self.chunk_ends.len() as u32, self.source, range));
     }
 
     /// Whether chunks were pushed since the last [`Self::finish_series`].
@@ -128,7 +130,7 @@ impl SeriesBatch {
             self.labels.truncate(len);
             self.chunk_ends.truncate(len);
             self.slots.truncate(self.chunk_ends.last().map_or(0, |&end| end as usize));
-            self.deleted.retain(|(series, _)| (*series as usize) < len);
+            self.deleted.retain(|(series, ..)| (*series as usize) < len);
         }
     }
 
@@ -154,10 +156,23 @@ impl SeriesBatch {
         })
     }
 
-    /// The deleted ranges of one series.
+    /// The deleted ranges of one series, whichever of its sources they belong to.
     pub fn deleted(&self, series: usize) -> impl Iterator<Item = TimeRange> + Clone {
         let series = series as u32;
-        self.deleted.iter().filter(move |(of, _)| *of == series).map(|(_, range)| *range)
+        self.deleted.iter().filter(move |(of, ..)| *of == series).map(|(_, _, range)| *range)
+    }
+
+    /// The deleted ranges of one source of a series; see [`ChunkRef::source`].
+    pub fn deleted_in(
+        &self,
+        series: usize,
+        source: u32,
+    ) -> impl Iterator<Item = TimeRange> + Clone {
+        let key = (series as u32, source);
+        self.deleted
+            .iter()
+            .filter(move |(of, from, _)| (*of, *from) == key)
+            .map(|(_, _, range)| *range)
     }
 
     /// Moves the chunks of a series of `other` into the series at hand, as further sources: merging.
@@ -173,9 +188,14 @@ impl SeriesBatch {
                 self.slots.push(Slot { pin, source: self.source, ..*slot });
             }
         }
-        for range in other.deleted(series) {
-            self.push_deleted(range);
+        let last_source = self.source;
+        for &(of, source, range) in &other.deleted {
+            if of as usize == series {
+                self.source = first_source + source;
+                self.push_deleted(range);
+            }
         }
+        self.source = last_source;
     }
 
     /// Replaces `out` with the samples of one series inside `range`, in time order, deleted ones left out.

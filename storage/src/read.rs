@@ -34,25 +34,28 @@ pub(crate) fn read(
     out: &mut SampleColumns,
 ) -> Result<()> {
     out.clear();
+    if batch.deleted(series).next().is_some() {
+        read_by_source(batch, series, range, out)?;
+        chunk::trim(out, range);
+        return Ok(());
+    }
     let mut last_ms = None;
     for chunk in within(batch, series, range) {
         if last_ms.is_some_and(|last| chunk.meta.min_ms <= last) {
             out.clear();
-            read_overlapping(batch, series, range, out)?;
+            read_by_source(batch, series, range, out)?;
             break;
         }
         decode(chunk, out)?;
         last_ms = Some(chunk.meta.max_ms);
     }
     chunk::trim(out, range);
-    for deleted in batch.deleted(series) {
-        chunk::delete(out, deleted);
-    }
     Ok(())
 }
 
-/// Columns per source; a chunk that overlaps an earlier one of its own source counts as a source too.
-fn read_overlapping(
+/// Columns per source, what is deleted in it left out; a chunk that overlaps an earlier one of its own source counts as
+/// a source too.
+fn read_by_source(
     batch: &SeriesBatch,
     series: usize,
     range: TimeRange,
@@ -64,12 +67,31 @@ fn read_overlapping(
         let goes_on = previous
             .is_some_and(|(source, last)| source == chunk.source && last < chunk.meta.min_ms);
         if !goes_on {
+            delete(batch, series, previous, &mut sources);
             sources.push(SampleColumns::default());
         }
         let columns = sources.last_mut().expect("the first chunk begins a source");
         decode(chunk, columns)?;
         previous = Some((chunk.source, chunk.meta.max_ms));
     }
+    delete(batch, series, previous, &mut sources);
     chain_samples(&sources, out);
     Ok(())
 }
+
+/// Takes what is deleted out of the columns read last, those of the source in `previous`.
+fn delete(
+    batch: &SeriesBatch,
+    series: usize,
+    previous: Option<(u32, i64)>,
+    sources: &mut [SampleColumns],
+) {
+    if let (Some((source, _)), Some(columns)) = (previous, sources.last_mut()) {
+        for deleted in batch.deleted_in(series, source) {
+            chunk::delete(columns, deleted);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use chunk::SampleColumns;
 use disk::{Disk, SimDisk};
-use model::{Labels, Symbols, TimeRange};
+use model::{Labels, MatchOp, Matcher, Symbols, TimeRange};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use storage::{
 };
 use tsdb::head::{Head, HeadOptions};
 
-const OPS: [&str; 8] = [
+const OPS: [&str; 9] = [
     "appender",
     "float",
     "commit",
@@ -23,6 +23,7 @@ const OPS: [&str; 8] = [
     "head_state",
     "mmap_head_chunks",
     "truncate_head",
+    "delete",
 ];
 
 /// Labels, chunk boundaries as (first, last, samples), samples with values as bits.
@@ -134,6 +135,12 @@ impl Script {
                 self.head.truncate_before(step["t"].as_i64().unwrap()).unwrap();
                 // Series without samples go first of all.
                 self.refused.clear();
+            }
+            "delete" => {
+                let matcher = Matcher::new("__name__", MatchOp::Equal, step["s"].as_str().unwrap());
+                let time = |key: &str| step[key].as_i64().unwrap();
+                let range = TimeRange { min_ms: time("mint"), max_ms: time("maxt") };
+                self.head.delete(range, &[vec![matcher.unwrap()]]).unwrap();
             }
             "read" => self.check_samples(&step["result"]),
             _ => self.check_state(step),
@@ -281,5 +288,5 @@ fn recorded_append_scripts() {
         passed += 1;
     }
     println!("append scripts: {passed}, logs compared byte by byte: {logs}");
-    assert_eq!((passed, logs), (51, 18));
+    assert_eq!((passed, logs), (55, 18));
 }

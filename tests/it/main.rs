@@ -11,6 +11,7 @@ mod config;
 mod conformance;
 mod db;
 mod db_answers;
+mod delete;
 mod exposition;
 mod file_sd;
 mod functions;

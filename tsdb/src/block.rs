@@ -2,6 +2,7 @@
 //! Opening checks headers, tables and checksums of the index; series and chunks are checked when read.
 
 mod chunks;
+mod delete;
 mod meta;
 mod sink;
 #[cfg(test)]
@@ -40,8 +41,8 @@ const TOMBSTONES_FILE: &str = "tombstones";
 pub struct Block {
     dir: PathBuf,
     meta: BlockMeta,
-    index: IndexReader,
-    chunks: ChunkReader,
+    index: Arc<IndexReader>,
+    chunks: Arc<ChunkReader>,
     tombstones: Tombstones,
     size_bytes: u64,
 }
@@ -67,6 +68,7 @@ impl Block {
         let small = |name: &str| disk.len(&dir.join(name)).unwrap_or(0);
         let size_bytes =
             chunks.size_bytes() + index.size_bytes() + small(TOMBSTONES_FILE) + small(META_FILE);
+        let (index, chunks) = (Arc::new(index), Arc::new(chunks));
         Ok(Self { dir: dir.to_owned(), meta, index, chunks, tombstones, size_bytes })
     }
 

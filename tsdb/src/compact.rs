@@ -117,6 +117,28 @@ pub fn write_block(
     writer.finish(symbols, spec.meta(ulid))
 }
 
+/// Writes `block` as block `ulid` without what is deleted from it; see [`write_block`]. The block itself stays, as the
+/// parent of the new one.
+pub fn rewrite_block(
+    block: &Arc<Block>,
+    ulid: Ulid,
+    segment_bytes: u64,
+    disk: &dyn Disk,
+    data_dir: &Path,
+) -> Result<Option<BlockMeta>> {
+    let meta = block.meta();
+    let spec = BlockSpec {
+        parents: vec![meta.as_parent()],
+        hints: meta.compaction.hints.clone(),
+        segment_bytes,
+        ..BlockSpec::from_head(meta.min_time, meta.max_time)
+    };
+    let (symbols, cancel) = (Symbols::new(), Cancel::new());
+    let querier = block.querier(TimeRange::ALL);
+    let mut source = querier.select(&[], &SelectHints::default(), &symbols, &cancel)?;
+    write_block(&mut *source, &symbols, &spec, ulid, disk, data_dir)
+}
+
 /// Merges `blocks` into block `ulid`; see [`write_block`]. The blocks themselves stay.
 pub fn merge_blocks(
     blocks: &[Arc<Block>],

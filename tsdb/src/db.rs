@@ -1,8 +1,9 @@
 //! A database: a head with its log, blocks, and the work that turns one into the other. Opens, serves, closes.
 //!
 //! Reading order: here (the whole), `blocks` (which blocks there are), `recover` (the log back into the head),
-//! `maintain` (mapping, compaction, retention, checkpoints). Lock order: `work`, then the log, then what the head locks.
+//! `maintain` (mapping, compaction, retention, checkpoints), `admin` (deleting, snapshots). Lock order: `work`, then the log, then what the head locks.
 
+mod admin;
 mod blocks;
 mod maintain;
 mod recover;

@@ -10,6 +10,7 @@
 mod append;
 mod chunks;
 mod commit;
+mod delete;
 mod dictionary;
 mod gc;
 mod isolation;
@@ -30,6 +31,8 @@ pub use chunks::LoadedChunks;
 pub use replay::{Replay, ReplayStats};
 pub use stats::{HeadStats, LabelStat};
 
+use crate::block::Tombstones;
+use arc_swap::ArcSwap;
 use chunk::append::CutRule;
 use chunks::HeadChunks;
 use dictionary::LabelHasher;
@@ -117,6 +120,8 @@ struct Shared {
     new_series: Mutex<Vec<u8>>,
     /// References that are gone while samples of theirs may still be in the log, with the time of the last of them.
     expired: Mutex<HashMap<u64, i64>>,
+    /// Deleted ranges by reference; readers take them whole when they open.
+    tombstones: ArcSwap<Tombstones>,
     chunks: HeadChunks,
     /// Serialises mapping, truncation and collection.
     maintenance: Mutex<()>,
@@ -148,6 +153,7 @@ impl Head {
             log: OnceLock::new(),
             new_series: Mutex::default(),
             expired: Mutex::default(),
+            tombstones: ArcSwap::default(),
             chunks: HeadChunks::new(options.disk, options.chunks_dir),
             maintenance: Mutex::default(),
             scratch: Mutex::default(),

@@ -88,7 +88,9 @@ impl<'s> Stream<'s> {
             if !range.overlaps(span) {
                 continue;
             }
-            if is_whole(chunk, range) && !batch.deleted(series).any(|gone| gone.overlaps(span)) {
+            if is_whole(chunk, range)
+                && !batch.deleted_in(series, chunk.source).any(|gone| gone.overlaps(span))
+            {
                 self.push(span, chunk.meta.encoding, chunk.data)?;
                 continue;
             }
@@ -97,7 +99,9 @@ impl<'s> Stream<'s> {
             let decoded = chunk::decode(chunk.meta, chunk.data, &mut columns);
             let pushed = decoded.map_err(|error| corrupt(span, &error)).and_then(|()| {
                 chunk::trim(&mut columns, range);
-                batch.deleted(series).for_each(|gone| chunk::delete(&mut columns, gone));
+                batch
+                    .deleted_in(series, chunk.source)
+                    .for_each(|gone| chunk::delete(&mut columns, gone));
                 self.encode(&columns)
             });
             self.columns = columns;

@@ -1,4 +1,4 @@
-//! The tombstones file of a block: which ranges of which series are deleted.
+//! Which ranges of which series are deleted: by id in a block, by reference in the head; and the file of a block.
 
 use super::io_error;
 use crate::index::{Cursor, put_svar, put_uvar};
@@ -13,7 +13,7 @@ const MAGIC: u32 = 0x0130_BA30;
 const VERSION: u8 = 1;
 const HEADER_LEN: usize = 5;
 
-/// Deleted ranges by series id, each sorted and without touching neighbours.
+/// Deleted ranges by series, each sorted and without touching neighbours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tombstones(HashMap<u64, Vec<TimeRange>>);
 
@@ -80,6 +80,20 @@ impl Tombstones {
     #[must_use]
     pub fn of(&self, series: u64) -> &[TimeRange] {
         self.0.get(&series).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether nothing is deleted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets the ranges that end before `min_ms`, and all of the series for which `is_gone` holds.
+    pub(crate) fn forget(&mut self, min_ms: i64, is_gone: impl Fn(u64) -> bool) {
+        self.0.retain(|&series, ranges| {
+            ranges.retain(|range| range.max_ms >= min_ms);
+            !ranges.is_empty() && !is_gone(series)
+        });
     }
 
     /// Number of ranges.

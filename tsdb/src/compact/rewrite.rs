@@ -120,13 +120,14 @@ impl Rewriter {
             }
             let pieces = sources.last_mut().expect("the first chunk begins a source");
             let chunk_span = span(&chunk.meta);
-            let is_deleted = batch
-                .deleted(series)
+            let deleted = batch.deleted_in(series, chunk.source);
+            let is_deleted = deleted
+                .clone()
                 .any(|r| r.contains(chunk_span.min_ms) && r.contains(chunk_span.max_ms));
             if !chunk_span.overlaps(self.range) || is_deleted {
                 continue;
             }
-            if self.is_whole(&chunk) && !batch.deleted(series).any(|r| r.overlaps(chunk_span)) {
+            if self.is_whole(&chunk) && !deleted.clone().any(|r| r.overlaps(chunk_span)) {
                 pieces.push(Piece { meta: chunk.meta, bytes: Bytes::Stored(chunk.data) });
                 continue;
             }
@@ -135,7 +136,7 @@ impl Rewriter {
             chunk::decode(chunk.meta, chunk.data, &mut self.columns)
                 .map_err(|error| corrupt(&chunk.meta, &error))?;
             chunk::trim(&mut self.columns, self.range);
-            for range in batch.deleted(series) {
+            for range in deleted {
                 chunk::delete(&mut self.columns, range);
             }
             // A chunk that was cut stays one chunk; only samples that never were one are divided.

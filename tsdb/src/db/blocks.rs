@@ -67,6 +67,18 @@ impl Blocks {
         Ok(())
     }
 
+    /// Shows `changed` in the place of the open block of that name.
+    pub(super) fn replace(&self, changed: Block) {
+        let changed = Arc::new(changed);
+        let mut blocks = Vec::clone(&self.current());
+        for block in &mut blocks {
+            if block.dir() == changed.dir() {
+                *block = Arc::clone(&changed);
+            }
+        }
+        self.current.store(Arc::new(blocks));
+    }
+
     /// Names blocks that cannot be read: once each, not every minute.
     fn report(&self, found: &[BrokenBlock], metrics: &DbMetrics, log: &Log) {
         if !found.is_empty() {

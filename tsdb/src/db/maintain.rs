@@ -7,6 +7,7 @@ use crate::{Db, Error, Result};
 use ::metrics::Stopwatch;
 use model::hash::HashSet;
 use model::{Symbols, TimeRange};
+use std::path::Path;
 use std::sync::Arc;
 use storage::{Cancel, Queryable as _, SelectHints};
 use wal::checkpoint;
@@ -48,7 +49,7 @@ impl Work {
         mixed ^ (mixed >> 31)
     }
 
-    fn ulid(&mut self, now_ms: i64) -> Ulid {
+    pub(super) fn ulid(&mut self, now_ms: i64) -> Ulid {
         Ulid::new(now_ms, u128::from(self.roll()) << 64 | u128::from(self.roll()))
     }
 }
@@ -68,7 +69,7 @@ impl Db {
         mapped.and(synced).and(reloaded).and(cut).and(merged).map(|()| done)
     }
 
-    fn reload(&self) -> Result<()> {
+    pub(super) fn reload(&self) -> Result<()> {
         self.blocks.reload(&*self.disk, &self.dir, &self.options, &self.metrics, &self.log)
     }
 
@@ -109,7 +110,7 @@ impl Db {
         let end_ms = range.max_ms + 1;
         self.head.wait_for_appenders(end_ms);
         let stopwatch = Stopwatch::start();
-        let written = self.write_head_block(work.ulid(now_ms), range);
+        let written = self.write_head_block(work.ulid(now_ms), range, &self.dir);
         match self.count_compaction("Writing a block from the head failed", &stopwatch, written)? {
             Some(meta) => {
                 done.head_blocks += 1;
@@ -121,15 +122,20 @@ impl Db {
         Ok(self.head.truncate_before(end_ms)?)
     }
 
-    fn write_head_block(&self, ulid: Ulid, range: TimeRange) -> storage::Result<Option<BlockMeta>> {
+    pub(super) fn write_head_block(
+        &self,
+        ulid: Ulid,
+        range: TimeRange,
+        into: &Path,
+    ) -> storage::Result<Option<BlockMeta>> {
         let querier = self.head.querier(range)?;
         let (symbols, cancel) = (Symbols::new(), Cancel::new());
         let mut source = querier.select(&[], &SelectHints::default(), &symbols, &cancel)?;
         let spec = BlockSpec {
             segment_bytes: self.options.block_segment_bytes,
-            ..BlockSpec::from_head(range.min_ms, range.max_ms + 1)
+            ..BlockSpec::from_head(range.min_ms, range.max_ms.saturating_add(1))
         };
-        write_block(&mut *source, &symbols, &spec, ulid, &*self.disk, &self.dir)
+        write_block(&mut *source, &symbols, &spec, ulid, &*self.disk, into)
     }
 
     /// Merges blocks as long as there is something to merge and the head needs no attention.
@@ -179,7 +185,7 @@ impl Db {
     }
 
     /// Counts a compaction; one that failed is reported and what it left behind is removed.
-    fn count_compaction(
+    pub(super) fn count_compaction(
         &self,
         failure: &'static str,
         stopwatch: &Stopwatch,
@@ -201,7 +207,7 @@ impl Db {
         }
     }
 
-    fn report(&self, message: &'static str, meta: &BlockMeta, stopwatch: &Stopwatch) {
+    pub(super) fn report(&self, message: &'static str, meta: &BlockMeta, stopwatch: &Stopwatch) {
         let seconds = format!("{:.3}s", stopwatch.elapsed_seconds());
         self.log.info(
             message,

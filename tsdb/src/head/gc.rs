@@ -2,6 +2,7 @@
 //! slice, so that no writer waits long.
 
 use super::dictionary::PairId;
+use super::refs::Target;
 use super::series::{Cold, Hot, Place};
 use super::shard::Shard;
 use super::slab::Buffer;
@@ -25,6 +26,11 @@ struct Collected {
     num_chunks: u64,
     num_series: u64,
     num_stale: i64,
+}
+
+impl Collected {
+    const NOTHING: Self =
+        Self { min_ms: i64::MAX, first_file: None, num_chunks: 0, num_series: 0, num_stale: 0 };
 }
 
 impl Head {
@@ -89,13 +95,7 @@ impl Shared {
 
     fn collect(&self, min_ms: i64) -> Collected {
         let watch = Stopwatch::start();
-        let mut all = Collected {
-            min_ms: i64::MAX,
-            first_file: None,
-            num_chunks: 0,
-            num_series: 0,
-            num_stale: 0,
-        };
+        let mut all = Collected::NOTHING;
         let mut gone = Vec::new();
         for shard in &self.shards {
             self.collect_shard(shard, min_ms, &mut all, &mut gone);
@@ -105,6 +105,8 @@ impl Shared {
         self.metrics.series.add(-(all.num_series as f64));
         self.metrics.series_removed.inc_by(all.num_series);
         self.metrics.add_stale(-all.num_stale);
+        gone.sort_unstable();
+        self.forget_tombstones(min_ms, &gone);
         // Samples of the dropped series from the earliest time on may still be in later segments.
         let mut expired = self.expired.lock();
         expired.extend(gone.into_iter().map(|number| (number, all.min_ms)));
@@ -130,28 +132,73 @@ impl Shared {
                     break;
                 }
                 if shard.cold[slot].number != 0 && !shard.drop_before(slot, min_ms, all) {
-                    touched.extend(shard.pairs(slot).iter().copied());
                     gone.push(shard.cold[slot].number);
-                    dead.push(slot);
-                    all.num_series += 1;
-                    self.refs.write().remove(shard.cold[slot].number);
-                    shard.forget(slot);
+                    self.remove_series(&mut shard, slot, &mut dead, &mut touched);
                 }
                 slot += 1;
             }
             RwLockWriteGuard::bump(&mut shard);
         }
-        let touched: Vec<PairId> = touched.into_iter().collect();
-        for pairs in touched.chunks(SLICE) {
-            shard.drop_postings(pairs);
-            RwLockWriteGuard::bump(&mut shard);
+        all.num_series += dead.len() as u64;
+        free_slots(&mut shard, dead, touched);
+    }
+
+    /// Removes a series without chunks; [`free_slots`] ends what this begins.
+    fn remove_series(
+        &self,
+        shard: &mut Shard,
+        slot: u32,
+        dead: &mut Vec<u32>,
+        touched: &mut HashSet<PairId>,
+    ) {
+        touched.extend(shard.pairs(slot).iter().copied());
+        dead.push(slot);
+        self.refs.write().remove(shard.cold[slot].number);
+        shard.forget(slot);
+    }
+
+    /// Removes series of which nothing is to stay, for a replay. Answers how many there were.
+    pub(super) fn remove_whole(&self, numbers: &[u64]) -> u64 {
+        let mut targets: Vec<Target> = Vec::new();
+        self.refs.read().get_all(numbers.iter().copied(), &mut targets);
+        targets.retain(|&target| target != Target::NONE);
+        targets.sort_unstable_by_key(|&target| self.place(target));
+        let mut all = Collected::NOTHING;
+        for of_shard in targets.chunk_by(|a, b| self.place(*a).0 == self.place(*b).0) {
+            let mut shard = self.shards[self.place(of_shard[0]).0].0.write();
+            let (mut dead, mut touched) = (Vec::new(), HashSet::default());
+            for &target in of_shard {
+                let (_, slot) = self.place(target);
+                // A series that is named twice is gone the second time.
+                if shard.cold[slot].number != 0 {
+                    shard.drop_chunks(slot, &mut all);
+                    self.remove_series(&mut shard, slot, &mut dead, &mut touched);
+                }
+            }
+            all.num_series += dead.len() as u64;
+            free_slots(&mut shard, dead, touched);
         }
-        if !dead.is_empty() {
-            // Only now can the slots be used again: no posting list names them any more.
-            shard.generation += 1;
-            shard.free.append(&mut dead);
-            shard.free.sort_unstable_by(|a, b| b.cmp(a));
-        }
+        self.metrics.chunks.add(-(all.num_chunks as f64));
+        self.metrics.add_stale(-all.num_stale);
+        all.num_series
+    }
+}
+
+/// Makes the slots of removed series free for others, once no posting list names them any more.
+fn free_slots(
+    shard: &mut RwLockWriteGuard<'_, Shard>,
+    mut dead: Vec<u32>,
+    touched: HashSet<PairId>,
+) {
+    let touched: Vec<PairId> = touched.into_iter().collect();
+    for pairs in touched.chunks(SLICE) {
+        shard.drop_postings(pairs);
+        RwLockWriteGuard::bump(shard);
+    }
+    if !dead.is_empty() {
+        shard.generation += 1;
+        shard.free.append(&mut dead);
+        shard.free.sort_unstable_by(|a, b| b.cmp(a));
     }
 }
 
@@ -173,9 +220,7 @@ impl Shard {
             self.drop_full(slot, num_gone);
         }
         if is_open_gone {
-            all.num_stale += i64::from(hot.is_stale());
-            self.buffers.free(hot.buffer);
-            self.hot[slot] = Hot { is_pending: hot.is_pending, ..Hot::EMPTY };
+            self.drop_open(slot, all);
         }
         let full = self.full_chunks(slot);
         if let Some(first) = full.first() {
@@ -193,6 +238,26 @@ impl Shard {
             return hot.is_pending;
         }
         true
+    }
+
+    fn drop_open(&mut self, slot: u32, all: &mut Collected) {
+        let hot = self.hot[slot];
+        all.num_stale += i64::from(hot.is_stale());
+        self.buffers.free(hot.buffer);
+        self.hot[slot] = Hot { is_pending: hot.is_pending, ..Hot::EMPTY };
+    }
+
+    /// Drops all chunks of a series.
+    fn drop_chunks(&mut self, slot: u32, all: &mut Collected) {
+        let (num_full, has_open) = (self.full_chunks(slot).len(), self.hot[slot].has_open());
+        all.num_chunks += num_full as u64 + u64::from(has_open);
+        self.num_chunks -= num_full + usize::from(has_open);
+        if num_full > 0 {
+            self.drop_full(slot, num_full);
+        }
+        if has_open {
+            self.drop_open(slot, all);
+        }
     }
 
     fn drop_full(&mut self, slot: u32, num_gone: usize) {

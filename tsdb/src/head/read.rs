@@ -8,6 +8,7 @@ use super::select::select;
 use super::series::{FullChunk, Place};
 use super::shard::Shard;
 use super::{Head, Shared, labels};
+use crate::block::Tombstones;
 use chunk::{ChunkMeta, Encoding, SampleColumns};
 use model::hash::HashMap;
 use model::{LabelPair, Matcher, Symbols, TimeRange};
@@ -23,6 +24,7 @@ struct HeadQuerier {
     head: Arc<Shared>,
     range: TimeRange,
     reader: ReaderId,
+    tombstones: Arc<Tombstones>,
 }
 
 impl Queryable for Head {
@@ -39,7 +41,8 @@ impl Queryable for Head {
             range.min_ms = end_ms;
             reader = head.isolation.open_reader(range.min_ms, range.max_ms);
         }
-        Ok(Box::new(HeadQuerier { head, range, reader }))
+        let tombstones = head.tombstones.load_full();
+        Ok(Box::new(HeadQuerier { head, range, reader, tombstones }))
     }
 }
 
@@ -94,6 +97,7 @@ impl Querier for HeadQuerier {
                 watermark: self.reader.watermark,
                 is_newest_only: hints.newest_only,
                 is_labels_only: hints.labels_only,
+                tombstones: Arc::clone(&self.tombstones),
                 bytes: Vec::new(),
                 samples: SampleColumns::default(),
             },
@@ -303,6 +307,7 @@ struct Access {
     watermark: u64,
     is_newest_only: bool,
     is_labels_only: bool,
+    tombstones: Arc<Tombstones>,
     bytes: Vec<u8>,
     samples: SampleColumns,
 }
@@ -316,9 +321,13 @@ impl Access {
         views: &Views,
         out: &mut SeriesBatch,
     ) -> Result<bool> {
+        let tombstones = Arc::clone(&self.tombstones);
+        let deleted = tombstones.of(shard.cold[slot].number);
+        // The newest sample may be a deleted one, so all chunks are needed to find the one that counts.
+        let is_newest_only = self.is_newest_only && deleted.is_empty();
         let hot = &shard.hot[slot];
         let hidden = shard.num_hidden(slot, self.watermark);
-        if self.is_newest_only
+        if is_newest_only
             && hidden == 0
             && hot.has_open()
             && self.range.contains(hot.open.last_ms())
@@ -343,14 +352,14 @@ impl Access {
         }
         let open = open.filter(|meta| self.touches(*meta));
         let mut found = open.is_some();
-        if !(found && self.is_newest_only) {
+        if !(found && is_newest_only) {
             for (index, chunk) in full[..end].iter().enumerate() {
                 if !self.touches(chunk.meta()) {
                     continue;
                 }
                 let is_newest =
                     full[..end].get(index + 1).is_none_or(|next| !self.touches(next.meta()));
-                if self.is_newest_only && !is_newest {
+                if is_newest_only && !is_newest {
                     continue;
                 }
                 found = true;
@@ -364,6 +373,9 @@ impl Access {
             && !self.is_labels_only
         {
             out.push_copied(meta, &self.bytes);
+        }
+        for range in deleted.iter().filter(|range| range.overlaps(self.range)) {
+            out.push_deleted(*range);
         }
         Ok(if self.is_labels_only { found } else { out.has_pending_chunks() })
     }

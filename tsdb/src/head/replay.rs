@@ -6,13 +6,17 @@ use super::refs::Target;
 use super::series::FullChunk;
 use super::shard::{Commit, Tally};
 use super::{Head, LoadedChunks, Shared};
+use crate::block::Tombstones;
 use crossbeam::channel::{Receiver, Sender, bounded};
+use model::TimeRange;
 use model::hash::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use storage::{Error, Result};
-use wal::record::{DecodeError, Kind, Samples, decode_samples, decode_series, kind};
+use wal::record::{
+    DecodeError, Kind, Samples, decode_samples, decode_series, decode_tombstones, kind,
+};
 
 /// Samples on their way to a worker.
 type Rows = Vec<(Target, u64, i64, f64)>;
@@ -29,7 +33,7 @@ pub struct ReplayStats {
     pub num_series: u64,
     /// Samples stored.
     pub num_samples: u64,
-    /// Samples of series that the log does not name.
+    /// Samples and deletions of series that the log does not name.
     pub num_unknown_refs: u64,
     /// Records of kinds that are not replayed.
     pub num_skipped: u64,
@@ -46,6 +50,8 @@ pub struct Replay {
     max_ref: u64,
     workers: Vec<Worker>,
     samples: Samples,
+    tombstones: Tombstones,
+    stones: wal::record::Tombstones,
     hashes: Vec<LabelHash>,
     pairs: Vec<PairId>,
     stats: ReplayStats,
@@ -90,6 +96,8 @@ impl Head {
             max_ref: 0,
             workers,
             samples: Samples::default(),
+            tombstones: Tombstones::default(),
+            stones: Vec::new(),
             hashes: Vec::new(),
             pairs: Vec::new(),
             stats: ReplayStats::default(),
@@ -159,7 +167,11 @@ impl Replay {
                 self.samples = samples;
                 outcome?;
             }
-            Kind::Tombstones | Kind::Undecoded(_) | Kind::Unknown => self.stats.num_skipped += 1,
+            Kind::Tombstones => {
+                decode_tombstones(record, &mut self.stones)?;
+                self.add_tombstones();
+            }
+            Kind::Undecoded(_) | Kind::Unknown => self.stats.num_skipped += 1,
         }
         Ok(())
     }
@@ -219,6 +231,31 @@ impl Replay {
         }
     }
 
+    /// Takes in the deletions in `stones`. One of all time says that the series was taken out of memory: it goes at
+    /// once, and what workers still have of it finds another series or none in its place.
+    fn add_tombstones(&mut self) {
+        let min_valid_ms = self.head.min_valid_ms.load(Ordering::Relaxed);
+        let mut gone = Vec::new();
+        for &(number, range) in &self.stones {
+            let number = self.duplicates.get(&number).map_or(number, |&(first, _)| first);
+            if range.max_ms < min_valid_ms {
+                continue;
+            }
+            if self.head.refs.read().get(number) == Target::NONE {
+                self.stats.num_unknown_refs += 1;
+            } else if range == TimeRange::ALL {
+                gone.push(number);
+            } else {
+                self.tombstones.add(number, range);
+            }
+        }
+        if !gone.is_empty() {
+            gone.sort_unstable();
+            self.stats.num_series -= self.head.remove_whole(&gone);
+            self.tombstones.forget(i64::MIN, |number| gone.binary_search(&number).is_ok());
+        }
+    }
+
     /// Waits for the workers and opens the head for use.
     pub fn finish(mut self) -> Result<ReplayStats> {
         let tally = self.join();
@@ -229,6 +266,7 @@ impl Replay {
         head.metrics.series.add(self.stats.num_series as f64);
         let last = self.duplicates.iter().map(|(&number, &(_, last_ms))| (number, last_ms));
         head.expired.lock().extend(last);
+        head.tombstones.store(Arc::new(std::mem::take(&mut self.tombstones)));
         head.collect_replayed();
         self.stats.num_samples = tally.appended;
         Ok(self.stats)
@@ -282,9 +320,11 @@ impl Shared {
             let same = rest.iter().take_while(|row| self.place(row.0).0 == index).count();
             let (run, later) = rest.split_at(same);
             rest = later;
-            for &(target, _, timestamp_ms, value) in run {
+            for &(target, number, timestamp_ms, value) in run {
                 let (_, slot) = self.place(target);
-                shard.append(slot, timestamp_ms, value, &commit, tally);
+                if shard.cold[slot].number == number {
+                    shard.append(slot, timestamp_ms, value, &commit, tally);
+                }
             }
         }
     }

@@ -1,0 +1,69 @@
+//! What an administrator asks for: deleting samples, rewriting blocks without what is deleted, copies of the whole.
+
+use super::Db;
+use crate::{Error, Result, compact};
+use ::metrics::Stopwatch;
+use model::{Matcher, TimeRange};
+use std::path::Path;
+
+impl Db {
+    /// Deletes the samples inside `range` of the series that satisfy all matchers of one of `matcher_sets`, durably in
+    /// blocks, as durably as samples in the head. Queries that are open still see them. A set without matchers
+    /// matches nothing.
+    pub fn delete(&self, range: TimeRange, matcher_sets: &[Vec<Matcher>]) -> Result<()> {
+        let sets: Vec<_> = matcher_sets.iter().filter(|set| !set.is_empty()).cloned().collect();
+        if sets.is_empty() || range.min_ms > range.max_ms {
+            return Ok(());
+        }
+        let _alone = self.work.lock();
+        for block in self.blocks.current().iter().filter(|block| block.range().overlaps(range)) {
+            if let Some(changed) = block.delete(&*self.disk, range, &sets)? {
+                self.blocks.replace(changed);
+            }
+        }
+        Ok(self.head.delete(range, &sets)?)
+    }
+
+    /// Rewrites every block that something was deleted from, so that nothing of it is left. `now_ms` is the wall
+    /// clock: it names blocks.
+    pub fn clean_tombstones(&self, now_ms: i64) -> Result<()> {
+        let mut work = self.work.lock();
+        for block in &*self.blocks.current() {
+            if block.tombstones().is_empty() {
+                continue;
+            }
+            let stopwatch = Stopwatch::start();
+            let ulid = work.ulid(now_ms);
+            let segment_bytes = self.options.block_segment_bytes;
+            let written =
+                compact::rewrite_block(block, ulid, segment_bytes, &*self.disk, &self.dir);
+            match self.count_compaction("Rewriting a block failed", &stopwatch, written)? {
+                Some(meta) => {
+                    self.report("Rewrote a block without its deletions", &meta, &stopwatch);
+                }
+                None => crate::block::remove(&*self.disk, block.dir())?,
+            }
+            self.reload()?;
+        }
+        Ok(())
+    }
+
+    /// Copies the database into directory `target`, created if absent: blocks by second names for their files, the
+    /// head, if wanted, as a block. `now_ms` is the wall clock: it names that block.
+    pub fn snapshot(&self, target: &Path, with_head: bool, now_ms: i64) -> Result<()> {
+        if target == self.dir {
+            return Err(Error::Options("a snapshot cannot be made in the data directory".into()));
+        }
+        let mut work = self.work.lock();
+        let disk = &*self.disk;
+        disk.create_dir(target)?;
+        for block in &*self.blocks.current() {
+            block.snapshot(disk, target)?;
+        }
+        let range = TimeRange::new(self.head.min_time(), self.head.max_time());
+        if with_head && range.min_ms <= range.max_ms {
+            self.write_head_block(work.ulid(now_ms), range, target)?;
+        }
+        Ok(disk.sync_dir(target.parent().unwrap_or(Path::new("")))?)
+    }
+}

@@ -1,0 +1,83 @@
+//! Deleting from the head: ranges of series are noted and logged; the samples go when they are read or become a block.
+
+use super::select::select;
+use super::shard::Shard;
+use super::{Head, Shared};
+use crate::block::Tombstones;
+use crate::error::from_log;
+use model::{Matcher, TimeRange};
+use std::sync::Arc;
+use storage::Result;
+
+impl Head {
+    /// Marks the samples inside `range` of the series that satisfy one of `matcher_sets` as deleted: those that are
+    /// there now. Queriers that are open still see them.
+    pub fn delete(&self, range: TimeRange, matcher_sets: &[Vec<Matcher>]) -> Result<()> {
+        let head = &*self.0;
+        let begin = range.min_ms.max(self.min_time());
+        let end = range.max_ms.min(self.max_time());
+        if begin > end {
+            return Ok(());
+        }
+        let mut stones = Vec::new();
+        for shard in &head.shards {
+            for matchers in matcher_sets {
+                let mut shard = shard.0.read();
+                for slot in select(&head.hasher, &mut shard, matchers) {
+                    if let Some(span) = shard.span(slot) {
+                        let (begin, end) = (begin.max(span.min_ms), end.min(span.max_ms));
+                        if begin <= end {
+                            stones.push((shard.cold[slot].number, TimeRange::new(begin, end)));
+                        }
+                    }
+                }
+            }
+        }
+        head.bury(&stones)
+    }
+}
+
+impl Shared {
+    /// Logs deletions, then shows them to readers that open from now on.
+    fn bury(&self, stones: &[(u64, TimeRange)]) -> Result<()> {
+        if stones.is_empty() {
+            return Ok(());
+        }
+        if let Some(log) = self.log.get() {
+            let mut record = Vec::new();
+            wal::record::encode_tombstones(&mut record, stones.iter().copied());
+            log.lock().log(&[&record]).map_err(from_log)?;
+        }
+        self.tombstones.rcu(|known| {
+            let mut all = Tombstones::clone(known);
+            for &(number, range) in stones {
+                all.add(number, range);
+            }
+            all
+        });
+        Ok(())
+    }
+
+    /// Forgets deletions of what is dropped: before `min_ms`, and of the series in `gone`, which is sorted.
+    pub(super) fn forget_tombstones(&self, min_ms: i64, gone: &[u64]) {
+        if self.tombstones.load().is_empty() {
+            return;
+        }
+        self.tombstones.rcu(|known| {
+            let mut left = Tombstones::clone(known);
+            left.forget(min_ms, |number| gone.binary_search(&number).is_ok());
+            Arc::new(left)
+        });
+    }
+}
+
+impl Shard {
+    /// From the first to the last sample of a series.
+    fn span(&self, slot: u32) -> Option<TimeRange> {
+        let open = self.hot[slot].has_open().then(|| self.open_meta(slot));
+        let full = self.full_chunks(slot);
+        let first = full.first().map(|chunk| chunk.min_ms).or(open.map(|open| open.min_ms))?;
+        let last = open.map(|open| open.max_ms).or(full.last().map(|chunk| chunk.max_ms))?;
+        Some(TimeRange::new(first, last))
+    }
+}
