@@ -1,9 +1,13 @@
-//! The label pairs of a series text that the parser accepted. Called on cache misses only: the parser checks the
-//! grammar, this splits and unescapes.
+//! The label pairs of a series that a parser gave out: of its text, or of its key where the format has no text. Called on
+//! cache misses only: the parser checks the grammar, this splits and unescapes.
 
 use model::float::{parse_float, write_openmetrics};
 use model::{METRIC_NAME, metadata::MetricType};
 use std::ops::Range;
+
+mod key;
+
+pub(crate) use key::{Bound, Key, write_pair};
 
 /// Label pairs in the order of the text, the metric name first, repeated names kept; reusable.
 ///
@@ -40,6 +44,14 @@ impl LabelBuffer {
             let [name_end, value_end] = self.ends[index];
             (&self.bytes[begin..name_end], &self.bytes[name_end..value_end])
         })
+    }
+
+    /// Adds a pair.
+    pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        let name_end = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.ends.push([name_end, self.bytes.len()]);
     }
 
     fn push_unescaped(&mut self, text: &[u8]) -> usize {
@@ -83,9 +95,60 @@ fn normalised_label(metric_type: MetricType) -> &'static [u8] {
     }
 }
 
-/// Splits `series`, a text that [`crate::TextParser`] gave out, into `out`. `metric_type` is the type in force.
-pub fn split_series(series: &[u8], metric_type: MetricType, out: &mut LabelBuffer) {
+/// What the body declares about a series.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Declared<'a> {
+    /// The type in force.
+    pub metric_type: MetricType,
+    /// The unit in force; empty if there is none.
+    pub unit: &'a [u8],
+    /// Type and unit, if there are any, become labels instead of exposed ones of these names.
+    pub as_labels: bool,
+}
+
+impl Declared<'_> {
+    /// The labels to add.
+    fn labels(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let metric_type = match self.metric_type {
+            MetricType::Unknown => "",
+            known => known.as_str(),
+        };
+        [(TYPE, metric_type.as_bytes()), (UNIT, self.unit)]
+            .into_iter()
+            .filter(|(_, value)| self.as_labels && !value.is_empty())
+    }
+
+    fn hides(&self, name: &[u8]) -> bool {
+        self.as_labels && (name == TYPE.as_bytes() || name == UNIT.as_bytes())
+    }
+}
+
+const TYPE: &str = "__type__";
+const UNIT: &str = "__unit__";
+
+/// Splits `series`, which a parser gave out, into `out`.
+pub fn split_series(series: &[u8], declared: &Declared<'_>, out: &mut LabelBuffer) {
     out.clear();
+    match Key::read(series) {
+        Some(key) => key.split(declared, out),
+        None => split_text(series, declared, out),
+    }
+    for (name, value) in declared.labels() {
+        out.push(name.as_bytes(), value);
+    }
+}
+
+/// Splits the labels of an exemplar, braces included; escapes stay as written.
+pub(crate) fn split_exemplar(text: &[u8], out: &mut LabelBuffer) {
+    out.clear();
+    let mut labels = Splitter { series: text, at: 1 };
+    while let Some((name, value)) = labels.next() {
+        let Some(value) = value else { continue };
+        out.push(&text[name], &text[value]);
+    }
+}
+
+fn split_text(series: &[u8], declared: &Declared<'_>, out: &mut LabelBuffer) {
     let braces = memchr::memchr2(b'{', b'"', series);
     let name_end = name_end(series);
     let mut labels = Splitter { series, at: braces.map_or(series.len(), |at| at + 1) };
@@ -94,11 +157,15 @@ pub fn split_series(series: &[u8], metric_type: MetricType, out: &mut LabelBuffe
     let key_end = out.bytes.len();
     let value_end = out.push_unescaped(&series[name]);
     out.ends.push([key_end, value_end]);
-    let normalised = normalised_label(metric_type);
+    let normalised = normalised_label(declared.metric_type);
     while let Some((name, value)) = labels.next() {
         let Some(value) = value else { continue };
         let begin = out.bytes.len();
         let name_end = out.push_unescaped(&series[name]);
+        if declared.hides(&out.bytes[begin..name_end]) {
+            out.bytes.truncate(begin);
+            continue;
+        }
         let value_end = out.push_unescaped(&series[value]);
         if !normalised.is_empty() && &out.bytes[begin..name_end] == normalised {
             normalise(&mut out.bytes, name_end);
@@ -123,6 +190,23 @@ fn name_end(series: &[u8]) -> usize {
     let blanks = series.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
     let name = series[blanks..].iter().take_while(|&&b| crate::text::is_name_byte(b)).count();
     if name == 0 { 0 } else { blanks + name }
+}
+
+/// The raw names and values of a series text, and the raw metric name.
+pub(crate) fn raw_labels(series: &[u8]) -> (&[u8], impl Iterator<Item = (&[u8], &[u8])>) {
+    let at = memchr::memchr2(b'{', b'"', series).map_or(series.len(), |at| at + 1);
+    let mut walk = Splitter { series, at };
+    let name_end = name_end(series);
+    let name = if name_end > 0 { 0..name_end } else { walk.find_name() };
+    let pairs = std::iter::from_fn(move || {
+        loop {
+            let (name, value) = walk.next()?;
+            if let Some(value) = value {
+                return Some((&series[name], &series[value]));
+            }
+        }
+    });
+    (&series[name], pairs)
 }
 
 /// Walks the labels between braces.

@@ -1,12 +1,24 @@
 //! Exposition formats: what targets answer, as entries. No I/O, no knowledge of scraping.
-//! Reading order: `text` (the parser), `labels` (a series text as label pairs), `negotiate` (which parser).
+//! Reading order: `entry` (what parsers give out), `text`, `openmetrics`, `protobuf` (the parsers), `labels` (a series as
+//! label pairs), `classic` and `convert` (histograms with custom buckets), `negotiate` (which parser).
 #![forbid(unsafe_code)]
 
+mod classic;
+mod convert;
+mod entry;
 mod float;
 pub mod labels;
 mod negotiate;
-pub mod text;
+mod openmetrics;
+mod protobuf;
+mod text;
 
+pub use convert::{ConvertClassic, LineParser};
+pub use entry::{
+    Entry, Escapes, Exemplar, ParseError, ParseOptions, Parser, Place, Point, Sample, unescape_help,
+};
 pub use float::{FloatError, parse_float};
 pub use negotiate::{Format, Negotiated, NegotiationError, negotiate};
-pub use text::{Entry, ParseError, Sample, TextParser};
+pub use openmetrics::OpenMetricsParser;
+pub use protobuf::ProtobufParser;
+pub use text::TextParser;

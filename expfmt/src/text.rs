@@ -3,81 +3,14 @@
 //! `labels` splits them, on demand.
 #![deny(clippy::indexing_slicing)]
 
-use crate::float::{FloatError, parse_float};
+use crate::entry::{Entry, Escapes, ParseError, Parser, Point, Sample, shown};
+use crate::float::parse_float;
 use model::metadata::MetricType;
-use std::borrow::Cow;
 
 mod scan;
 
-pub(crate) use scan::{closing_quote, is_name_byte};
-use scan::{is_blank, is_label_start, is_name_start};
-
-/// One thing that a body says. All text borrows from the body.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Entry<'a> {
-    /// A sample.
-    Sample(Sample<'a>),
-    /// A `# TYPE` line; in force for all samples up to the next one.
-    Type {
-        /// The metric family, escapes as written.
-        metric: &'a [u8],
-        /// Its type.
-        metric_type: MetricType,
-    },
-    /// A `# HELP` line.
-    Help {
-        /// The metric family, escapes as written.
-        metric: &'a [u8],
-        /// The text, escapes as written: see [`unescape_help`].
-        help: &'a str,
-    },
-    /// Any other line that begins with `#`, as written.
-    Comment(&'a [u8]),
-}
-
-/// One sample line.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sample<'a> {
-    /// The exact text of metric name and labels: the key of caches.
-    pub series: &'a [u8],
-    /// The value.
-    pub value: f64,
-    /// The exposed timestamp in ms.
-    pub timestamp_ms: Option<i64>,
-}
-
-/// Why a body is refused from some line on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {reason}")]
-pub struct ParseError {
-    /// The line, counted from one.
-    pub line: usize,
-    /// What was expected and what was found.
-    pub reason: Box<str>,
-}
-
-/// Replaces `\\` and `\n` of a help text.
-#[must_use]
-pub fn unescape_help(help: &str) -> Cow<'_, str> {
-    if !help.contains('\\') {
-        return Cow::Borrowed(help);
-    }
-    let mut out = String::with_capacity(help.len());
-    let mut chars = help.chars();
-    while let Some(c) = chars.next() {
-        let replaced = match (c, chars.as_str().chars().next()) {
-            ('\\', Some('\\')) => '\\',
-            ('\\', Some('n')) => '\n',
-            _ => {
-                out.push(c);
-                continue;
-            }
-        };
-        out.push(replaced);
-        chars.next();
-    }
-    Cow::Owned(out)
-}
+pub(crate) use scan::{closing_quote, is_label_start, is_name_byte, is_name_start};
+use scan::is_blank;
 
 /// Reads a body entry by entry.
 #[derive(Clone, Debug)]
@@ -93,19 +26,9 @@ impl<'a> TextParser<'a> {
         Self { body, at: 0 }
     }
 
-    /// Where the next entry begins, in bytes.
-    #[must_use]
-    pub fn position(&self) -> usize {
-        self.at
-    }
-
-    /// The next entry; `None` at the end of the body. After an error the parser is of no more use.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "fallible; an iterator would go on after errors"
-    )]
+    /// As [`Parser::next`], but what it gives out lives as long as the body.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Entry<'a>>, ParseError> {
+    pub fn next_entry(&mut self) -> Result<Option<Entry<'a>>, ParseError> {
         loop {
             let start = self.at;
             self.skip_blanks();
@@ -134,40 +57,6 @@ impl<'a> TextParser<'a> {
                 Some(_) => return Err(self.unexpected("a metric name, '{' or '#'", self.at)),
             }
         }
-    }
-
-    /// The value and timestamp of the next line if its series text is `series`; `None`, and nothing is consumed, if
-    /// the line says something else. This is how a line is recognised without reading its labels again: `series` must
-    /// come from an earlier [`Sample`].
-    #[inline]
-    pub fn next_of(&mut self, series: &[u8]) -> Result<Option<(f64, Option<i64>)>, ParseError> {
-        let Some(rest) = self.rest().strip_prefix(series) else { return Ok(None) };
-        if series.last() != Some(&b'}') {
-            // A bare name: the line's name may be longer, or labels may follow after blanks.
-            let blanks = rest.iter().take_while(|&&b| is_blank(b)).count();
-            if blanks == 0 || rest.get(blanks) == Some(&b'{') {
-                return Ok(None);
-            }
-        }
-        self.at += series.len();
-        self.value_and_timestamp().map(Some)
-    }
-
-    /// Whether the next line begins with `#`.
-    #[inline]
-    #[must_use]
-    pub fn at_comment(&self) -> bool {
-        self.peek() == Some(b'#')
-    }
-
-    /// Whether the next bytes are `line`, which are then skipped: for lines known from an earlier body.
-    #[inline]
-    pub fn skip_line(&mut self, line: &[u8]) -> bool {
-        let found = self.rest().starts_with(line);
-        if found {
-            self.at += line.len();
-        }
-        found
     }
 
     #[inline]
@@ -199,12 +88,11 @@ impl<'a> TextParser<'a> {
     #[inline]
     fn sample(&mut self, start: usize) -> Result<Sample<'a>, ParseError> {
         let series = self.slice(start, self.at);
-        let (value, timestamp_ms) = self.value_and_timestamp()?;
-        Ok(Sample { series, value, timestamp_ms })
+        Ok(Sample { series, point: self.point()? })
     }
 
     #[inline]
-    fn value_and_timestamp(&mut self) -> Result<(f64, Option<i64>), ParseError> {
+    fn point(&mut self) -> Result<Point, ParseError> {
         self.skip_blanks();
         let begin = self.at;
         self.skip_while(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'{' | 0));
@@ -214,16 +102,21 @@ impl<'a> TextParser<'a> {
         }
         let value = match parse_float(text) {
             Ok(value) => value,
-            Err(reason) => return Err(self.bad_value(begin, text, reason)),
+            Err(reason) => {
+                return Err(self.error(begin, format!("value {} {reason}", shown(text))));
+            }
         };
         self.skip_blanks();
         match self.peek() {
-            None => Ok((value, None)),
+            None => Ok(Point { value, ..Point::default() }),
             Some(b'\n') => {
                 self.at += 1;
-                Ok((value, None))
+                Ok(Point { value, ..Point::default() })
             }
-            Some(b'0'..=b'9') => self.timestamp().map(|timestamp_ms| (value, Some(timestamp_ms))),
+            Some(b'0'..=b'9') => {
+                let timestamp_ms = Some(self.timestamp()?);
+                Ok(Point { value, timestamp_ms, start_timestamp_ms: 0 })
+            }
             Some(_) => Err(self.unexpected("a timestamp in ms or the end of the line", self.at)),
         }
     }
@@ -377,7 +270,7 @@ impl<'a> TextParser<'a> {
             let Ok(help) = std::str::from_utf8(text) else {
                 return Err(self.error(start, format!("help text {} is not UTF-8", shown(text))));
             };
-            return Ok(Entry::Help { metric, help });
+            return Ok(Entry::Help { metric, help, escapes: Escapes::Text });
         }
         let metric_type = match text {
             b"counter" => MetricType::Counter,
@@ -397,42 +290,56 @@ impl<'a> TextParser<'a> {
     }
 
     #[cold]
-    fn bad_value(&self, begin: usize, text: &[u8], reason: FloatError) -> ParseError {
-        self.error(begin, format!("value {} {reason}", shown(text)))
-    }
-
-    #[cold]
     fn unexpected(&self, expected: &str, at: usize) -> ParseError {
-        let rest = self.body.get(at..).unwrap_or_default();
-        let found = match rest.first() {
-            None => "the end of the body".to_owned(),
-            Some(b'\n') => "the end of the line".to_owned(),
-            Some(_) => shown(rest),
-        };
-        self.error(at, format!("expected {expected}, got {found}"))
+        ParseError::unexpected(self.body, at, expected)
     }
 
     #[cold]
-    fn error(&self, at: usize, mut reason: String) -> ParseError {
-        let before = self.body.get(..at.min(self.body.len())).unwrap_or_default();
-        let line_begin = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
-        let line = self.body.get(line_begin..).unwrap_or_default();
-        let length = memchr::memchr(b'\n', line).unwrap_or(line.len());
-        let line = line.get(..length).unwrap_or_default();
-        reason.push_str(" in ");
-        reason.push_str(&shown(line));
-        let line = memchr::memchr_iter(b'\n', before).count() + 1;
-        ParseError { line, reason: reason.into() }
+    fn error(&self, at: usize, reason: String) -> ParseError {
+        ParseError::in_text(self.body, at, reason)
     }
 }
 
-/// The beginning of `bytes` up to the end of its line, quoted and short enough for an error message.
-fn shown(bytes: &[u8]) -> String {
-    const LONGEST: usize = 80;
-    let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    let cut = line.get(..LONGEST).unwrap_or(line);
-    let dots = if cut.len() < line.len() { "..." } else { "" };
-    format!("\"{}{dots}\"", cut.escape_ascii())
+impl Parser for TextParser<'_> {
+    const DECLARES_FAMILIES: bool = false;
+    const RECALLS_LINES: bool = true;
+
+    fn position(&self) -> usize {
+        self.at
+    }
+
+    #[inline]
+    fn next(&mut self) -> Result<Option<Entry<'_>>, ParseError> {
+        self.next_entry()
+    }
+
+    #[inline]
+    fn next_of(&mut self, series: &[u8]) -> Result<Option<Point>, ParseError> {
+        let Some(rest) = self.rest().strip_prefix(series) else { return Ok(None) };
+        if series.last() != Some(&b'}') {
+            // A bare name: the line's name may be longer, or labels may follow after blanks.
+            let blanks = rest.iter().take_while(|&&b| is_blank(b)).count();
+            if blanks == 0 || rest.get(blanks) == Some(&b'{') {
+                return Ok(None);
+            }
+        }
+        self.at += series.len();
+        self.point().map(Some)
+    }
+
+    #[inline]
+    fn at_comment(&self) -> bool {
+        self.peek() == Some(b'#')
+    }
+
+    #[inline]
+    fn skip_line(&mut self, line: &[u8], _metric_type: Option<MetricType>) -> bool {
+        let found = self.rest().starts_with(line);
+        if found {
+            self.at += line.len();
+        }
+        found
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use super::*;
 
 fn split(series: &str, metric_type: MetricType) -> Vec<(String, String)> {
     let mut out = LabelBuffer::default();
-    split_series(series.as_bytes(), metric_type, &mut out);
+    let declared = Declared { metric_type, ..Declared::default() };
+    split_series(series.as_bytes(), &declared, &mut out);
     out.iter()
         .map(|(n, v)| {
             (String::from_utf8_lossy(n).into_owned(), String::from_utf8_lossy(v).into_owned())
@@ -32,4 +33,29 @@ fn escapes_and_normalised_bounds() {
     let mut normal = plain;
     normal[2].1 = "1.0".to_owned();
     assert_eq!(split(series, MetricType::Histogram), normal);
+}
+
+#[test]
+fn declared_type_and_unit_replace_exposed_ones() {
+    let mut out = LabelBuffer::default();
+    let mut declared =
+        Declared { metric_type: MetricType::Counter, unit: b"bytes", as_labels: true };
+    let shown = |out: &LabelBuffer| {
+        let pairs: Vec<_> = out.iter().map(|(n, v)| [n, b"=", v].concat()).collect();
+        String::from_utf8(pairs.join(&b' ')).expect("ASCII")
+    };
+    let mut key = Vec::new();
+    let mut labels = Vec::new();
+    write_pair(b"__unit__", b"y", &mut labels);
+    write_pair(b"b", b"c", &mut labels);
+    Key::write(b"a", "_sum", Bound::Quantile(1.0), &labels, &mut key);
+    for series in [&br#"a{__type__="x",b="c"}"#[..], &key] {
+        split_series(series, &declared, &mut out);
+        assert!(shown(&out).ends_with("__type__=counter __unit__=bytes"), "{}", shown(&out));
+        assert!(!shown(&out).contains("=x ") && !shown(&out).contains("=y "), "{}", shown(&out));
+    }
+    assert!(shown(&out).starts_with("__name__=a_sum b=c quantile=1.0 "), "{}", shown(&out));
+    (declared.metric_type, declared.unit) = (MetricType::Unknown, b"");
+    split_series(b"a", &declared, &mut out);
+    assert_eq!(shown(&out), "__name__=a");
 }

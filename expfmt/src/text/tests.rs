@@ -1,6 +1,7 @@
 //! What `text` promises, case by case.
 
 use super::*;
+use crate::entry::Place;
 use proptest::prelude::*;
 
 fn entries(body: &[u8]) -> (usize, Option<ParseError>) {
@@ -20,10 +21,10 @@ fn errors_name_line_and_reason() {
     let (count, error) = entries(b"# TYPE a gauge\na 1\nb{x=\"y\" oops\n");
     assert_eq!(count, 2);
     let error = error.expect("the third line is broken");
-    assert_eq!(error.line, 3);
+    assert_eq!(error.place, Place::Text { line: 3, column: 13 });
     assert_eq!(
         error.to_string(),
-        "line 3: expected '=' after a label name, got the end of the line in \"b{x=\\\"y\\\" oops\""
+        "line 3, column 13: expected '=' after a label name, got the end of the line in \"b{x=\\\"y\\\" oops\""
     );
 }
 
@@ -39,20 +40,17 @@ fn a_known_line_is_recognised_only_whole() {
         ("b 5\n", "a", None),
     ] {
         let mut parser = TextParser::new(body.as_bytes());
+        let expected = expected.map(|(value, timestamp_ms)| Point {
+            value,
+            timestamp_ms,
+            start_timestamp_ms: 0,
+        });
         assert_eq!(parser.next_of(series.as_bytes()), Ok(expected), "{body}");
         if expected.is_none() {
             assert_eq!(parser.position(), 0);
         }
     }
     assert!(TextParser::new(b"a x\n").next_of(b"a").is_err());
-}
-
-#[test]
-fn help_escapes() {
-    assert_eq!(
-        unescape_help(r#"back\\slash new\nline quote\" t\t end\"#),
-        "back\\slash new\nline quote\\\" t\\t end\\"
-    );
 }
 
 proptest! {
@@ -65,18 +63,19 @@ proptest! {
         let mut labels = crate::labels::LabelBuffer::default();
         loop {
             let begin = parser.position();
-            match parser.next() {
+            match parser.next_entry() {
                 Ok(Some(Entry::Sample(sample))) => {
-                    crate::labels::split_series(sample.series, MetricType::Histogram, &mut labels);
+                    let declared = crate::labels::Declared { metric_type: MetricType::Histogram, ..Default::default() };
+                    crate::labels::split_series(sample.series, &declared, &mut labels);
                     prop_assert!(!labels.is_empty());
                     let mut again = parser.clone();
                     again.at = begin;
                     while again.peek() == Some(b'\n') || again.slice(again.at, again.at + sample.series.len()) != sample.series {
                         again.at += 1;
                     }
-                    let (value, timestamp_ms) = again.next_of(sample.series).expect("parsed before").expect("same text");
-                    prop_assert_eq!(value.to_bits(), sample.value.to_bits());
-                    prop_assert_eq!(timestamp_ms, sample.timestamp_ms);
+                    let point = again.next_of(sample.series).expect("parsed before").expect("same text");
+                    prop_assert_eq!(point.value.to_bits(), sample.point.value.to_bits());
+                    prop_assert_eq!(point.timestamp_ms, sample.point.timestamp_ms);
                 }
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => break,
