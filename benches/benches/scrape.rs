@@ -100,6 +100,7 @@ async fn run() -> f64 {
         hostname: "bench".into(),
         fetch: Arc::new(|_| Ok(Arc::new(Body(body())))),
         discovery_reload_interval: Duration::from_secs(5),
+        features: scrape::Features::default(),
     };
     let manager = Manager::new(options, groups);
     manager.apply_config(&config.global, &jobs).expect("a pool");

@@ -1,7 +1,7 @@
 //! The text parser, cold and with known lines: ns per sample.
 
 use divan::{Bencher, counter::ItemsCount};
-use expfmt::{Entry, TextParser};
+use expfmt::{Entry, Parser as _, TextParser};
 
 fn main() {
     divan::main();
@@ -31,7 +31,7 @@ fn body() -> Vec<u8> {
 fn series(body: &[u8]) -> Vec<Vec<u8>> {
     let mut parser = TextParser::new(body);
     let mut all = Vec::new();
-    while let Ok(Some(entry)) = parser.next() {
+    while let Ok(Some(entry)) = parser.next_entry() {
         if let Entry::Sample(sample) = entry {
             all.push(sample.series.to_vec());
         }
@@ -45,9 +45,9 @@ fn parse_all(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(NUM_SAMPLES)).bench(|| {
         let mut parser = TextParser::new(&body);
         let mut sum = 0.0;
-        while let Ok(Some(entry)) = parser.next() {
+        while let Ok(Some(entry)) = parser.next_entry() {
             if let Entry::Sample(sample) = entry {
-                sum += sample.value;
+                sum += sample.point.value;
             }
         }
         sum
@@ -63,10 +63,10 @@ fn parse_known_lines(bencher: Bencher<'_, '_>) {
         let mut sum = 0.0;
         for series in &known {
             while parser.at_comment() {
-                divan::black_box(parser.next().is_ok());
+                divan::black_box(parser.next_entry().is_ok());
             }
-            if let Ok(Some((value, _))) = parser.next_of(series) {
-                sum += value;
+            if let Ok(Some(point)) = parser.next_of(series) {
+                sum += point.value;
             }
         }
         sum

@@ -53,6 +53,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
             registry: registry.clone(),
             hostname: hostname().into(),
             discovery_reload_interval: settings.flags.discovery_reload_interval,
+            features: settings.scrape,
             fetch: scrape::http_fetch_factory(&format!("Prometheus/{PROMETHEUS_VERSION}")),
         },
         groups,

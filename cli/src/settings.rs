@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) block_reload_interval: Duration,
     /// How queries run; the configuration file gives the evaluation interval.
     pub(crate) engine: promql::EngineOptions,
+    /// What flags change about scraped samples.
+    pub(crate) scrape: scrape::Features,
     /// The HTTP side.
     pub(crate) web: web::Options,
 }
@@ -52,6 +54,7 @@ pub(crate) fn from_flags(flags: &Flags) -> Result<Settings, Error> {
         storage_path: PathBuf::from(&flags.storage_path),
         block_reload_interval: flags.block_reload_interval,
         engine: engine(flags),
+        scrape: scrape(flags),
         web: web(flags)?,
     })
 }
@@ -89,6 +92,15 @@ pub(crate) fn retention_text(flags: &Flags) -> String {
     let size = i64::try_from(flags.retention_size_bytes).unwrap_or(i64::MAX);
     let size = (size > 0).then(|| model::size::format(size));
     time.into_iter().chain(size).collect::<Vec<_>>().join(" or ")
+}
+
+fn scrape(flags: &Flags) -> scrape::Features {
+    scrape::Features {
+        type_and_unit_labels: flags.features.type_and_unit_labels,
+        zero_samples: flags.features.zero_samples,
+        start_timestamps: flags.features.start_timestamps,
+        synthesise_starts: flags.features.synthesise_starts,
+    }
 }
 
 fn engine(flags: &Flags) -> promql::EngineOptions {

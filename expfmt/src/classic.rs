@@ -143,8 +143,14 @@ impl ClassicHistogram {
             let (spans, counts) = compact(&spans, &counts.collect::<Vec<_>>(), MAX_EMPTY);
             let positive_deltas = deltas(&counts);
             let layout = layout(spans);
-            let histogram =
-                IntHistogram { layout, hint, count: count as u64, sum, positive_deltas, ..Default::default() };
+            let histogram = IntHistogram {
+                layout,
+                hint,
+                count: count as u64,
+                sum,
+                positive_deltas,
+                ..Default::default()
+            };
             return Ok(Histogram::Int(histogram));
         }
         let mut before = 0.0;
@@ -154,7 +160,14 @@ impl ClassicHistogram {
             .map(|bucket| bucket.count - std::mem::replace(&mut before, bucket.count));
         let (spans, positive) = compact(&spans, &counts.collect::<Vec<_>>(), 0);
         let layout = layout(spans);
-        Ok(Histogram::Float(FloatHistogram { layout, hint, count, sum, positive, ..Default::default() }))
+        Ok(Histogram::Float(FloatHistogram {
+            layout,
+            hint,
+            count,
+            sum,
+            positive,
+            ..Default::default()
+        }))
     }
 }
 

@@ -118,8 +118,15 @@ impl Declared<'_> {
             .filter(|(_, value)| self.as_labels && !value.is_empty())
     }
 
+    /// Whether an exposed label gives way to what is declared.
     fn hides(&self, name: &[u8]) -> bool {
-        self.as_labels && (name == TYPE.as_bytes() || name == UNIT.as_bytes())
+        self.as_labels
+            && match name {
+                b"__name__" => true,
+                b"__type__" => self.metric_type != MetricType::Unknown,
+                b"__unit__" => !self.unit.is_empty(),
+                _ => false,
+            }
     }
 }
 
@@ -153,10 +160,13 @@ fn split_text(series: &[u8], declared: &Declared<'_>, out: &mut LabelBuffer) {
     let name_end = name_end(series);
     let mut labels = Splitter { series, at: braces.map_or(series.len(), |at| at + 1) };
     let name = if name_end > 0 { 0..name_end } else { labels.find_name() };
-    out.bytes.extend_from_slice(METRIC_NAME.as_bytes());
-    let key_end = out.bytes.len();
-    let value_end = out.push_unescaped(&series[name]);
-    out.ends.push([key_end, value_end]);
+    // As a declared label, a name without text is none.
+    if !declared.as_labels || !name.is_empty() {
+        out.bytes.extend_from_slice(METRIC_NAME.as_bytes());
+        let key_end = out.bytes.len();
+        let value_end = out.push_unescaped(&series[name]);
+        out.ends.push([key_end, value_end]);
+    }
     let normalised = normalised_label(declared.metric_type);
     while let Some((name, value)) = labels.next() {
         let Some(value) = value else { continue };

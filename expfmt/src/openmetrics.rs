@@ -4,7 +4,8 @@
 #![deny(clippy::indexing_slicing)]
 
 use crate::entry::{
-    Entry, Escapes, Exemplar, ExemplarLabels, ParseError, ParseOptions, Parser, Point, Sample, shown,
+    Entry, Escapes, Exemplar, ExemplarLabels, ParseError, ParseOptions, Parser, Point, Sample,
+    shown,
 };
 use crate::float::parse_float;
 use crate::text::{is_label_start, is_name_byte, is_name_start};
@@ -312,9 +313,7 @@ impl<'a> OpenMetricsParser<'a> {
         self.at += newline + 1;
         match keyword {
             b"# HELP " => match std::str::from_utf8(text) {
-                Ok(help) => {
-                    Ok(Some(Entry::Help { metric, help, escapes: Escapes::OpenMetrics }))
-                }
+                Ok(help) => Ok(Some(Entry::Help { metric, help, escapes: Escapes::OpenMetrics })),
                 Err(_) => {
                     Err(self.error(text_at, format!("help text {} is not UTF-8", shown(text))))
                 }
@@ -378,9 +377,18 @@ fn milliseconds(seconds: f64) -> i64 {
 
 fn metric_type(text: &[u8]) -> Option<MetricType> {
     use MetricType as T;
-    [T::Counter, T::Gauge, T::Histogram, T::GaugeHistogram, T::Summary, T::Info, T::StateSet, T::Unknown]
-        .into_iter()
-        .find(|metric_type| metric_type.as_str().as_bytes() == text)
+    [
+        T::Counter,
+        T::Gauge,
+        T::Histogram,
+        T::GaugeHistogram,
+        T::Summary,
+        T::Info,
+        T::StateSet,
+        T::Unknown,
+    ]
+    .into_iter()
+    .find(|metric_type| metric_type.as_str().as_bytes() == text)
 }
 
 impl Parser for OpenMetricsParser<'_> {

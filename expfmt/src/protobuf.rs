@@ -129,8 +129,7 @@ impl<'a> ProtobufParser<'a> {
                 }
                 Step::NextMetric => {
                     self.index += 1;
-                    self.step =
-                        if self.read_metric()? { Step::Metric } else { Step::Family };
+                    self.step = if self.read_metric()? { Step::Metric } else { Step::Family };
                     continue;
                 }
             };
@@ -214,7 +213,11 @@ impl<'a> ProtobufParser<'a> {
         self.point = Point {
             value: 0.0,
             timestamp_ms: Some(metric.timestamp_ms).filter(|&ms| ms != 0),
-            start_timestamp_ms: if options.start_timestamps { metric.start_timestamp_ms } else { 0 },
+            start_timestamp_ms: if options.start_timestamps {
+                metric.start_timestamp_ms
+            } else {
+                0
+            },
         };
         self.step = Step::Series(0);
         if !self.is_histogram() {
@@ -278,8 +281,7 @@ impl<'a> ProtobufParser<'a> {
             self.write_key("", Bound::No);
             return Step::NextMetric;
         }
-        let count =
-            if is_histogram { metric.count.value() } else { metric.summary_count as f64 };
+        let count = if is_histogram { metric.count.value() } else { metric.summary_count as f64 };
         let sum = if is_histogram { metric.sum } else { metric.summary_sum };
         let last = match number {
             0 => {
@@ -303,8 +305,9 @@ impl<'a> ProtobufParser<'a> {
                 upper_bound == f64::INFINITY
             }
             _ => {
-                let (quantile, value) = metric.quantiles.get(number - 2).copied().unwrap_or_default();
-                let last = number - 1 >= metric.quantiles.len();
+                let (quantile, value) =
+                    metric.quantiles.get(number - 2).copied().unwrap_or_default();
+                let last = number > metric.quantiles.len();
                 self.point.value = value;
                 self.write_key("", Bound::Quantile(quantile));
                 last

@@ -9,8 +9,8 @@ use model::metadata::MetricType;
 
 mod scan;
 
-pub(crate) use scan::{closing_quote, is_label_start, is_name_byte, is_name_start};
 use scan::is_blank;
+pub(crate) use scan::{closing_quote, is_label_start, is_name_byte, is_name_start};
 
 /// Reads a body entry by entry.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 //! Knows neither parser nor storage.
 
 use model::SeriesRef;
+use model::hash::HashMap;
 use model::metadata::MetricType;
 use std::hash::BuildHasher;
 
@@ -32,8 +33,45 @@ struct Line {
     tracked: u32,
     /// Where it stood in the last body.
     position: u32,
-    /// The type in force when it was first read: its labels depend on it.
+    /// What was declared when it was first read: its labels depend on it.
     metric_type: MetricType,
+    /// Place of the unit among those of the cache; none if type and unit are no labels.
+    unit: Option<u16>,
+}
+
+/// What is known of the beginning of a counter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Start {
+    pub(crate) start_ms: i64,
+    /// What it had counted then, and at the last scrape; not a number before the first one.
+    base: f64,
+    last: f64,
+}
+
+impl Start {
+    /// A counter without a start that was not scraped yet.
+    pub(crate) fn unseen() -> Self {
+        Self { start_ms: 0, base: 0.0, last: f64::NAN }
+    }
+
+    /// A counter that says when it started.
+    pub(crate) fn at(start_ms: i64) -> Self {
+        Self { start_ms, base: 0.0, last: 0.0 }
+    }
+
+    /// What the counter counted since its start; `None` at the first sample, which becomes the start. A reset is the
+    /// start of a new count, just before its sample.
+    pub(crate) fn since(&mut self, timestamp_ms: i64, value: f64) -> Option<f64> {
+        let last = std::mem::replace(&mut self.last, value);
+        if last.is_nan() {
+            (self.start_ms, self.base) = (timestamp_ms, value);
+            return None;
+        }
+        if value < last {
+            (self.start_ms, self.base) = (timestamp_ms - 1, 0.0);
+        }
+        Some(value - self.base)
+    }
 }
 
 /// The lines of one target.
@@ -58,6 +96,11 @@ pub(crate) struct Cache {
     /// Whether lines of `next_order` were removed again.
     removed: bool,
     num_after_success: usize,
+    units: Vec<Box<[u8]>>,
+    /// Of counters, where that matters.
+    starts: HashMap<u32, Start>,
+    /// The last exemplar of a line, as a hash, if it had no timestamp.
+    undated_exemplars: HashMap<u32, u64>,
 }
 
 impl Default for Cache {
@@ -78,6 +121,9 @@ impl Default for Cache {
             num_seen: 0,
             removed: false,
             num_after_success: 0,
+            units: Vec::new(),
+            starts: HashMap::default(),
+            undated_exemplars: HashMap::default(),
         }
     }
 }
@@ -114,14 +160,23 @@ impl Cache {
     }
 
     /// Adds a line, as seen. Lines are never many enough to overflow: a body is far smaller than 4 GiB.
-    pub(crate) fn insert(&mut self, text: &[u8], state: State, metric_type: MetricType) -> Slot {
+    /// `unit` is set if type and unit are labels.
+    pub(crate) fn insert(
+        &mut self,
+        text: &[u8],
+        state: State,
+        metric_type: MetricType,
+        unit: Option<&[u8]>,
+    ) -> Slot {
+        let unit = unit.map(|unit| self.unit(unit));
         let text_begin = u32::try_from(self.texts.len()).expect("cached text stays below 4 GiB");
         let text_len = u32::try_from(text.len()).expect("a line is shorter than 4 GiB");
         self.texts.extend_from_slice(text);
         // Its neighbours are where they were: the line expected next does not change.
         let position = u32::try_from(self.expected).map_or(u32::MAX, |at| at.wrapping_sub(1));
         let seen = self.scrape;
-        let line = Line { text_begin, text_len, state, seen, tracked: 0, position, metric_type };
+        let line =
+            Line { text_begin, text_len, state, seen, tracked: 0, position, metric_type, unit };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.lines[slot as usize] = line;
@@ -154,9 +209,48 @@ impl Cache {
         self.lines[slot.0 as usize].state
     }
 
-    /// The type in force when the line was first read.
-    pub(crate) fn metric_type(&self, slot: Slot) -> MetricType {
-        self.lines[slot.0 as usize].metric_type
+    /// What was declared when the line was first read: type, unit, and whether they are labels.
+    pub(crate) fn declared(&self, slot: Slot) -> (MetricType, &[u8], bool) {
+        let line = &self.lines[slot.0 as usize];
+        let unit = line.unit.map_or(&[][..], |unit| &self.units[unit as usize]);
+        (line.metric_type, unit, line.unit.is_some())
+    }
+
+    /// The place of a unit; there are few.
+    fn unit(&mut self, unit: &[u8]) -> u16 {
+        let known = self.units.iter().position(|known| **known == *unit);
+        let place = known.unwrap_or_else(|| {
+            self.units.push(unit.into());
+            self.units.len() - 1
+        });
+        u16::try_from(place).expect("a target has fewer than 2^16 units")
+    }
+
+    /// What is known of the beginning of the counter of a line.
+    pub(crate) fn start_mut(&mut self, slot: Slot) -> Option<&mut Start> {
+        self.starts.get_mut(&slot.0)
+    }
+
+    /// Notes an exemplar of a line: a hash of what it says if it has no timestamp. Returns whether it is the one of the
+    /// last scrape again.
+    pub(crate) fn is_known_exemplar(&mut self, slot: Slot, undated: Option<u64>) -> bool {
+        match undated {
+            Some(hash) => self.undated_exemplars.insert(slot.0, hash) == Some(hash),
+            None => {
+                self.undated_exemplars.remove(&slot.0);
+                false
+            }
+        }
+    }
+
+    /// Forgets exemplars: they may not have been stored.
+    pub(crate) fn forget_exemplars(&mut self) {
+        self.undated_exemplars.clear();
+    }
+
+    /// Notes the beginning of the counter of a line.
+    pub(crate) fn set_start(&mut self, slot: Slot, start: Start) {
+        self.starts.insert(slot.0, start);
     }
 
     /// Sets what became of a line.
@@ -264,6 +358,8 @@ impl Cache {
         let line = &mut self.lines[slot as usize];
         self.garbage += line.text_len as usize;
         (line.seen, line.tracked) = (0, 0);
+        self.starts.remove(&slot);
+        self.undated_exemplars.remove(&slot);
         self.free.push(slot);
     }
 

@@ -15,11 +15,6 @@ pub enum Error {
     /// The content type names no parser.
     #[error(transparent)]
     ContentType(#[from] NegotiationError),
-    /// The content type names a format that is not read.
-    #[error(
-        "the target answered in {0}, which is not supported yet; let scrape_protocols ask for PrometheusText0.0.4"
-    )]
-    Format(&'static str),
     /// The body breaks the format.
     #[error(transparent)]
     Parse(#[from] ParseError),
@@ -38,6 +33,9 @@ pub enum Error {
     /// More samples than the job allows.
     #[error("sample limit exceeded")]
     SampleLimit,
+    /// A native histogram with more buckets than the job allows, at the lowest resolution.
+    #[error("histogram bucket limit exceeded")]
+    BucketLimit,
     /// More targets than the job allows.
     #[error("target_limit exceeded (number of targets: {num_targets}, limit: {limit})")]
     TargetLimit {

@@ -45,11 +45,6 @@ pub trait Fetch: Send + Sync {
     fn fetch<'a>(&'a self, request: FetchRequest<'a>, body: &'a mut Vec<u8>) -> Fetching<'a>;
 }
 
-/// The formats that can be read.
-fn is_readable(protocol: ScrapeProtocol) -> bool {
-    format_of(protocol) == Format::Text
-}
-
 /// The parser of a protocol.
 pub(crate) fn format_of(protocol: ScrapeProtocol) -> Format {
     match protocol {
@@ -61,16 +56,11 @@ pub(crate) fn format_of(protocol: ScrapeProtocol) -> Format {
     }
 }
 
-/// The `Accept` header: protocols in the order of preference. Those that cannot be read are not asked for, unless the
-/// job wants no other: then the target's answer is refused with a clear error.
+/// The `Accept` header: protocols in the order of preference.
 fn accept(protocols: &[ScrapeProtocol], escaping: EscapingScheme) -> String {
-    let mut asked: Vec<_> = protocols.iter().copied().filter(|p| is_readable(*p)).collect();
-    if asked.is_empty() {
-        asked.extend(protocols);
-    }
     let escaping = escaping.as_str();
     let mut header = String::new();
-    for (index, protocol) in asked.iter().enumerate() {
+    for (index, protocol) in protocols.iter().enumerate() {
         let (media_type, escapes) = match protocol {
             ScrapeProtocol::PrometheusProto => (
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
@@ -93,7 +83,7 @@ fn accept(protocols: &[ScrapeProtocol], escaping: EscapingScheme) -> String {
         let quality = 6_usize.saturating_sub(index);
         header.extend([";q=0.", &quality.to_string(), ","]);
     }
-    let quality = 6_usize.saturating_sub(asked.len());
+    let quality = 6_usize.saturating_sub(protocols.len());
     header.extend(["*/*;q=0.", &quality.to_string()]);
     header
 }

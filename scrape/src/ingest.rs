@@ -1,19 +1,38 @@
 //! One body into one transaction: lines to columns, columns to the appender, markers for what vanished. Synchronous and
 //! without a clock: the loop says when it is. The steady state allocates nothing and takes no lock per sample.
+//! Reading a body is in `ingest::read`, columns in `ingest::rows`, exemplars in `ingest::exemplars`.
 
 use crate::cache::{Cache, Slot, State};
+use crate::histograms::HistogramLimits;
 use crate::metadata::MetadataCache;
 use crate::sample_labels::LabelRules;
 use crate::{Error, Result};
-use expfmt::labels::{LabelBuffer, split_series};
-use expfmt::{Entry, TextParser};
-use model::metadata::MetricType;
+use exemplars::Exemplars;
+use expfmt::labels::{Declared, LabelBuffer, split_series};
+use expfmt::{Format, ParseOptions};
+use model::histogram::Histogram;
 use model::relabel::Scratch;
 use model::{Labels, LabelsBuilder, STALE_NAN, SeriesRef};
-use storage::{Appender, FloatBatch, LabelBatch, RejectReason, Rejected};
+use read::Reading;
+use rows::{Column, Rows, When, fatal};
+use storage::{Appender, LabelBatch, RejectReason, Rejected};
 
-/// How far ahead of the clock a sample may be.
-const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
+mod exemplars;
+mod read;
+mod rows;
+
+/// What flags of the server change about samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// Type and unit of metrics become labels.
+    pub type_and_unit_labels: bool,
+    /// A start timestamp that is new becomes a sample of zero.
+    pub zero_samples: bool,
+    /// Start timestamps are stored with the samples.
+    pub start_timestamps: bool,
+    /// Counters without a start timestamp get one: when they were first seen, or just before a reset.
+    pub synthesise_starts: bool,
+}
 
 /// The settings of a loop that concern samples.
 #[derive(Clone, Debug)]
@@ -22,6 +41,9 @@ pub(crate) struct SampleRules {
     pub(crate) honor_timestamps: bool,
     pub(crate) track_timestamps_staleness: bool,
     pub(crate) sample_limit: u64,
+    pub(crate) parse: ParseOptions,
+    pub(crate) histograms: HistogramLimits,
+    pub(crate) features: Features,
 }
 
 /// What one body came to.
@@ -36,8 +58,11 @@ pub(crate) struct Counts {
     pub(crate) duplicates: u64,
     pub(crate) out_of_order: u64,
     pub(crate) out_of_bounds: u64,
+    pub(crate) out_of_order_exemplars: u64,
     /// Samples that were too many.
     pub(crate) over_limit: u64,
+    /// Histograms that had too many buckets.
+    pub(crate) over_bucket_limit: u64,
 }
 
 /// A line whose labels are still to be resolved.
@@ -47,50 +72,22 @@ struct NewSeries {
     labels: Labels,
 }
 
-/// The samples of a body, as columns; `refs` is filled when all series are known.
-#[derive(Debug, Default)]
-struct Rows {
-    slots: Vec<Slot>,
-    refs: Vec<SeriesRef>,
-    timestamps_ms: Vec<i64>,
-    values: Vec<f64>,
-    /// Rows whose timestamp the target gave; they may not be tracked. In order.
-    exposed: Vec<u32>,
-}
-
-impl Rows {
-    fn clear(&mut self) {
-        self.slots.clear();
-        self.refs.clear();
-        self.timestamps_ms.clear();
-        self.values.clear();
-        self.exposed.clear();
-    }
-}
-
 /// The memory of one target: caches and buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Ingest {
     cache: Cache,
     pub(crate) metadata: MetadataCache,
-    rows: Rows,
+    floats: Rows<f64>,
+    histograms: Rows<Histogram>,
+    /// Samples of zero where counters began; they come before all others.
+    zero_floats: Rows<f64>,
+    zero_histograms: Rows<Histogram>,
+    exemplars: Exemplars,
     new_series: Vec<NewSeries>,
-    rejected: Vec<Rejected>,
     vanished: Vec<(Slot, SeriesRef)>,
     exposed_labels: LabelBuffer,
     builder: LabelsBuilder,
     scratch: Scratch,
-}
-
-/// The state of reading one body.
-struct Reading<'a> {
-    rules: &'a SampleRules,
-    now_ms: i64,
-    max_ms: i64,
-    counts: Counts,
-    /// Samples counted against the limit.
-    num_limited: u64,
-    metric_type: MetricType,
 }
 
 impl Ingest {
@@ -99,25 +96,29 @@ impl Ingest {
     /// both cases.
     pub(crate) fn append(
         &mut self,
-        body: &[u8],
+        (format, body): (Format, &[u8]),
         now_ms: i64,
         rules: &SampleRules,
         appender: &mut dyn Appender,
     ) -> (Counts, Result<()>) {
-        let mut reading = Reading {
-            rules,
-            now_ms,
-            max_ms: now_ms.saturating_add(MAX_AHEAD_MS),
-            counts: Counts::default(),
-            num_limited: 0,
-            metric_type: MetricType::Unknown,
-        };
-        self.rows.clear();
+        let mut reading = Reading::new(rules, now_ms);
+        self.floats.clear();
+        self.histograms.clear();
+        self.zero_floats.clear();
+        self.zero_histograms.clear();
+        self.exemplars.clear();
         self.new_series.clear();
-        let read = self.read(body, &mut reading);
+        let read = self.read(format, body, &mut reading);
+        let mut counts = reading.counts;
         // Also after an error: the series read before it are not the ones that vanished.
-        let stored = self.store(rules, appender, &mut reading.counts);
-        let limit = if reading.counts.over_limit > 0 { Err(Error::SampleLimit) } else { Ok(()) };
+        let stored = self.store(rules, appender, &mut counts);
+        let limit = if counts.over_limit > 0 {
+            Err(Error::SampleLimit)
+        } else if counts.over_bucket_limit > 0 {
+            Err(Error::BucketLimit)
+        } else {
+            Ok(())
+        };
         let result = read
             .and(stored)
             .and(limit)
@@ -126,7 +127,7 @@ impl Ingest {
             self.cache.finish(true, self.metadata.len());
             self.metadata.finish(true);
         }
-        (reading.counts, result)
+        (counts, result)
     }
 
     /// Stages the markers of all series of the last scrape that this one did not read: after a scrape that failed, and
@@ -138,102 +139,10 @@ impl Ingest {
         appender: &mut dyn Appender,
     ) -> Result<bool> {
         let result = self.append_markers(now_ms, &rules.labels, appender);
+        self.cache.forget_exemplars();
         let forced = self.cache.finish(false, self.metadata.len());
         self.metadata.finish(false);
         result.map(|()| forced)
-    }
-
-    fn read(&mut self, body: &[u8], reading: &mut Reading<'_>) -> Result<()> {
-        let mut parser = TextParser::new(body);
-        loop {
-            if parser.at_comment() {
-                if let Some(line) = self.metadata.expected()
-                    && parser.skip_line(line)
-                {
-                    if let Some(metric_type) = self.metadata.see_expected() {
-                        reading.metric_type = metric_type;
-                    }
-                    continue;
-                }
-            } else if let Some((slot, text)) = self.cache.expected()
-                && let Some((value, timestamp_ms)) = parser.next_of(text)?
-            {
-                self.known_line(reading, slot, value, timestamp_ms);
-                continue;
-            }
-            let begin = parser.position();
-            match parser.next()? {
-                None => return Ok(()),
-                Some(Entry::Sample(sample)) => match self.cache.find(sample.series) {
-                    Some(slot) => {
-                        self.known_line(reading, slot, sample.value, sample.timestamp_ms);
-                    }
-                    None => self.new_line(reading, &sample)?,
-                },
-                Some(entry) => {
-                    if let Entry::Type { metric_type, .. } = entry {
-                        reading.metric_type = metric_type;
-                    }
-                    self.metadata
-                        .see(&entry, body.get(begin..parser.position()).unwrap_or_default());
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn known_line(
-        &mut self,
-        reading: &mut Reading<'_>,
-        slot: Slot,
-        value: f64,
-        timestamp_ms: Option<i64>,
-    ) {
-        reading.counts.scraped += 1;
-        let again = self.cache.see(slot);
-        if self.cache.state(slot) == State::Dropped {
-            return;
-        }
-        reading.counts.after_relabelling += 1;
-        let timestamp_ms = timestamp_ms.filter(|_| reading.rules.honor_timestamps);
-        if again && timestamp_ms.is_none() {
-            reading.counts.duplicates += 1;
-        } else if reading.admits(timestamp_ms) {
-            self.push_row(slot, reading.now_ms, value, timestamp_ms);
-        }
-    }
-
-    #[inline]
-    fn push_row(&mut self, slot: Slot, now_ms: i64, value: f64, timestamp_ms: Option<i64>) {
-        if timestamp_ms.is_some() {
-            self.rows.exposed.push(self.rows.slots.len() as u32);
-        }
-        self.rows.slots.push(slot);
-        self.rows.timestamps_ms.push(timestamp_ms.unwrap_or(now_ms));
-        self.rows.values.push(value);
-    }
-
-    #[cold]
-    fn new_line(&mut self, reading: &mut Reading<'_>, sample: &expfmt::Sample<'_>) -> Result<()> {
-        reading.counts.scraped += 1;
-        let metric_type = reading.metric_type;
-        split_series(sample.series, metric_type, &mut self.exposed_labels);
-        if !reading.rules.labels.apply(
-            &self.exposed_labels,
-            &mut self.builder,
-            &mut self.scratch,
-        )? {
-            self.cache.insert(sample.series, State::Dropped, metric_type);
-            return Ok(());
-        }
-        reading.counts.after_relabelling += 1;
-        let timestamp_ms = sample.timestamp_ms.filter(|_| reading.rules.honor_timestamps);
-        if reading.admits(timestamp_ms) {
-            let slot = self.cache.insert(sample.series, State::Pending, metric_type);
-            self.new_series.push(NewSeries { slot, labels: self.builder.labels() });
-            self.push_row(slot, reading.now_ms, sample.value, timestamp_ms);
-        }
-        Ok(())
     }
 
     /// Resolves new series, appends all rows, and notes what is there for the markers of the next scrape.
@@ -246,12 +155,31 @@ impl Ingest {
         let num_new = self.new_series.len() as u64;
         let new_series = std::mem::take(&mut self.new_series);
         self.resolve(new_series.iter().map(|new| (new.slot, &new.labels)), appender)?;
-        self.append_rows(&rules.labels, appender)?;
-        let num_refused = self.note_rejected(counts)?;
-        self.track(rules);
-        counts.series_added = num_new - self.forget_refused(&new_series, num_refused);
-        self.new_series = new_series;
+        self.append_zeros(&rules.labels, appender)?;
+        let mut floats = std::mem::take(&mut self.floats);
+        let mut histograms = std::mem::take(&mut self.histograms);
+        let appended = self
+            .append_rows(&mut floats, rules, appender, counts)
+            .and_then(|()| self.append_rows(&mut histograms, rules, appender, counts));
+        if appended.is_ok() {
+            let refused = self.forget_refused(&new_series, &floats, &histograms);
+            counts.series_added = num_new - refused;
+        }
+        (self.floats, self.histograms, self.new_series) = (floats, histograms, new_series);
+        appended?;
+        counts.out_of_order_exemplars = self.exemplars.append(&self.cache, appender)?;
         Ok(())
+    }
+
+    /// Samples of zero that the storage has no place for are of no consequence.
+    fn append_zeros(&mut self, rules: &LabelRules, appender: &mut dyn Appender) -> Result<()> {
+        let mut floats = std::mem::take(&mut self.zero_floats);
+        let mut histograms = std::mem::take(&mut self.zero_histograms);
+        let appended = self
+            .append_resolved(&mut floats, rules, appender)
+            .and_then(|()| self.append_resolved(&mut histograms, rules, appender));
+        (self.zero_floats, self.zero_histograms) = (floats, histograms);
+        appended
     }
 
     /// Asks the storage for the references of these lines.
@@ -270,10 +198,10 @@ impl Ingest {
             return Ok(());
         }
         let mut refs = Vec::with_capacity(slots.len());
-        self.rejected.clear();
-        appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut self.rejected)?;
-        if let Some(rejected) = self.rejected.first() {
-            return Err(Error::Rejected(rejected.reason.as_str()));
+        let mut rejected: Vec<Rejected> = Vec::new();
+        appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected)?;
+        if let Some(rejected) = rejected.first() {
+            return Err(fatal(rejected.reason));
         }
         for (&slot, series) in slots.iter().zip(refs) {
             let series = series.ok_or(Error::Rejected("series refused without a reason"))?;
@@ -283,41 +211,53 @@ impl Ingest {
     }
 
     /// Appends the rows; those of series that the storage forgot are resolved again and appended once more. Leaves in
-    /// `rejected` what was refused for good.
-    fn append_rows(&mut self, rules: &LabelRules, appender: &mut dyn Appender) -> Result<()> {
-        let Self { rows, cache, rejected, .. } = self;
-        for &slot in &rows.slots {
-            let State::Series(series) = cache.state(slot) else {
-                unreachable!("dropped lines have no rows and new ones are resolved")
-            };
-            rows.refs.push(series);
+    /// `rows` what was refused for good, in order.
+    fn append_resolved<V: Column>(
+        &mut self,
+        rows: &mut Rows<V>,
+        rules: &LabelRules,
+        appender: &mut dyn Appender,
+    ) -> Result<()> {
+        let unknown = rows.append(&self.cache, appender)?;
+        if !unknown.is_empty() {
+            let slots: Vec<Slot> = unknown.iter().map(|&row| rows.slots[row as usize]).collect();
+            self.resolve_again(&slots, rules, appender)?;
+            rows.append_again(&unknown, &self.cache, appender)?;
         }
-        rejected.clear();
-        let batch = FloatBatch::new(&rows.refs, &rows.timestamps_ms, &rows.values);
-        appender.append_floats(batch, rejected)?;
-        let is_unknown = |r: &&Rejected| r.reason == RejectReason::UnknownRef;
-        let unknown: Vec<u32> = rejected.iter().filter(is_unknown).map(|r| r.row).collect();
-        if unknown.is_empty() {
-            return Ok(());
+        rows.rejected.sort_unstable_by_key(|rejected| rejected.row);
+        Ok(())
+    }
+
+    /// Appends the rows, counts refused ones, and tracks the lines of those that were accepted and whose disappearance
+    /// means something.
+    fn append_rows<V: Column>(
+        &mut self,
+        rows: &mut Rows<V>,
+        rules: &SampleRules,
+        appender: &mut dyn Appender,
+        counts: &mut Counts,
+    ) -> Result<()> {
+        self.append_resolved(rows, &rules.labels, appender)?;
+        for rejected in &rows.rejected {
+            match rejected.reason {
+                RejectReason::OutOfOrder => counts.out_of_order += 1,
+                RejectReason::DuplicateTimestamp => counts.duplicates += 1,
+                RejectReason::OutOfBounds => counts.out_of_bounds += 1,
+                reason => {
+                    // Reading ends with this sample, so to speak.
+                    let later =
+                        (rows.slots.len() as u64).saturating_sub(u64::from(rejected.row) + 1);
+                    counts.scraped = counts.scraped.saturating_sub(later);
+                    counts.after_relabelling = counts.after_relabelling.saturating_sub(later + 1);
+                    return Err(fatal(reason));
+                }
+            }
         }
-        let mut refused = std::mem::take(rejected);
-        refused.retain(|r| r.reason != RejectReason::UnknownRef);
-        let slots: Vec<Slot> = unknown.iter().map(|&row| self.rows.slots[row as usize]).collect();
-        self.resolve_again(&slots, rules, appender)?;
-        let (mut refs, mut timestamps_ms, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        for (&row, &slot) in unknown.iter().zip(&slots) {
-            let State::Series(series) = self.cache.state(slot) else { continue };
-            refs.push(series);
-            timestamps_ms.push(self.rows.timestamps_ms[row as usize]);
-            values.push(self.rows.values[row as usize]);
+        for (slot, refused, exposed) in rows.outcomes() {
+            if !refused && (!exposed || rules.track_timestamps_staleness) {
+                self.cache.track(slot);
+            }
         }
-        self.rejected.clear();
-        let batch = FloatBatch::new(&refs, &timestamps_ms, &values);
-        appender.append_floats(batch, &mut self.rejected)?;
-        for rejected in &mut self.rejected {
-            rejected.row = unknown[rejected.row as usize];
-        }
-        self.rejected.append(&mut refused);
         Ok(())
     }
 
@@ -330,8 +270,9 @@ impl Ingest {
     ) -> Result<()> {
         let mut series = Vec::with_capacity(slots.len());
         for &slot in slots {
-            let metric_type = self.cache.metric_type(slot);
-            split_series(self.cache.text(slot), metric_type, &mut self.exposed_labels);
+            let (metric_type, unit, as_labels) = self.cache.declared(slot);
+            let declared = Declared { metric_type, unit, as_labels };
+            split_series(self.cache.text(slot), &declared, &mut self.exposed_labels);
             let kept = rules.apply(&self.exposed_labels, &mut self.builder, &mut self.scratch)?;
             assert!(kept, "a line with a series is not dropped by the same rules");
             series.push((slot, self.builder.labels()));
@@ -339,46 +280,22 @@ impl Ingest {
         self.resolve(series.iter().map(|(slot, labels)| (*slot, labels)), appender)
     }
 
-    /// Counts refused rows and makes them untracked. Returns how many there are.
-    fn note_rejected(&mut self, counts: &mut Counts) -> Result<usize> {
-        self.rejected.sort_unstable_by_key(|rejected| rejected.row);
-        for rejected in &self.rejected {
-            match rejected.reason {
-                RejectReason::OutOfOrder => counts.out_of_order += 1,
-                RejectReason::DuplicateTimestamp => counts.duplicates += 1,
-                RejectReason::OutOfBounds => counts.out_of_bounds += 1,
-                reason => return Err(Error::Rejected(reason.as_str())),
-            }
-        }
-        Ok(self.rejected.len())
-    }
-
-    /// Tracks the lines of all rows that were accepted and whose disappearance means something.
-    fn track(&mut self, rules: &SampleRules) {
-        let mut rejected = self.rejected.iter().map(|rejected| rejected.row).peekable();
-        let mut exposed = self.rows.exposed.iter().copied().peekable();
-        for (row, &slot) in self.rows.slots.iter().enumerate() {
-            let refused = rejected.next_if_eq(&(row as u32)).is_some();
-            let has_timestamp = exposed.next_if_eq(&(row as u32)).is_some();
-            if !refused && (!has_timestamp || rules.track_timestamps_staleness) {
-                self.cache.track(slot);
-            }
-        }
-    }
-
-    /// Removes new lines none of whose rows was accepted. Returns their number.
-    fn forget_refused(&mut self, new_series: &[NewSeries], num_refused: usize) -> u64 {
-        if num_refused == 0 || new_series.is_empty() {
+    /// Removes new lines all of whose rows were refused. Returns their number.
+    fn forget_refused(
+        &mut self,
+        new_series: &[NewSeries],
+        floats: &Rows<f64>,
+        histograms: &Rows<Histogram>,
+    ) -> u64 {
+        let any_refused = !floats.rejected.is_empty() || !histograms.rejected.is_empty();
+        if !any_refused || new_series.is_empty() {
             return 0;
         }
-        let mut rejected = self.rejected.iter().map(|rejected| rejected.row).peekable();
-        let mut accepted = model::hash::HashSet::default();
-        for (row, &slot) in self.rows.slots.iter().enumerate() {
-            if rejected.next_if_eq(&(row as u32)).is_none() {
-                accepted.insert(slot);
-            }
+        let mut accepted = model::hash::HashMap::default();
+        for (slot, refused, _) in floats.outcomes().chain(histograms.outcomes()) {
+            *accepted.entry(slot).or_insert(false) |= !refused;
         }
-        let refused = new_series.iter().filter(|new| !accepted.contains(&new.slot));
+        let refused = new_series.iter().filter(|new| accepted.get(&new.slot) == Some(&false));
         refused.map(|new| self.cache.remove(new.slot)).count() as u64
     }
 
@@ -396,35 +313,19 @@ impl Ingest {
         if vanished.is_empty() {
             return Ok(());
         }
-        self.rows.clear();
+        let mut markers = std::mem::take(&mut self.floats);
+        markers.clear();
+        let when = When { timestamp_ms: now_ms, exposed: false, start_ms: None };
         for &(slot, _) in &vanished {
-            self.push_row(slot, now_ms, STALE_NAN, None);
+            markers.push(slot, when, STALE_NAN);
         }
         self.vanished = vanished;
-        self.append_rows(rules, appender)?;
+        let appended = self.append_resolved(&mut markers, rules, appender);
         let harmless = [RejectReason::OutOfOrder, RejectReason::DuplicateTimestamp];
-        match self.rejected.iter().find(|rejected| !harmless.contains(&rejected.reason)) {
-            Some(rejected) => Err(Error::Rejected(rejected.reason.as_str())),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Reading<'_> {
-    /// Whether a sample may go to the storage: below the limit, not too far ahead.
-    #[inline]
-    fn admits(&mut self, timestamp_ms: Option<i64>) -> bool {
-        self.num_limited += 1;
-        let limit = self.rules.sample_limit;
-        if limit > 0 && self.num_limited > limit {
-            self.counts.over_limit += 1;
-            return false;
-        }
-        if timestamp_ms.is_some_and(|timestamp_ms| timestamp_ms > self.max_ms) {
-            self.counts.out_of_bounds += 1;
-            return false;
-        }
-        true
+        let harm = markers.rejected.iter().find(|r| !harmless.contains(&r.reason)).copied();
+        self.floats = markers;
+        appended?;
+        harm.map_or(Ok(()), |rejected| Err(fatal(rejected.reason)))
     }
 }
 

@@ -8,6 +8,7 @@ pub mod config;
 mod error;
 mod failure_log;
 mod fetch;
+mod histograms;
 mod ingest;
 mod limits;
 mod manager;
@@ -24,5 +25,6 @@ mod url;
 
 pub use error::{Error, Result};
 pub use fetch::{Fetch, FetchError, FetchRequest, Fetching, HttpFetch};
+pub use ingest::Features;
 pub use manager::{Clock, FetchFactory, Manager, ManagerOptions, http_fetch_factory};
 pub use status::{ActiveTarget, DroppedTarget, Health, PoolStatus, TargetMetadata};

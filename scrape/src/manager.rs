@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::config::{GlobalConfig, ScrapeConfig};
 use crate::fetch::{Fetch, HttpFetch};
+use crate::ingest::Features;
 use crate::metrics::ScrapeMetrics;
 use crate::pool::Pool;
 use crate::schedule::offset_seed;
@@ -42,6 +43,8 @@ pub struct ManagerOptions {
     /// Discovered targets are taken over at most this often, so that a flapping source does not restart loops all the
     /// time; Prometheus waits 5 s.
     pub discovery_reload_interval: Duration,
+    /// What flags change about samples.
+    pub features: Features,
 }
 
 impl fmt::Debug for ManagerOptions {
@@ -63,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) appendable: Arc<dyn Appendable>,
     pub(crate) metrics: ScrapeMetrics,
     pub(crate) fetch: FetchFactory,
+    pub(crate) features: Features,
     pub(crate) offset_seed: AtomicU64,
 }
 
@@ -94,6 +98,7 @@ impl Manager {
             appendable: options.appendable,
             metrics: ScrapeMetrics::new(&options.registry),
             fetch: options.fetch,
+            features: options.features,
             offset_seed: AtomicU64::new(offset_seed(&options.hostname, "{}")),
         });
         let inner = Arc::new(Inner {

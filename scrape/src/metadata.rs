@@ -3,7 +3,7 @@
 
 use ::metrics::Gauge;
 use expfmt::Entry;
-use expfmt::text::unescape_help;
+use expfmt::unescape_help;
 use model::hash::HashMap;
 use model::metadata::{Metadata, MetricType};
 use parking_lot::Mutex;
@@ -23,11 +23,13 @@ struct Family {
 
 /// A line of the last body.
 #[derive(Clone, Debug)]
-struct Line {
+pub(crate) struct Line {
     text: Box<[u8]>,
-    metric: Box<str>,
+    pub(crate) metric: Box<str>,
     /// Set if the line is a `# TYPE`.
-    metric_type: Option<MetricType>,
+    pub(crate) metric_type: Option<MetricType>,
+    /// Set if the line is a `# UNIT`.
+    pub(crate) unit: Option<Box<str>>,
 }
 
 /// The metadata of one target.
@@ -37,6 +39,8 @@ pub(crate) struct MetadataCache {
     lines: Vec<Line>,
     /// Lines of the body that is being read, once it differs from the last one.
     next_lines: Option<Vec<Line>>,
+    /// A line of which the text is not known yet.
+    seen_line: Option<Line>,
     expected: usize,
     scrape: u64,
     changed: bool,
@@ -60,14 +64,15 @@ impl MetadataCache {
         self.families.len()
     }
 
-    /// The text of the line that is expected next, its newline included, if it is a comment of the last body.
+    /// The text of the line that is expected next, its newline included, and the type it declares, if it is a comment of
+    /// the last body.
     #[inline]
-    pub(crate) fn expected(&self) -> Option<&[u8]> {
-        self.lines.get(self.expected).map(|line| &line.text[..])
+    pub(crate) fn expected(&self) -> Option<(&[u8], Option<MetricType>)> {
+        self.lines.get(self.expected).map(|line| (&line.text[..], line.metric_type))
     }
 
-    /// The line expected next was there. Returns the type it declares.
-    pub(crate) fn see_expected(&mut self) -> Option<MetricType> {
+    /// The line expected next was there. Returns it.
+    pub(crate) fn see_expected(&mut self) -> &Line {
         let line = &self.lines[self.expected];
         self.expected += 1;
         if let Some(family) = self.families.get_mut(&line.metric) {
@@ -76,41 +81,72 @@ impl MetadataCache {
         if let Some(next) = &mut self.next_lines {
             next.push(line.clone());
         }
-        line.metric_type
+        line
     }
 
-    /// A comment, type or help line other than the expected one; `text` is the whole of it.
-    pub(crate) fn see(&mut self, entry: &Entry<'_>, text: &[u8]) {
-        let (metric, metric_type) = match entry {
-            Entry::Type { metric, metric_type } => (*metric, Some(*metric_type)),
-            Entry::Help { metric, .. } => (*metric, None),
-            Entry::Comment(_) | Entry::Sample(_) => return,
+    /// An entry about a family.
+    pub(crate) fn see(&mut self, entry: &Entry<'_>) {
+        let (Entry::Type { metric, .. } | Entry::Help { metric, .. } | Entry::Unit { metric, .. }) =
+            *entry
+        else {
+            return;
         };
-        let metric: Box<str> = String::from_utf8_lossy(metric).into();
-        let family = self.families.entry(metric.clone()).or_insert_with(|| {
+        let metric = String::from_utf8_lossy(metric);
+        if !self.families.contains_key(&*metric) {
             self.changed = true;
-            Family { metadata: Metadata::default(), seen: 0 }
-        });
+            let family = Family { metadata: Metadata::default(), seen: 0 };
+            self.families.insert(metric.as_ref().into(), family);
+        }
+        let family = self.families.get_mut(&*metric).expect("it was just inserted");
         family.seen = self.scrape;
+        let metadata = &mut family.metadata;
         match entry {
-            Entry::Type { metric_type, .. } if family.metadata.metric_type != *metric_type => {
-                family.metadata.metric_type = *metric_type;
+            Entry::Type { metric_type, .. } if metadata.metric_type != *metric_type => {
+                metadata.metric_type = *metric_type;
                 self.changed = true;
             }
-            Entry::Help { help, .. } => {
-                let help = unescape_help(help);
-                if *family.metadata.help != *help {
-                    family.metadata.help = help.into();
+            Entry::Help { help, escapes, .. } => {
+                let help = unescape_help(help, *escapes);
+                if *metadata.help != *help {
+                    metadata.help = help.into();
                     self.changed = true;
                 }
             }
-            Entry::Type { .. } | Entry::Comment(_) | Entry::Sample(_) => {}
+            Entry::Unit { unit, .. } => {
+                let unit = String::from_utf8_lossy(unit);
+                if *metadata.unit != *unit {
+                    metadata.unit = unit.into();
+                    self.changed = true;
+                }
+            }
+            _ => {}
         }
+    }
+
+    /// A line about a family other than the expected one. [`MetadataCache::remember_line`] follows with its text.
+    pub(crate) fn see_line(&mut self, entry: &Entry<'_>) {
+        let (metric, metric_type, unit) = match *entry {
+            Entry::Type { metric, metric_type } => (metric, Some(metric_type), None),
+            Entry::Help { metric, .. } => (metric, None, None),
+            Entry::Unit { metric, unit } => (metric, None, Some(unit)),
+            _ => return,
+        };
+        self.see(entry);
+        let metric = String::from_utf8_lossy(metric).into();
+        let unit = unit.map(|unit| String::from_utf8_lossy(unit).into());
+        self.seen_line = Some(Line { text: Box::default(), metric, metric_type, unit });
+    }
+
+    /// The whole text of the line that was just seen.
+    pub(crate) fn remember_line(&mut self, text: &[u8]) {
+        let Some(mut line) = self.seen_line.take() else { return };
+        line.text = text.into();
         let expected = self.expected.min(self.lines.len());
+        // The body may have replaced the expected line or inserted this one before it.
+        let replaced = self.lines.get(expected).is_some_and(|other| other.metric == line.metric);
         let next = self.next_lines.get_or_insert_with(|| self.lines[..expected].to_vec());
-        next.push(Line { text: text.into(), metric, metric_type });
-        // The body may have replaced this line or inserted it: the line after next time's copy decides.
-        if self.lines.get(expected).is_some_and(|line| line.metric == next[next.len() - 1].metric) {
+        next.push(line);
+        if replaced {
             self.expected = expected + 1;
         }
     }

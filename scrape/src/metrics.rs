@@ -12,6 +12,8 @@ pub(crate) struct ScrapeMetrics {
     pub(crate) duplicate_timestamp: Counter,
     pub(crate) out_of_order: Counter,
     pub(crate) out_of_bounds: Counter,
+    pub(crate) out_of_order_exemplars: Counter,
+    pub(crate) exceeded_bucket_limit: Counter,
     pub(crate) cache_flush_forced: Counter,
     pub(crate) exceeded_label_limits: Counter,
     pub(crate) exceeded_target_limit: Counter,
@@ -55,6 +57,14 @@ impl ScrapeMetrics {
             out_of_bounds: counter(
                 "scrapes_sample_out_of_bounds_total",
                 "Samples rejected for a timestamp outside the accepted time.",
+            ),
+            out_of_order_exemplars: counter(
+                "scrapes_exemplar_out_of_order_total",
+                "Exemplars rejected for being older than the newest of their series.",
+            ),
+            exceeded_bucket_limit: counter(
+                "scrapes_exceeded_native_histogram_bucket_limit_total",
+                "Scrapes with a native histogram of too many buckets, which were rejected.",
             ),
             cache_flush_forced: counter(
                 "scrapes_cache_flush_forced_total",

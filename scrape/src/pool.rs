@@ -3,7 +3,8 @@
 use crate::config::ScrapeConfig;
 use crate::failure_log::FailureLog;
 use crate::fetch::Fetch;
-use crate::ingest::SampleRules;
+use crate::histograms::HistogramLimits;
+use crate::ingest::{Features, SampleRules};
 use crate::manager::Shared;
 use crate::sample_labels::LabelRules;
 use crate::scrape_loop::{Handover, LoopContext, Order, ScrapeLoop, fallback};
@@ -11,6 +12,7 @@ use crate::status::{DroppedTarget, PoolStatus, TargetMetadata};
 use crate::target::{Discovered, Target, TargetState, build};
 use crate::{Error, Result};
 use discovery::TargetGroup;
+use expfmt::ParseOptions;
 use metrics::Stopwatch;
 use model::hash::HashMap;
 use model::relabel::Scratch;
@@ -173,7 +175,7 @@ impl Pool {
         };
         let hash = target.hash;
         let target = Arc::new(target);
-        let rules = Arc::new(sample_rules(&self.config, &target.labels));
+        let rules = Arc::new(sample_rules(&self.config, &target, self.shared.features));
         let scrape_loop = ScrapeLoop::new(
             Arc::clone(&self.context),
             Arc::clone(&target),
@@ -266,10 +268,10 @@ fn context(
     }))
 }
 
-fn sample_rules(config: &ScrapeConfig, target_labels: &Labels) -> SampleRules {
+fn sample_rules(config: &ScrapeConfig, target: &Target, features: Features) -> SampleRules {
     SampleRules {
         labels: LabelRules {
-            target_labels: target_labels.clone(),
+            target_labels: target.labels.clone(),
             honor_labels: config.honor_labels,
             metric_relabel: Arc::clone(&config.metric_relabel_configs),
             validation_scheme: config.metric_name_validation_scheme,
@@ -278,6 +280,14 @@ fn sample_rules(config: &ScrapeConfig, target_labels: &Labels) -> SampleRules {
         honor_timestamps: config.honor_timestamps,
         track_timestamps_staleness: config.track_timestamps_staleness,
         sample_limit: config.limits.sample_limit,
+        parse: ParseOptions {
+            start_timestamps: features.zero_samples || features.start_timestamps,
+            convert_classic: target.histograms.convert,
+            keep_classic: target.histograms.classic,
+            ignore_native: !target.histograms.native,
+        },
+        histograms: HistogramLimits::new(config),
+        features,
     }
 }
 

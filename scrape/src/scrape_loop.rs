@@ -172,14 +172,18 @@ impl ScrapeLoop {
                 log.write(timestamp_ms, &self.target.url, &error.to_string()).await;
             }
         }
+        let (format, mut failure) = match fetched {
+            Ok(format) => (format, None),
+            Err(error) => (Format::Text, Some(error)),
+        };
         let mut job = IngestJob {
+            format,
             ingest: std::mem::take(&mut self.ingest),
             body: std::mem::take(&mut self.body),
             rules: Arc::clone(&self.rules),
             context: Arc::clone(&self.context),
             timestamp_ms,
         };
-        let mut failure = fetched.err();
         let large = job.body.len() >= LARGE_BODY_BYTES;
         let (counts, mut appender) = if large {
             let run = tokio::task::spawn_blocking(move || {
@@ -214,8 +218,8 @@ impl ScrapeLoop {
         self.show(timestamp_ms, report.duration_seconds, failure);
     }
 
-    /// Gets the body and checks that it can be read.
-    async fn fetch(&mut self) -> Result<()> {
+    /// Gets the body and finds out how to read it.
+    async fn fetch(&mut self) -> Result<Format> {
         let num_targets = self.context.num_targets.load(Ordering::Relaxed);
         let limit = self.context.target_limit;
         if limit > 0 && num_targets as u64 > limit {
@@ -228,13 +232,9 @@ impl ScrapeLoop {
         };
         let content_type = self.context.fetch.fetch(request, &mut self.body).await?;
         if self.body.is_empty() {
-            return Ok(());
+            return Ok(Format::Text);
         }
-        match negotiate(&content_type, self.context.fallback) {
-            Ok((Format::Text, _)) => Ok(()),
-            Ok((format, _)) => Err(Error::Format(format.media_type())),
-            Err(error) => Err(error.into()),
-        }
+        Ok(negotiate(&content_type, self.context.fallback)?.0)
     }
 
     fn show(&self, begin_ms: i64, duration_seconds: f64, failure: Option<Error>) {
@@ -286,6 +286,7 @@ async fn aborted(orders: &mut watch::Receiver<Order>) {
 
 /// The part of a scrape that needs neither network nor waiting.
 struct IngestJob {
+    format: Format,
     ingest: Box<Ingest>,
     body: Vec<u8>,
     rules: Arc<SampleRules>,
@@ -300,8 +301,9 @@ impl IngestJob {
         let mut appender = self.context.appendable.appender(self.timestamp_ms);
         let mut counts = Counts::default();
         if !self.body.is_empty() {
+            let body = (self.format, &self.body[..]);
             let (read, result) =
-                self.ingest.append(&self.body, self.timestamp_ms, &self.rules, &mut *appender);
+                self.ingest.append(body, self.timestamp_ms, &self.rules, &mut *appender);
             counts = read;
             self.count(&counts, result.as_ref().err());
             let Err(error) = result else { return (counts, appender) };
@@ -326,6 +328,7 @@ impl IngestJob {
             (&metrics.duplicate_timestamp, counts.duplicates),
             (&metrics.out_of_order, counts.out_of_order),
             (&metrics.out_of_bounds, counts.out_of_bounds),
+            (&metrics.out_of_order_exemplars, counts.out_of_order_exemplars),
         ] {
             if number > 0 {
                 counter.add(number as f64);
@@ -333,6 +336,9 @@ impl IngestJob {
         }
         if counts.over_limit > 0 {
             metrics.exceeded_sample_limit.inc();
+        }
+        if counts.over_bucket_limit > 0 {
+            metrics.exceeded_bucket_limit.inc();
         }
         if matches!(error, Some(Error::LabelLimit(_))) {
             metrics.exceeded_label_limits.inc();

@@ -23,6 +23,8 @@ pub(crate) enum TargetError {
     BadAddress(String),
     #[error("error parsing scrape {which}: {source}")]
     BadDuration { which: &'static str, source: duration::DurationError },
+    #[error("error parsing scrape {which}: {text:?} is neither true nor false")]
+    BadBool { which: &'static str, text: String },
     #[error("scrape {0} cannot be 0")]
     ZeroDuration(&'static str),
     #[error("scrape timeout cannot be greater than scrape interval ({timeout:?} > {interval:?})")]
@@ -37,6 +39,16 @@ pub(crate) enum Discovered {
     Dropped(Labels),
 }
 
+/// Which forms of histograms are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HistogramForms {
+    pub(crate) native: bool,
+    /// Classic ones beside native or converted ones.
+    pub(crate) classic: bool,
+    /// Classic ones become ones with custom buckets.
+    pub(crate) convert: bool,
+}
+
 /// What to scrape, under which labels.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -49,6 +61,8 @@ pub(crate) struct Target {
     pub(crate) unix_socket: Option<Box<str>>,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
+    /// What of its histograms is stored.
+    pub(crate) histograms: HistogramForms,
     /// Identity within the job.
     pub(crate) hash: u64,
 }
@@ -111,6 +125,28 @@ fn parse_duration(text: &str, which: &'static str) -> Result<Duration, TargetErr
     }
 }
 
+/// A truth value in any of Go's spellings.
+fn parse_bool(
+    labels: &LabelsBuilder,
+    label: &str,
+    which: &'static str,
+) -> Result<bool, TargetError> {
+    match labels.get(label) {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        text => Err(TargetError::BadBool { which, text: text.to_owned() }),
+    }
+}
+
+fn histogram_forms(labels: &LabelsBuilder) -> Result<HistogramForms, TargetError> {
+    let parse = |label, which| parse_bool(labels, label, which);
+    Ok(HistogramForms {
+        native: parse("__scrape_native_histograms__", "native histograms")?,
+        classic: parse("__always_scrape_classic_histograms__", "classic histograms")?,
+        convert: parse("__convert_classic_histograms_to_nhcb__", "conversion of histograms")?,
+    })
+}
+
 /// Builds the target of discovered labels, `target` before `group`.
 pub(crate) fn build(
     config: &ScrapeConfig,
@@ -140,6 +176,7 @@ pub(crate) fn build(
             interval: interval_text,
         });
     }
+    let histograms = histogram_forms(builder)?;
     builder.retain(|name, _| !name.starts_with("__meta_"));
     if builder.get("instance").is_empty() {
         builder.set("instance", &address);
@@ -151,7 +188,8 @@ pub(crate) fn build(
     builder.retain(|name, _| !name.starts_with("__"));
     let labels = builder.labels();
     let url = url.into();
-    let target = Target { discovered_labels, labels, url, unix_socket, interval, timeout, hash };
+    let target =
+        Target { discovered_labels, labels, url, unix_socket, interval, timeout, histograms, hash };
     Ok(Discovered::Target(Box::new(target)))
 }
 

@@ -141,6 +141,7 @@ fn target_url(
         hostname: "host".into(),
         fetch: scrape::http_fetch_factory("Prometheus/"),
         discovery_reload_interval: Duration::from_secs(5),
+        features: scrape::Features::default(),
     };
     let manager = scrape::Manager::new(options, groups);
     let context = cli::config::Context::new(&|_| None);

@@ -29,6 +29,8 @@ pub struct Features {
     pub zero_samples: bool,
     /// Start timestamps are stored.
     pub start_timestamps: bool,
+    /// Counters without a start timestamp get one.
+    pub synthesise_starts: bool,
     /// Deltas of OTLP are stored as they are.
     pub otlp_native_delta: bool,
     /// Metadata is logged with the samples.
@@ -46,7 +48,6 @@ const INERT: &[&str] = &[
     "old-ui",
     "otlp-deltatocumulative",
     "search-api",
-    "st-synthesis",
     "use-start-timestamps",
     "use-uncached-io",
 ];
@@ -68,6 +69,7 @@ impl Features {
             "type-and-unit-labels" => Some(&mut self.type_and_unit_labels),
             "created-timestamp-zero-ingestion" => Some(&mut self.zero_samples),
             "st-storage" => Some(&mut self.start_timestamps),
+            "st-synthesis" => Some(&mut self.synthesise_starts),
             "otlp-native-delta-ingestion" => Some(&mut self.otlp_native_delta),
             "metadata-wal-records" => Some(&mut self.metadata_records),
             "auto-reload-config" => Some(&mut self.auto_reload),

@@ -59,7 +59,8 @@ impl<'a> Key<'a> {
         };
         out.extend_from_slice(&[MARK, tag]);
         out.extend_from_slice(&f64::to_le_bytes(value));
-        let length = u32::try_from(name.len() + suffix.len()).expect("a body is shorter than 4 GiB");
+        let length =
+            u32::try_from(name.len() + suffix.len()).expect("a body is shorter than 4 GiB");
         out.extend_from_slice(&length.to_le_bytes());
         out.extend_from_slice(name);
         out.extend_from_slice(suffix.as_bytes());

@@ -52,8 +52,23 @@ fn a_family_without_start_timestamps_is_looked_through_once() {
 }
 
 const PIECES: &[&[u8]] = &[
-    b"a", b"{", b"}", b"\"", b"=", b",", b"\\", b" ", b"1", b"\n", b"# EOF", b" # {", b"# TYPE a counter\n",
-    b"a_created", b"a{b=\"c\"} 1\n", b"\xff", b"\0",
+    b"a",
+    b"{",
+    b"}",
+    b"\"",
+    b"=",
+    b",",
+    b"\\",
+    b" ",
+    b"1",
+    b"\n",
+    b"# EOF",
+    b" # {",
+    b"# TYPE a counter\n",
+    b"a_created",
+    b"a{b=\"c\"} 1\n",
+    b"\xff",
+    b"\0",
 ];
 
 proptest! {

@@ -2,9 +2,7 @@
 
 use super::message::{Metric, Side};
 use crate::classic::{compact, deltas};
-use model::histogram::{
-    CounterResetHint, FloatHistogram, Histogram, IntHistogram, Layout, Span,
-};
+use model::histogram::{CounterResetHint, FloatHistogram, Histogram, IntHistogram, Layout, Span};
 use std::sync::Arc;
 
 /// The histogram of `metric`, empty buckets left out; the error says which side does not fit its spans.

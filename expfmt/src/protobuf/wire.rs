@@ -161,7 +161,8 @@ impl<'a> Fields<'a> {
         let mut depth = 0_usize;
         while !self.rest.is_empty() {
             let tag = self.varint()?;
-            let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number));
+            let number =
+                u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number));
             let number = number.ok_or(WireError::Number(tag >> 3))?;
             let value = match tag & 7 {
                 0 => Value::Varint(self.varint()?),

@@ -22,7 +22,7 @@ fn scrape(cache: &mut Cache, body: &[&str], success: bool) -> Vec<String> {
                 // The number in a name is its series: several texts may share one.
                 let digits: String = text.chars().filter(char::is_ascii_digit).collect();
                 let state = series(digits.parse().expect("a number"));
-                cache.insert(text.as_bytes(), state, MetricType::Unknown)
+                cache.insert(text.as_bytes(), state, MetricType::Unknown, None)
             }
         };
         cache.track(slot);
@@ -88,7 +88,7 @@ fn failing_bodies_that_grow_the_cache_flush_it() {
     let mut cache = Cache::default();
     scrape(&mut cache, &["a1"], true);
     for number in 0..1200 {
-        cache.insert(format!("new_{number}").as_bytes(), State::Dropped, MetricType::Unknown);
+        cache.insert(format!("new_{number}").as_bytes(), State::Dropped, MetricType::Unknown, None);
     }
     assert!(cache.finish(false, 0));
     assert!(cache.find(b"a1").is_none());

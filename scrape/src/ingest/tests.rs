@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::config::Limits;
+use expfmt::Place;
 use model::validate::NameValidation;
 use std::sync::Arc;
+use storage::FloatBatch;
 
 /// Gives out references and forgets them on demand.
 #[derive(Default)]
@@ -61,19 +63,22 @@ fn rules() -> SampleRules {
         honor_timestamps: true,
         track_timestamps_staleness: false,
         sample_limit: 0,
+        parse: ParseOptions::default(),
+        histograms: HistogramLimits::default(),
+        features: Features::default(),
     }
 }
 
 #[test]
 fn series_that_the_storage_forgot_are_resolved_again() {
     let (mut ingest, rules, mut storage) = (Ingest::default(), rules(), Forgetful::default());
-    let body = b"# TYPE h histogram\nh_bucket{le=\"1\"} 1\nb 2\n";
-    let (counts, result) = ingest.append(body, 1000, &rules, &mut &mut storage);
+    let body: &[u8] = b"# TYPE h histogram\nh_bucket{le=\"1\"} 1\nb 2\n";
+    let (counts, result) = ingest.append((Format::Text, body), 1000, &rules, &mut &mut storage);
     result.expect("a good body");
     assert_eq!((counts.scraped, counts.series_added), (2, 2));
     storage.forgotten = 1;
     storage.rows.clear();
-    let (counts, result) = ingest.append(body, 2000, &rules, &mut &mut storage);
+    let (counts, result) = ingest.append((Format::Text, body), 2000, &rules, &mut &mut storage);
     result.expect("a good body");
     assert_eq!((counts.scraped, counts.series_added), (2, 0));
     assert_eq!(storage.rows, [(2, 2000, 2.0), (3, 2000, 1.0)]);
@@ -81,7 +86,7 @@ fn series_that_the_storage_forgot_are_resolved_again() {
     // The marker of a series that is forgotten once more is resolved as well.
     storage.forgotten = 3;
     storage.rows.clear();
-    let (_, result) = ingest.append(b"b 3\n", 3000, &rules, &mut &mut storage);
+    let (_, result) = ingest.append((Format::Text, b"b 3\n"), 3000, &rules, &mut &mut storage);
     result.expect("a good body");
     let marker = storage.rows.last().expect("a marker");
     assert_eq!((storage.known[marker.0 as usize - 1].get("le"), marker.1), (Some("1.0"), 3000));
@@ -91,9 +96,15 @@ fn series_that_the_storage_forgot_are_resolved_again() {
 #[test]
 fn a_broken_body_leaves_markers_for_what_it_did_not_reach() {
     let (mut ingest, rules, mut storage) = (Ingest::default(), rules(), Forgetful::default());
-    ingest.append(b"a 1\nb 1\n", 1000, &rules, &mut &mut storage).1.expect("a good body");
-    let (counts, result) = ingest.append(b"a 2\n{\nb 2\n", 2000, &rules, &mut &mut storage);
-    assert!(matches!(result, Err(Error::Parse(error)) if error.line == 2));
+    ingest
+        .append((Format::Text, b"a 1\nb 1\n"), 1000, &rules, &mut &mut storage)
+        .1
+        .expect("a good body");
+    let (counts, result) =
+        ingest.append((Format::Text, b"a 2\n{\nb 2\n"), 2000, &rules, &mut &mut storage);
+    assert!(
+        matches!(result, Err(Error::Parse(error)) if matches!(error.place, Place::Text { line: 2, .. }))
+    );
     assert_eq!(counts.scraped, 1);
     storage.rows.clear();
     ingest.append_nothing(2000, &rules, &mut &mut storage).expect("markers");

@@ -1,22 +1,23 @@
 //! What `metadata` promises, case by case.
 
 use super::*;
-use expfmt::TextParser;
+use expfmt::{Parser as _, TextParser};
 
 fn scrape(cache: &mut MetadataCache, body: &str) -> usize {
     let mut parser = TextParser::new(body.as_bytes());
     let mut recognised = 0;
     loop {
-        if let Some(line) = cache.expected()
-            && parser.skip_line(line)
+        if let Some((line, metric_type)) = cache.expected()
+            && parser.skip_line(line, metric_type)
         {
             cache.see_expected();
             recognised += 1;
             continue;
         }
         let begin = parser.position();
-        let Some(entry) = parser.next().expect("a good body") else { break };
-        cache.see(&entry, &body.as_bytes()[begin..parser.position()]);
+        let Some(entry) = parser.next_entry().expect("a good body") else { break };
+        cache.see_line(&entry);
+        cache.remember_line(&body.as_bytes()[begin..parser.position()]);
     }
     cache.finish(true);
     recognised

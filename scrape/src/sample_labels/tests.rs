@@ -1,8 +1,7 @@
 //! What `sample_labels` promises, case by case.
 
 use super::*;
-use expfmt::labels::split_series;
-use model::metadata::MetricType;
+use expfmt::labels::{Declared, split_series};
 
 fn rules(honor_labels: bool, target_labels: &[(&str, &str)]) -> LabelRules {
     LabelRules {
@@ -16,7 +15,7 @@ fn rules(honor_labels: bool, target_labels: &[(&str, &str)]) -> LabelRules {
 
 fn apply(rules: &LabelRules, series: &str) -> Result<String> {
     let (mut exposed, mut builder) = (LabelBuffer::default(), LabelsBuilder::new());
-    split_series(series.as_bytes(), MetricType::Unknown, &mut exposed);
+    split_series(series.as_bytes(), &Declared::default(), &mut exposed);
     rules.apply(&exposed, &mut builder, &mut Scratch::default())?;
     Ok(builder.labels().to_string())
 }

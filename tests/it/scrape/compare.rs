@@ -1,8 +1,9 @@
 //! A replay against the record: series sample by sample, targets, metadata, metrics.
 
 use super::Outcome;
-use super::storage::Samples;
-use model::{Labels, METRIC_NAME, STALE_NAN_BITS};
+use super::storage::{Sample, Samples};
+use model::histogram::{Histogram, HistogramView, Span};
+use model::{Labels, METRIC_NAME};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub(super) fn compare(
     series(line, outcome, is_beginning || is_open_ended(line["name"].as_str().expect("a name")))?;
     let varies =
         |what: &str| line["varies"].as_array().is_some_and(|list| list.iter().any(|v| v == what));
+    exemplars(line, outcome)?;
     if !varies("targets") {
         targets(line, outcome)?;
     }
@@ -43,8 +45,8 @@ fn target_of(labels: &Labels) -> Labels {
 fn scrape_times(ours: &BTreeMap<Labels, Samples>) -> BTreeMap<Labels, Vec<i64>> {
     let ups = ours.iter().filter(|(labels, _)| labels.get(METRIC_NAME) == Some("up"));
     ups.map(|(labels, samples)| {
-        let scrapes = samples.iter().filter(|(_, bits)| *bits != STALE_NAN_BITS);
-        (target_of(labels), scrapes.map(|(timestamp_ms, _)| *timestamp_ms).collect())
+        let scrapes = samples.iter().filter(|sample| !sample.is_stale());
+        (target_of(labels), scrapes.map(|sample| sample.timestamp_ms).collect())
     })
     .collect()
 }
@@ -65,48 +67,118 @@ fn scrapes_of<'a>(labels: &Labels, times: &'a BTreeMap<Labels, Vec<i64>>) -> &'a
     found.map_or(&[], |(_, scrapes)| scrapes)
 }
 
+/// Whether a recorded time is this one.
+fn is_time(when: &Value, timestamp_ms: i64, scrapes: &[i64], outcome: &Outcome) -> bool {
+    let Some(text) = when.as_str() else {
+        return scrapes.get(when.as_u64().expect("a number") as usize) == Some(&timestamp_ms);
+    };
+    let number = |text: &str| text.parse::<i64>().expect("a number");
+    if let Some(intervals) = text.strip_prefix('~') {
+        let first = scrapes.first().copied().unwrap_or_default();
+        let interval_ms = outcome
+            .pools
+            .first()
+            .and_then(|pool| pool.active.first())
+            .map_or(1000, |t| t.scrape_interval_ms);
+        (first + number(intervals) * interval_ms as i64 - timestamp_ms).abs() <= 120
+    } else if let Some(offset) = text.strip_prefix('T') {
+        outcome.base_ms + if offset.is_empty() { 0 } else { number(offset) } == timestamp_ms
+    } else if let Some(scrape) = text.strip_suffix("-1ms") {
+        scrapes.get(number(scrape) as usize) == Some(&(timestamp_ms + 1))
+    } else {
+        text.strip_prefix("abs ").map(number) == Some(timestamp_ms)
+    }
+}
+
+fn spans(spans: &[Span]) -> Value {
+    spans.iter().map(|span| json!([span.offset, span.length])).collect()
+}
+
+/// Whether a histogram is the recorded one; hints are what the storage makes of them.
+fn is_histogram(recorded: &Value, ours: &Histogram) -> bool {
+    let float = ours.to_float();
+    let HistogramView { layout, zero_count, count, sum, positive, negative, .. } = float.view();
+    let numbers = |values: &[f64]| -> Vec<Value> { values.iter().map(|&v| json!(v)).collect() };
+    let same = |name: &str, ours: &[Value]| {
+        let list = recorded[name].as_array().cloned().unwrap_or_default();
+        list.len() == ours.len() && list.iter().zip(ours).all(|(a, b)| a.as_f64() == b.as_f64())
+    };
+    let same_spans =
+        |name: &str, ours: &[Span]| spans(ours) == recorded.get(name).cloned().unwrap_or(json!([]));
+    let number = |name: &str| recorded[name].as_f64().unwrap_or(0.0);
+    let sum_bits = format!("{:016x}", sum.to_bits());
+    let same_sum = recorded["sum"] == sum_bits
+        || (sum.is_nan() && recorded["sum"].as_str().is_some_and(|s| s.starts_with("7ff8")));
+    (recorded["int"] == true) == matches!(ours, Histogram::Int(_))
+        && number("schema") == f64::from(layout.schema)
+        && number("count") == count
+        && number("zero_count") == zero_count
+        && number("zero_threshold") == layout.zero_threshold
+        && same("pbuckets", &numbers(positive))
+        && same("nbuckets", &numbers(negative))
+        && same("custom_values", &numbers(&layout.custom_values))
+        && same_spans("pspans", &layout.positive_spans)
+        && same_spans("nspans", &layout.negative_spans)
+        && same_sum
+}
+
 /// Whether our sample is the recorded one.
-fn is_sample(recorded: &Value, ours: (i64, u64), scrapes: &[i64], outcome: &Outcome) -> bool {
-    let (timestamp_ms, bits) = ours;
-    let when = &recorded[0];
-    let time_agrees = match when.as_str() {
-        None => scrapes.get(when.as_u64().expect("a number") as usize) == Some(&timestamp_ms),
-        Some(text) => {
-            let number = |text: &str| text.parse::<i64>().expect("a number");
-            if let Some(intervals) = text.strip_prefix('~') {
-                let first = scrapes.first().copied().unwrap_or_default();
-                let interval_ms = outcome
-                    .pools
-                    .first()
-                    .and_then(|pool| pool.active.first())
-                    .map_or(1000, |t| t.scrape_interval_ms);
-                (first + number(intervals) * interval_ms as i64 - timestamp_ms).abs() <= 120
-            } else if let Some(offset) = text.strip_prefix('T') {
-                outcome.base_ms + if offset.is_empty() { 0 } else { number(offset) } == timestamp_ms
-            } else {
-                text.strip_prefix("abs ").map(number) == Some(timestamp_ms)
-            }
+fn is_sample(recorded: &Value, ours: &Sample, scrapes: &[i64], outcome: &Outcome) -> bool {
+    let start_agrees = match recorded.get(2) {
+        Some(start) => is_time(start, ours.start_ms, scrapes, outcome),
+        // The original's chunks of histograms do not keep all of them.
+        None => ours.start_ms == 0 || ours.histogram.is_some(),
+    };
+    start_agrees
+        && is_time(&recorded[0], ours.timestamp_ms, scrapes, outcome)
+        && is_value(&recorded[1], ours, outcome)
+}
+
+fn is_value(recorded: &Value, ours: &Sample, outcome: &Outcome) -> bool {
+    let kind = match &ours.histogram {
+        None => "stale",
+        Some(Histogram::Int(_)) => "stale_h",
+        Some(Histogram::Float(_)) => "stale_fh",
+    };
+    if ours.is_stale() {
+        return recorded == kind;
+    }
+    let Some(value) = recorded.as_str() else {
+        return ours.histogram.as_ref().is_some_and(|ours| is_histogram(recorded, ours));
+    };
+    if ours.histogram.is_some() {
+        return false;
+    }
+    let bits = ours.bits;
+    if value == "*" {
+        return true;
+    }
+    match value.strip_prefix('S') {
+        Some(offset) => {
+            let seconds = (outcome.base_ms + offset.parse::<i64>().unwrap_or(0)) as f64 / 1000.0;
+            bits == seconds.to_bits()
         }
-    };
-    let value = recorded[1].as_str().unwrap_or_default();
-    let value_agrees = match value {
-        "*" => true,
-        "stale" => bits == STALE_NAN_BITS,
-        _ => match value.strip_prefix('S') {
-            Some(offset) => {
-                let seconds =
-                    (outcome.base_ms + offset.parse::<i64>().unwrap_or(0)) as f64 / 1000.0;
-                bits == seconds.to_bits()
-            }
-            None => {
-                value == format!("{bits:016x}")
-                    || (value.starts_with("7ff8")
-                        && f64::from_bits(bits).is_nan()
-                        && bits != STALE_NAN_BITS)
-            }
-        },
-    };
-    time_agrees && value_agrees
+        None => {
+            value == format!("{bits:016x}")
+                || (value.starts_with("7ff8") && f64::from_bits(bits).is_nan())
+        }
+    }
+}
+
+/// Whether the recorded exemplars are ours, in order.
+fn exemplars(line: &Value, outcome: &Outcome) -> Result<(), Difference> {
+    let ours = outcome.storage.exemplars();
+    let times = scrape_times(&outcome.storage.series());
+    let recorded = line["result"]["exemplars"].as_array().cloned().unwrap_or_default();
+    let same = ours.len() == recorded.len()
+        && ours.iter().zip(&recorded).all(|(ours, recorded)| {
+            let scrapes = scrapes_of(&ours.series, &times);
+            labels_of(&recorded["series"]) == ours.series
+                && labels_of(&recorded["labels"]) == ours.labels
+                && is_time(&recorded["t"], ours.timestamp_ms, scrapes, outcome)
+                && recorded["v"] == format!("{:016x}", ours.bits)
+        });
+    if same { Ok(()) } else { Err(format!("exemplars {ours:?}, recorded {recorded:?}")) }
 }
 
 fn series(line: &Value, outcome: &Outcome, is_beginning: bool) -> Result<(), Difference> {
@@ -126,11 +198,15 @@ fn series(line: &Value, outcome: &Outcome, is_beginning: bool) -> Result<(), Dif
             && have
                 .iter()
                 .zip(samples)
-                .all(|(&ours, recorded)| is_sample(recorded, ours, scrapes, outcome));
+                .all(|(ours, recorded)| is_sample(recorded, ours, scrapes, outcome));
         if !same {
             let shown: Vec<String> = have
                 .iter()
-                .map(|(t, bits)| format!("{} {bits:016x}", t - outcome.base_ms))
+                .map(|s| {
+                    let (t, bits, start_ms) =
+                        (s.timestamp_ms - outcome.base_ms, s.bits, s.start_ms);
+                    format!("{t} {bits:016x} {start_ms} {:?}", s.histogram)
+                })
                 .collect();
             return Err(format!(
                 "{labels} has {shown:?}, recorded {}, scrapes {:?}",
@@ -141,7 +217,7 @@ fn series(line: &Value, outcome: &Outcome, is_beginning: bool) -> Result<(), Dif
     }
     let mut others = ours.into_iter().filter(|(labels, samples)| {
         let scrapes = scrapes_of(labels, &times);
-        !is_beginning || Some(&samples[0].0) == scrapes.first()
+        !is_beginning || Some(&samples[0].timestamp_ms) == scrapes.first()
     });
     match others.next() {
         Some((labels, samples)) => Err(format!("series {labels} is not recorded: {samples:?}")),

@@ -26,7 +26,9 @@ pub(super) struct Scenario {
     first_address: String,
     /// How long after `T` the first target is scraped first.
     lead_ms: i64,
-    has_flags: bool,
+    /// The features that flags switched on.
+    pub(super) features: Vec<String>,
+    has_window: bool,
 }
 
 impl Scenario {
@@ -57,26 +59,25 @@ impl Scenario {
             answers,
             actions: line["actions"].as_array().cloned().unwrap_or_default(),
             lead_ms: line["t0_minus_T_ms"].as_i64().unwrap_or(0),
-            has_flags: line.get("flags").is_some(),
+            features: line["flags"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|flag| flag.as_str()?.strip_prefix("--enable-feature="))
+                .flat_map(|list| list.split(',').map(str::to_owned))
+                .collect(),
+            has_window: text(&line["config"]).contains("out_of_order_time_window"),
         }
     }
 
-    /// Whether it is about formats or features other than plain text.
-    pub(super) fn needs_more_than_text(&self) -> bool {
-        let other = |answer: &Value| {
-            let content_type = answer["content_type"].as_str().unwrap_or_default();
-            content_type.starts_with("application/openmetrics") || content_type.contains("protobuf")
-        };
-        let settings = [
-            "nhcb: true",
-            "out_of_order_time_window",
-            "OpenMetrics",
-            "PrometheusProto",
-            "__convert_classic",
-        ];
-        self.has_flags
-            || self.answers.values().flatten().any(other)
-            || settings.iter().any(|setting| self.config.contains(setting))
+    /// Whether a feature is on.
+    pub(super) fn has(&self, feature: &str) -> bool {
+        self.features.iter().any(|name| name == feature)
+    }
+
+    /// Whether it is about samples that are stored out of order, which the storage of this test does not do.
+    pub(super) fn needs_other_storage(&self) -> bool {
+        self.has_window
     }
 }
 
