@@ -122,6 +122,26 @@ impl HistogramColumns {
         self.rows[row].hint = hint;
     }
 
+    /// Whether all histograms have one layout and none is a gauge: what is true of nearly every counter.
+    #[must_use]
+    pub fn is_uniform_counter(&self) -> bool {
+        self.layouts.len() <= 1 && self.rows.iter().all(|row| row.hint != CounterResetHint::Gauge)
+    }
+
+    /// Keeps the rows at the places for which `keep` holds.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut kept = 0;
+        for place in 0..self.rows.len() {
+            if keep(place) {
+                self.rows[kept] = self.rows[place];
+                self.timestamps_ms[kept] = self.timestamps_ms[place];
+                kept += 1;
+            }
+        }
+        self.rows.truncate(kept);
+        self.timestamps_ms.truncate(kept);
+    }
+
     fn layout(&mut self, layout: &Arc<Layout>) -> u32 {
         if !self.layouts.last().is_some_and(|last| Arc::ptr_eq(last, layout)) {
             self.layouts.push(Arc::clone(layout));

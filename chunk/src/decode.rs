@@ -1,26 +1,16 @@
 //! Bytes to columns: the one place that dispatches on the encoding. Reads foreign bytes.
 
-use crate::{ChunkMeta, DecodeError, Encoding, SampleColumns};
+use crate::{ChunkMeta, DecodeError, Encoding, SampleColumns, raw};
 
 /// Appends the first `meta.num_samples` samples of a chunk to `out`; on error `out` keeps what was readable.
 pub fn decode(meta: ChunkMeta, data: &[u8], out: &mut SampleColumns) -> Result<(), DecodeError> {
+    let count = meta.num_samples as usize;
     match meta.encoding {
-        Encoding::Raw => decode_raw(meta.num_samples as usize, data, out),
-        Encoding::Xor => crate::xor::decode(meta.num_samples as usize, data, out),
+        Encoding::Raw => raw::decode_floats(count, data, out),
+        Encoding::RawHistogram => raw::decode_histograms(count, data, &mut out.histograms),
+        Encoding::Xor => crate::xor::decode(count, data, out),
         Encoding::Histogram | Encoding::FloatHistogram => {
             Err(DecodeError::Unsupported(meta.encoding as u8))
         }
     }
-}
-
-fn decode_raw(count: usize, data: &[u8], out: &mut SampleColumns) -> Result<(), DecodeError> {
-    let (rows, _) = data.as_chunks::<16>();
-    for row in rows.iter().take(count) {
-        let (time, value) = row.split_at(8);
-        out.push(
-            i64::from_le_bytes(time.try_into().expect("eight bytes")),
-            f64::from_le_bytes(value.try_into().expect("eight bytes")),
-        );
-    }
-    if rows.len() < count { Err(DecodeError::Truncated) } else { Ok(()) }
 }

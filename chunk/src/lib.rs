@@ -5,6 +5,7 @@ pub mod append;
 mod columns;
 mod decode;
 mod merge;
+pub mod raw;
 pub mod xor;
 
 pub use columns::{HistogramColumns, SampleColumns};
@@ -23,6 +24,8 @@ pub enum Encoding {
     Histogram = 2,
     /// Native histograms with float counts.
     FloatHistogram = 3,
+    /// Our own, never on disk: native histograms as [`raw::push_histogram`] writes them.
+    RawHistogram = 255,
 }
 
 impl Encoding {

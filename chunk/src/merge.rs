@@ -3,7 +3,7 @@
 use crate::SampleColumns;
 use model::TimeRange;
 
-/// Merges `later` into `into`, both in time order; of two samples at one time that of `later` stays.
+/// Merges the floats of `later` into `into`, both in time order; of two samples at one time that of `later` stays.
 pub fn merge(into: &mut SampleColumns, later: &SampleColumns) {
     let first = std::mem::take(into);
     let (mut a, mut b) = (0, 0);
@@ -37,14 +37,26 @@ pub fn trim(columns: &mut SampleColumns, range: TimeRange) {
     let begin = columns.timestamps_ms.partition_point(|&t| t < range.min_ms);
     columns.timestamps_ms.drain(..begin);
     columns.values.drain(..begin);
+    if !columns.histograms.is_empty() {
+        let within = places(columns.histograms.timestamps_ms(), range);
+        columns.histograms.retain(|place| within.contains(&place));
+    }
 }
 
 /// Drops the samples inside `range`.
 pub fn delete(columns: &mut SampleColumns, range: TimeRange) {
-    let begin = columns.timestamps_ms.partition_point(|&t| t < range.min_ms);
-    let end = columns.timestamps_ms.partition_point(|&t| t <= range.max_ms);
-    if begin < end {
-        columns.timestamps_ms.drain(begin..end);
-        columns.values.drain(begin..end);
+    let gone = places(&columns.timestamps_ms, range);
+    if !gone.is_empty() {
+        columns.timestamps_ms.drain(gone.clone());
+        columns.values.drain(gone);
     }
+    if !columns.histograms.is_empty() {
+        let gone = places(columns.histograms.timestamps_ms(), range);
+        columns.histograms.retain(|place| !gone.contains(&place));
+    }
+}
+
+fn places(timestamps_ms: &[i64], range: TimeRange) -> std::ops::Range<usize> {
+    let begin = timestamps_ms.partition_point(|&t| t < range.min_ms);
+    begin..timestamps_ms.partition_point(|&t| t <= range.max_ms).max(begin)
 }

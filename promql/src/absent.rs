@@ -60,7 +60,7 @@ pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<Ste
     let Argument::Node { node, .. } = &call.args[0] else { unreachable!("checked to be a vector") };
     let batch = exec.vector(node, grid)?;
     let mut found = vec![0; bitmap::num_words(grid.len)];
-    (0..batch.len()).for_each(|row| bitmap::or(&mut found, batch.bits(row)));
+    (0..batch.len()).for_each(|row| bitmap::or(&mut found, &batch.presence(row)));
     Ok(ones(exec, grid, &found, matchers_of(node)))
 }
 
@@ -76,6 +76,14 @@ pub(crate) fn over_time(
         let emit = |step: usize, _| bitmap::set(&mut found, step);
         let count = |step, num, new| exec.count(step, num, new);
         crate::kernel::slide(&mut kernel, windows, select::samples(columns), emit, count);
+        for &time in columns.histograms.timestamps_ms() {
+            for step in 0..grid.len {
+                let end_ms = windows.end_ms(step);
+                if time <= end_ms && time > end_ms.saturating_sub(windows.range_ms) {
+                    bitmap::set(&mut found, step);
+                }
+            }
+        }
         Ok(())
     })?;
     let matchers = match &call.range.source {

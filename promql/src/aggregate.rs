@@ -3,6 +3,7 @@
 //! so every sum is the same number. The others live in `topk` and `values`.
 
 mod grouping;
+mod natives;
 mod topk;
 mod values;
 
@@ -16,6 +17,7 @@ use crate::operator::StepBatch;
 use crate::plan::Aggregate;
 use grouping::Groups;
 use model::StepGrid;
+use natives::Natives;
 
 /// The vector of an aggregation.
 pub(crate) fn vector(
@@ -167,6 +169,7 @@ impl<const ROOT: bool> Cell for Variance<ROOT> {
 fn fold<C: Cell>(exec: &Exec<'_>, node: &Aggregate, grid: StepGrid) -> Result<StepBatch, Error> {
     let mut groups = Groups::new(exec, node);
     let mut cells: Vec<Option<C>> = Vec::new();
+    let mut natives = Natives::new(exec, node, grid.len);
     exec.stream(&node.operand, grid, &mut |batch| {
         for row in 0..batch.len() {
             let group = groups.of(batch.labels.get(row), batch.drop_name[row]);
@@ -174,14 +177,17 @@ fn fold<C: Cell>(exec: &Exec<'_>, node: &Aggregate, grid: StepGrid) -> Result<St
                 cells.resize((group + 1) * grid.len, None);
             }
             let cells = &mut cells[group * grid.len..(group + 1) * grid.len];
+            natives.before_row(batch, row, group, |step| cells[step].is_some());
             add_row(cells, batch.row(row), batch.bits(row));
+            natives.count_row(batch, row, cells);
         }
         Ok(())
     })?;
     let mut out = StepBatch::new(grid.len);
     for group in 0..groups.len() {
         out.push_row(groups.labels(group), groups.drop_name(group));
-        let cells = &cells[group * grid.len..(group + 1) * grid.len];
+        let cells = &mut cells[group * grid.len..(group + 1) * grid.len];
+        natives.finish(group, cells, &mut out);
         let (values, bits) = out.row_mut(group);
         for (step, cell) in cells.iter().enumerate() {
             if let Some(cell) = cell {

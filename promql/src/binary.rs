@@ -2,6 +2,7 @@
 //! meet in `matching` and `sets`.
 
 pub(crate) mod matching;
+mod natives;
 pub(crate) mod sets;
 mod signature;
 
@@ -14,6 +15,7 @@ use crate::operator::StepBatch;
 use crate::plan::Binary;
 use model::StepGrid;
 use model::elementary::pow;
+use natives::{Element, Made};
 
 /// What a comparison or trim of two numbers says; `None` for arithmetic.
 #[inline]
@@ -98,11 +100,7 @@ pub(crate) fn row(
 /// What the user learns about two floats that an operator for histograms met.
 pub(crate) fn note_floats(exec: &Exec<'_>, node: &Binary, met: bool) {
     if met && matches!(node.op, BinaryOp::TrimLower | BinaryOp::TrimUpper) {
-        let op = node.op.as_str();
-        let text = format!(
-            "incompatible sample types encountered for binary operator \"{op}\": float {op} float"
-        );
-        exec.note(|notes| notes.info(text, Some(node.span)));
+        natives::incompatible(exec, node, "float", "float");
     }
 }
 
@@ -140,8 +138,20 @@ fn with_scalar(
     scalar_left: bool,
 ) -> Result<StepBatch, Error> {
     let mut old = vec![0.0; batch.steps];
-    note_floats(exec, node, batch.len() > 0);
+    note_floats(exec, node, !bitmap::is_empty(&batch.present));
     for index in 0..batch.len() {
+        if !batch.cells(index).is_empty() {
+            for (step, cell) in batch.cells_mut(index).iter_mut().enumerate() {
+                let Some(histogram) = cell else { continue };
+                let (vector, scalar) =
+                    (Element::Histogram(histogram), Element::Float(column[step]));
+                let (lhs, rhs) = if scalar_left { (scalar, vector) } else { (vector, scalar) };
+                *cell = match natives::apply(exec, node, lhs, rhs) {
+                    Made::Histogram(histogram) => Some(histogram),
+                    Made::Compared(_) | Made::Nothing => None,
+                };
+            }
+        }
         let (values, bits) = batch.row_mut(index);
         old.copy_from_slice(values);
         let operands = if scalar_left { (column, &old[..]) } else { (&old[..], column) };
@@ -154,6 +164,6 @@ fn with_scalar(
 /// Where any row has a value.
 pub(crate) fn any_present(batch: &StepBatch) -> Vec<u64> {
     let mut any = vec![0; bitmap::num_words(batch.steps)];
-    (0..batch.len()).for_each(|row| bitmap::or(&mut any, batch.bits(row)));
+    (0..batch.len()).for_each(|row| bitmap::or(&mut any, &batch.presence(row)));
     any
 }

@@ -2,7 +2,7 @@
 
 use crate::annotations::Notes;
 use crate::engine::{EngineOptions, Error, Stats};
-use crate::operator::{ReservedNames, Sink, StepBatch};
+use crate::operator::{ReservedNames, Sink, StepBatch, cost};
 use crate::plan::{Argument, Node, Plan, Range, Root, Times, hints};
 use crate::value::{Matrix, Value, Vector};
 use crate::{aggregate, binary, bitmap, functions, scalar, select, window};
@@ -154,6 +154,11 @@ impl<'a> Exec<'a> {
             Node::Negate(inner) => {
                 let mut out = self.vector(inner, grid)?;
                 out.values.iter_mut().for_each(|v| *v = -*v);
+                out.map_histograms(|histogram| {
+                    let mut negative = histogram.clone();
+                    negative.scale(-1.0);
+                    Some(negative)
+                });
                 self.drop_names(out)?
             }
             Node::Binary(node) => binary::vector(self, node, grid)?,
@@ -181,9 +186,14 @@ impl<'a> Exec<'a> {
             return Ok(once);
         }
         let mut out = StepBatch::new(grid.len);
-        for row in (0..once.len()).filter(|&row| bitmap::get(once.bits(row), 0)) {
+        for row in (0..once.len()).filter(|&row| !once.is_empty_row(row)) {
             out.push_row(once.labels.get(row), once.drop_name[row]);
-            let (values, bits) = out.row_mut(row);
+            let into = out.len() - 1;
+            if let Some(histogram) = once.histogram(row, 0) {
+                out.cells_mut(into).fill(Some(Arc::clone(histogram)));
+                continue;
+            }
+            let (values, bits) = out.row_mut(into);
             values.fill(once.row(row)[0]);
             bitmap::fill(bits, grid.len);
         }
@@ -310,11 +320,18 @@ pub(crate) fn answer(exec: &Exec<'_>, plan: &Plan, grid: StepGrid) -> Result<Val
 fn vector(exec: &Exec<'_>, batch: &StepBatch, timestamp_ms: i64) -> Vector {
     let mut out = Vector { symbols: Arc::clone(&exec.symbols), ..Vector::default() };
     for row in 0..batch.len() {
-        if let Some(value) = batch.get(row, 0) {
-            out.labels.push(batch.labels.get(row).iter().copied());
-            out.timestamps_ms.push(timestamp_ms);
-            out.values.push(value);
+        let histogram = batch.histogram(row, 0);
+        let Some(value) = batch.get(row, 0).or(histogram.map(|_| f64::NAN)) else { continue };
+        if let Some(histogram) = histogram {
+            out.histograms.resize(out.values.len(), None);
+            out.histograms.push(Some(Arc::clone(histogram)));
         }
+        out.labels.push(batch.labels.get(row).iter().copied());
+        out.timestamps_ms.push(timestamp_ms);
+        out.values.push(value);
+    }
+    if !out.histograms.is_empty() {
+        out.histograms.resize(out.values.len(), None);
     }
     out
 }
@@ -332,8 +349,16 @@ fn matrix(exec: &Exec<'_>, batch: &StepBatch, grid: StepGrid) -> Matrix {
     out.timestamps_ms.reserve(num);
     out.values.reserve(num);
     for row in sorted(exec, batch) {
-        if bitmap::is_empty(batch.bits(row)) {
+        if batch.is_empty_row(row) {
             continue;
+        }
+        if batch.has_histograms() {
+            let points = &mut out.histograms;
+            for (step, histogram) in batch.histograms(row) {
+                points.timestamps_ms.push(grid.at(step));
+                points.values.push(Arc::clone(histogram));
+            }
+            points.ends.push(points.values.len());
         }
         out.labels.push(batch.labels.get(row).iter().copied());
         if bitmap::count(batch.bits(row)) == grid.len {
@@ -353,19 +378,33 @@ fn matrix(exec: &Exec<'_>, batch: &StepBatch, grid: StepGrid) -> Matrix {
 /// The samples of a range selector or subquery, series in label order.
 fn range_answer(exec: &Exec<'_>, range: &Range, grid: StepGrid) -> Result<Matrix, Error> {
     let mut series = Vec::new();
-    window::for_each_window(exec, range, grid, &mut |labels, samples, _| {
-        exec.hold(samples.times.len(), 0)?;
-        exec.count(0, samples.times.len(), samples.times.len());
-        series.push((labels.to_vec(), samples.times.to_vec(), samples.values.to_vec()));
+    window::for_each_window(exec, range, grid, &mut |labels, inside| {
+        let histograms = inside.histograms.timestamps_ms().iter().enumerate();
+        let histograms = histograms
+            .map(|(row, &time)| (time, Arc::new(inside.histograms.get(row).to_owned())))
+            .collect::<Vec<_>>();
+        let held = histograms.iter().map(|(_, histogram)| cost(histogram)).sum::<usize>();
+        let held = held + inside.len();
+        exec.hold(held, 0)?;
+        exec.count(0, held, held);
+        series.push((labels.to_vec(), std::mem::take(inside), histograms));
         Ok(())
     })?;
     series.sort_by(|a, b| exec.symbols.compare(&a.0, &b.0));
     let mut out = Matrix { symbols: Arc::clone(&exec.symbols), ..Matrix::default() };
-    for (labels, times, values) in series {
+    let any = series.iter().any(|(_, _, histograms)| !histograms.is_empty());
+    for (labels, floats, histograms) in series {
         out.labels.push(labels);
-        out.timestamps_ms.extend(times);
-        out.values.extend(values);
+        out.timestamps_ms.extend(floats.timestamps_ms);
+        out.values.extend(floats.values);
         out.ends.push(out.values.len());
+        if any {
+            for (time, histogram) in histograms {
+                out.histograms.timestamps_ms.push(time);
+                out.histograms.values.push(histogram);
+            }
+            out.histograms.ends.push(out.histograms.values.len());
+        }
     }
     Ok(out)
 }

@@ -1,8 +1,10 @@
 //! The table of PromQL functions: names, argument types, results. Data only: what they compute lives beside it.
 
 pub(crate) mod call;
+pub(crate) mod classic;
 pub(crate) mod histogram;
 mod label;
+pub(crate) mod native;
 pub(crate) mod predict;
 pub(crate) mod range;
 pub(crate) mod sort;

@@ -8,6 +8,7 @@ use crate::plan::{Argument, Call, Look, Node, Select, Source, hints};
 use crate::select;
 use model::hash::{HashMap, HashSet};
 use model::{LabelPair, METRIC_NAME, MatchOp, Matcher, StepGrid, Sym, is_stale_nan};
+use std::sync::Arc;
 
 const IDENTIFYING: [&str; 2] = ["instance", "job"];
 
@@ -82,6 +83,12 @@ fn info_series(
     let windows = hints::instant_windows(&selection, grid, exec.lookback_ms);
     let mut out = StepBatch::new(grid.len);
     select::for_each_series(exec, &selection, &windows, true, &mut |labels, columns| {
+        if !columns.histograms.is_empty() {
+            let text = crate::binary::matching::text(&exec.symbols, labels);
+            return Err(Error::Execution(format!(
+                "this should be an info metric, with float samples: {text}"
+            )));
+        }
         out.push_row(labels, false);
         let row = out.len() - 1;
         for step in 0..grid.len {
@@ -156,7 +163,7 @@ impl Enrich<'_, '_> {
         out: &mut StepBatch,
     ) -> Result<(), Error> {
         let mut rows: HashMap<Vec<usize>, Option<usize>> = HashMap::default();
-        for step in bitmap::ones(base.bits(row)) {
+        for step in bitmap::ones(&base.presence(row)) {
             let chosen = self.choose(candidates, step)?;
             let into = match rows.get(&chosen) {
                 Some(into) => *into,
@@ -171,7 +178,10 @@ impl Enrich<'_, '_> {
                 }
             };
             if let Some(into) = into {
-                out.put(into, step, base.row(row)[step]);
+                match base.histogram(row, step) {
+                    Some(histogram) => out.put_histogram(into, step, Arc::clone(histogram)),
+                    None => out.put(into, step, base.row(row)[step]),
+                }
             }
         }
         Ok(())

@@ -2,13 +2,30 @@
 
 use crate::bitmap;
 use crate::engine::Error;
+use model::histogram::FloatHistogram;
 use model::{LabelPair, LabelsColumn, Sym, Symbols};
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 /// Where an operator puts its batches, in series order.
 pub(crate) type Sink<'s> = &'s mut dyn FnMut(&mut StepBatch) -> Result<(), Error>;
 
-/// Series over steps: dense values, a bit for each value that is there, labels by row.
+/// A native histogram at one step, or none. Shared, so that rows are copied cheaply.
+pub(crate) type Cell = Option<Arc<FloatHistogram>>;
+
+/// What a sample of this size counts for against the limit of samples held: floats have 16 bytes.
+pub(crate) fn cost(histogram: &FloatHistogram) -> usize {
+    let layout = &histogram.layout;
+    let fields = layout.positive_spans.len()
+        + layout.negative_spans.len()
+        + histogram.positive.len()
+        + histogram.negative.len()
+        + layout.custom_values.len();
+    (168 + 8 * fields + 8) / 16
+}
+
+/// Series over steps: dense values, a bit for each value that is there, labels by row. Native histograms are beside the
+/// floats: no table of them while there are none, no cells for rows without any.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StepBatch {
     /// Number of steps of every row.
@@ -21,6 +38,8 @@ pub(crate) struct StepBatch {
     pub(crate) values: Vec<f64>,
     /// Presence bits, row by row, each row from a new word on.
     pub(crate) present: Vec<u64>,
+    /// For each row its cells, one for each step, or none at all; empty while no row has any.
+    histograms: Vec<Box<[Cell]>>,
 }
 
 impl StepBatch {
@@ -38,6 +57,101 @@ impl StepBatch {
         self.drop_name.clear();
         self.values.clear();
         self.present.clear();
+        self.histograms.clear();
+    }
+
+    /// Whether any row has cells for histograms.
+    #[inline]
+    pub(crate) fn has_histograms(&self) -> bool {
+        !self.histograms.is_empty()
+    }
+
+    /// The cells of a row; none at all if it has no histograms.
+    #[inline]
+    pub(crate) fn cells(&self, row: usize) -> &[Cell] {
+        self.histograms.get(row).map_or(&[], |cells| &cells[..])
+    }
+
+    /// The histogram at one step, if there is one.
+    #[inline]
+    pub(crate) fn histogram(&self, row: usize, step: usize) -> Option<&Arc<FloatHistogram>> {
+        self.cells(row).get(step)?.as_ref()
+    }
+
+    /// The steps at which a row has histograms, with them.
+    pub(crate) fn histograms(
+        &self,
+        row: usize,
+    ) -> impl Iterator<Item = (usize, &Arc<FloatHistogram>)> {
+        let cells = self.cells(row).iter().enumerate();
+        cells.filter_map(|(step, cell)| Some((step, cell.as_ref()?)))
+    }
+
+    /// The cells of a row, which has them from now on.
+    pub(crate) fn cells_mut(&mut self, row: usize) -> &mut [Cell] {
+        if self.histograms.len() < self.len() {
+            self.histograms.resize_with(self.len(), Box::default);
+        }
+        let cells = &mut self.histograms[row];
+        if cells.is_empty() {
+            *cells = vec![None; self.steps].into_boxed_slice();
+        }
+        cells
+    }
+
+    /// Sets one histogram.
+    pub(crate) fn put_histogram(
+        &mut self,
+        row: usize,
+        step: usize,
+        histogram: Arc<FloatHistogram>,
+    ) {
+        self.cells_mut(row)[step] = Some(histogram);
+    }
+
+    /// Replaces every histogram; `None` takes it away.
+    pub(crate) fn map_histograms(
+        &mut self,
+        mut change: impl FnMut(&FloatHistogram) -> Option<FloatHistogram>,
+    ) {
+        for cell in self.histograms.iter_mut().flat_map(|cells| cells.iter_mut()) {
+            if let Some(histogram) = cell {
+                *cell = change(histogram).map(Arc::new);
+            }
+        }
+    }
+
+    /// Forgets all histograms.
+    pub(crate) fn drop_histograms(&mut self) {
+        self.histograms.clear();
+    }
+
+    /// Where a row has a value of either kind.
+    pub(crate) fn presence(&self, row: usize) -> std::borrow::Cow<'_, [u64]> {
+        let bits = self.bits(row);
+        if self.cells(row).is_empty() {
+            return bits.into();
+        }
+        let mut both = bits.to_vec();
+        self.histograms(row).for_each(|(step, _)| bitmap::set(&mut both, step));
+        both.into()
+    }
+
+    /// Takes away the values of either kind at all steps that are not set in `kept`.
+    pub(crate) fn keep(&mut self, row: usize, kept: &[u64]) {
+        bitmap::and(self.row_mut(row).1, kept);
+        if !self.cells(row).is_empty() {
+            for (step, cell) in self.histograms[row].iter_mut().enumerate() {
+                if !bitmap::get(kept, step) {
+                    *cell = None;
+                }
+            }
+        }
+    }
+
+    /// Whether a row has no value of either kind.
+    pub(crate) fn is_empty_row(&self, row: usize) -> bool {
+        bitmap::is_empty(self.bits(row)) && self.cells(row).iter().all(Option::is_none)
     }
 
     /// Adds a row without values.
@@ -46,14 +160,18 @@ impl StepBatch {
         self.drop_name.push(drop_name);
         self.values.resize(self.values.len() + self.steps, 0.0);
         self.present.resize(self.present.len() + bitmap::num_words(self.steps), 0);
+        if self.has_histograms() {
+            self.histograms.push(Box::default());
+        }
     }
 
     /// Takes back the row added last, if it has no value.
     pub(crate) fn undo_empty_row(&mut self) -> bool {
         let row = self.len() - 1;
-        if !bitmap::is_empty(self.bits(row)) {
+        if !self.is_empty_row(row) {
             return false;
         }
+        self.histograms.truncate(row);
         self.drop_name.truncate(row);
         self.values.truncate(row * self.steps);
         self.present.truncate(row * bitmap::num_words(self.steps));
@@ -96,13 +214,25 @@ impl StepBatch {
         bitmap::set(bits, step);
     }
 
-    /// Number of values.
+    /// Number of values, as the limit counts them.
     pub(crate) fn num_samples(&self) -> usize {
-        bitmap::count(&self.present)
+        let cells = self.histograms.iter().flat_map(|cells| cells.iter().flatten());
+        bitmap::count(&self.present) + cells.map(|histogram| cost(histogram)).sum::<usize>()
+    }
+
+    /// Number of values of a row, as the limit counts them.
+    pub(crate) fn num_samples_of(&self, row: usize) -> usize {
+        let histograms = self.histograms(row).map(|(_, histogram)| cost(histogram));
+        bitmap::count(self.bits(row)) + histograms.sum::<usize>()
     }
 
     /// Adds the rows of `other`.
     pub(crate) fn append(&mut self, other: &Self) {
+        if self.has_histograms() || other.has_histograms() {
+            self.histograms.resize_with(self.len(), Box::default);
+            self.histograms.extend(other.histograms.iter().cloned());
+            self.histograms.resize_with(self.len() + other.len(), Box::default);
+        }
         other.labels.iter().for_each(|pairs| self.labels.push(pairs.iter().copied()));
         self.drop_name.extend_from_slice(&other.drop_name);
         self.values.extend_from_slice(&other.values);
@@ -111,6 +241,10 @@ impl StepBatch {
 
     /// Copies row `row` of `other`, with other labels.
     pub(crate) fn push_copy(&mut self, other: &Self, row: usize, labels: &[LabelPair]) {
+        if self.has_histograms() || !other.cells(row).is_empty() {
+            self.histograms.resize_with(self.len(), Box::default);
+            self.histograms.push(other.cells(row).into());
+        }
         self.labels.push(labels.iter().copied());
         self.drop_name.push(other.drop_name[row]);
         self.values.extend_from_slice(other.row(row));
@@ -119,11 +253,11 @@ impl StepBatch {
 
     /// Leaves out the rows without values.
     pub(crate) fn without_empty_rows(self) -> Self {
-        if (0..self.len()).all(|row| !bitmap::is_empty(self.bits(row))) {
+        if (0..self.len()).all(|row| !self.is_empty_row(row)) {
             return self;
         }
         let mut out = Self::new(self.steps);
-        for row in (0..self.len()).filter(|&row| !bitmap::is_empty(self.bits(row))) {
+        for row in (0..self.len()).filter(|&row| !self.is_empty_row(row)) {
             out.push_copy(&self, row, self.labels.get(row));
         }
         out
@@ -142,10 +276,13 @@ impl StepBatch {
                 out.push_copy(&self, row, self.labels.get(row));
                 continue;
             }
-            let (values, bits) = out.row_mut(into);
-            if bitmap::first_common(bits, self.bits(row)).is_some() {
+            if bitmap::first_common(&out.presence(into), &self.presence(row)).is_some() {
                 return Err(Error::duplicate_labels());
             }
+            for (step, histogram) in self.histograms(row) {
+                out.put_histogram(into, step, Arc::clone(histogram));
+            }
+            let (values, bits) = out.row_mut(into);
             for step in bitmap::ones(self.bits(row)) {
                 values[step] = self.row(row)[step];
             }
@@ -172,6 +309,13 @@ impl LabelIndex {
     /// The set with this number.
     pub(crate) fn get(&self, number: usize) -> &[LabelPair] {
         self.sets.get(number)
+    }
+
+    /// The number of a set that was inserted.
+    pub(crate) fn find(&self, pairs: &[LabelPair]) -> Option<usize> {
+        let hash = self.hasher.hash_one(pairs);
+        let sets = &self.sets;
+        self.table.find(hash, |&i| sets.get(i as usize) == pairs).map(|&found| found as usize)
     }
 
     /// The number of a set, the next free one if it is new.

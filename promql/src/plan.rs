@@ -161,7 +161,9 @@ pub(crate) struct Aggregate {
     pub(crate) param: Option<Argument>,
     pub(crate) grouping: Vec<Box<str>>,
     pub(crate) without: bool,
+    pub(crate) operand_span: Option<Span>,
     pub(crate) param_span: Option<Span>,
+    pub(crate) span: Span,
 }
 
 impl Node {

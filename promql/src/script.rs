@@ -3,11 +3,13 @@
 
 mod compare;
 mod expect;
+mod histogram;
 mod pin;
 mod run;
 mod series;
 
 pub use expect::{Annotation, Pattern};
+pub use histogram::HistogramItem;
 pub use run::{Case, Database, Outcome, engine, run};
 pub use series::{Item, SeriesLine, parse_series};
 

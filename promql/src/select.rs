@@ -4,14 +4,13 @@ use crate::bitmap;
 use crate::engine::Error;
 use crate::exec::Exec;
 use crate::kernel::{Samples, Windows};
-use crate::operator::{Sink, StepBatch};
+use crate::operator::{Sink, StepBatch, cost};
 use crate::plan::{Select, hints};
-use chunk::{Encoding, SampleColumns};
-use model::{LabelPair, StepGrid, TimeRange, is_stale_nan};
+use chunk::SampleColumns;
+use model::histogram::FloatHistogram;
+use model::{LabelPair, StepGrid, is_stale_nan};
+use std::sync::Arc;
 use storage::SeriesBatch;
-
-/// What an answer says that left out native histograms.
-const HISTOGRAMS_SKIPPED: &str = "native histogram samples are not supported and were left out";
 
 /// How many rows a batch on its way to the next operator has.
 pub(crate) const BATCH_ROWS: usize = SeriesBatch::TARGET_SERIES;
@@ -35,7 +34,7 @@ pub(crate) fn for_each_series(
     while set.next_batch(&mut batch)? {
         exec.cancel.check()?;
         for row in 0..batch.len() {
-            read(exec, &batch, row, range, &mut columns)?;
+            batch.read(row, range, &mut columns)?;
             if !columns.is_empty() {
                 each(batch.labels().get(row), &mut columns)?;
             }
@@ -45,34 +44,13 @@ pub(crate) fn for_each_series(
     Ok(())
 }
 
-/// The float samples of one series; what else it has is left out with a warning.
-fn read(
-    exec: &Exec<'_>,
-    batch: &SeriesBatch,
-    row: usize,
-    range: TimeRange,
-    columns: &mut SampleColumns,
-) -> Result<(), Error> {
-    let is_float = |encoding| matches!(encoding, Encoding::Raw | Encoding::Xor);
-    if batch.chunks(row).all(|chunk| is_float(chunk.meta.encoding)) {
-        return Ok(batch.read(row, range, columns)?);
-    }
-    exec.note(|notes| {
-        let text = format!("PromQL warning: {HISTOGRAMS_SKIPPED}").into();
-        let warnings = vec![text];
-        notes.storage.merge(storage::Annotations { warnings, infos: Vec::new() });
-    });
-    let mut floats = SeriesBatch::default();
-    for chunk in batch.chunks(row).filter(|chunk| is_float(chunk.meta.encoding)) {
-        floats.push_copied(chunk.meta, chunk.data);
-    }
-    batch.deleted(row).for_each(|range| floats.push_deleted(range));
-    floats.finish_series(batch.labels().get(row));
-    Ok(floats.read(0, range, columns)?)
-}
-
 /// Forgets the staleness markers.
 pub(crate) fn drop_stale(columns: &mut SampleColumns) {
+    let points = &columns.histograms;
+    if (0..points.len()).any(|row| points.get(row).is_stale()) {
+        let stale: Vec<bool> = (0..points.len()).map(|row| points.get(row).is_stale()).collect();
+        columns.histograms.retain(|row| !stale[row]);
+    }
     if !columns.values.iter().any(|&v| is_stale_nan(v)) {
         return;
     }
@@ -103,21 +81,27 @@ pub(crate) fn stream(
     let mut full_rows = 0;
     for_each_series(exec, select, &windows, true, &mut |labels, columns| {
         out.push_row(labels, drop_name);
-        let (values, bits) = out.row_mut(out.len() - 1);
+        let row = out.len() - 1;
+        let (values, bits) = out.row_mut(row);
         if select.smoothed {
             drop_stale(columns);
             smooth(samples(columns), &windows, values, bits);
-        } else {
+        } else if columns.histograms.is_empty() {
             newest(samples(columns), &windows, timestamps, values, bits);
+        } else {
+            newest_of_both(columns, &windows, timestamps, &mut out);
         }
         if out.undo_empty_row() {
             return Ok(());
         }
-        let bits = out.bits(out.len() - 1);
+        let bits = out.bits(row);
         if bitmap::count(bits) == grid.len {
             full_rows += 1;
         } else {
             bitmap::ones(bits).for_each(|step| counts[step] += 1);
+            for (step, histogram) in out.histograms(row) {
+                counts[step] += cost(histogram);
+            }
         }
         if out.len() == BATCH_ROWS {
             if timestamps {
@@ -165,6 +149,52 @@ fn newest(
         if time > end_ms.saturating_sub(windows.range_ms) && !is_stale_nan(value) {
             *out = if timestamps { time as f64 / 1000.0 } else { value };
             bitmap::set(bits, step);
+        }
+    }
+}
+
+/// Writes the newest sample of every window, float or histogram, unless it is a staleness marker.
+fn newest_of_both(
+    columns: &SampleColumns,
+    windows: &Windows,
+    timestamps: bool,
+    out: &mut StepBatch,
+) {
+    let row = out.len() - 1;
+    let points = &columns.histograms;
+    // Steps that show the same histogram share it.
+    let mut shared: Option<(usize, Arc<FloatHistogram>)> = None;
+    let (mut float_end, mut histogram_end) = (0, 0);
+    for step in 0..windows.grid.len {
+        let end_ms = windows.end_ms(step);
+        while columns.timestamps_ms.get(float_end).is_some_and(|&time| time <= end_ms) {
+            float_end += 1;
+        }
+        while points.timestamps_ms().get(histogram_end).is_some_and(|&time| time <= end_ms) {
+            histogram_end += 1;
+        }
+        let float = float_end.checked_sub(1).map(|at| (columns.timestamps_ms[at], at));
+        let histogram = histogram_end.checked_sub(1).map(|at| (points.timestamps_ms()[at], at));
+        let is_histogram = histogram.is_some_and(|(time, _)| float.is_none_or(|(t, _)| time >= t));
+        let Some((time, at)) = (if is_histogram { histogram } else { float }) else { continue };
+        if time <= end_ms.saturating_sub(windows.range_ms) {
+            continue;
+        }
+        let is_stale =
+            if is_histogram { points.get(at).is_stale() } else { is_stale_nan(columns.values[at]) };
+        if is_stale {
+            continue;
+        }
+        if timestamps {
+            out.put(row, step, time as f64 / 1000.0);
+        } else if is_histogram {
+            if shared.as_ref().is_none_or(|(held, _)| *held != at) {
+                shared = Some((at, Arc::new(points.get(at).to_owned())));
+            }
+            let (_, histogram) = shared.as_ref().expect("set just now");
+            out.put_histogram(row, step, Arc::clone(histogram));
+        } else {
+            out.put(row, step, columns.values[at]);
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::engine::Error;
 use crate::exec::Exec;
 use crate::plan::{Look, Node, subquery_grid};
 use chunk::SampleColumns;
+use model::histogram::CounterResetHint;
 use model::{LabelPair, StepGrid};
 
 /// What is done with the labels, the pending name removal and the points of a series.
@@ -33,6 +34,14 @@ pub(crate) fn for_each_series(
         columns.clear();
         for step in bitmap::ones(batch.bits(row)) {
             columns.push(grid.at(step), batch.row(row)[step]);
+        }
+        for (step, histogram) in batch.histograms(row) {
+            let mut view = histogram.view();
+            // Points of a subquery need not be neighbours: what one knew of the sample before it says nothing here.
+            if view.hint != CounterResetHint::Gauge {
+                view.hint = CounterResetHint::Unknown;
+            }
+            columns.histograms.push(grid.at(step), view);
         }
         each(batch.labels.get(row), batch.drop_name[row], &mut columns)?;
     }

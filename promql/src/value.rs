@@ -1,5 +1,6 @@
 //! What a query answers with: scalar, string, vector, matrix. Columns; labels are ids until someone prints them.
 
+use model::histogram::FloatHistogram;
 use model::{LabelsColumn, Symbols};
 use std::sync::Arc;
 
@@ -35,8 +36,18 @@ pub struct Vector {
     pub labels: LabelsColumn,
     /// Time of each sample.
     pub timestamps_ms: Vec<i64>,
-    /// Value of each sample.
+    /// Value of each sample; without meaning where it is a native histogram.
     pub values: Vec<f64>,
+    /// For each sample its native histogram if it is one; empty if none is.
+    pub histograms: Vec<Option<Arc<FloatHistogram>>>,
+}
+
+impl Vector {
+    /// The native histogram of a sample that is one.
+    #[must_use]
+    pub fn histogram(&self, row: usize) -> Option<&FloatHistogram> {
+        self.histograms.get(row)?.as_deref()
+    }
 }
 
 /// Samples over time for each series, back to back: those of series `i` end before `ends[i]`.
@@ -52,4 +63,27 @@ pub struct Matrix {
     pub timestamps_ms: Vec<i64>,
     /// Values of all samples.
     pub values: Vec<f64>,
+    /// The native histograms; nearly always none.
+    pub histograms: HistogramPoints,
+}
+
+/// Native histograms over time for each series of a matrix, back to back like its floats.
+#[derive(Clone, Debug, Default)]
+pub struct HistogramPoints {
+    /// Where those of each series end; empty if no series has any.
+    pub ends: Vec<usize>,
+    /// Times of all histograms.
+    pub timestamps_ms: Vec<i64>,
+    /// All histograms.
+    pub values: Vec<Arc<FloatHistogram>>,
+}
+
+impl HistogramPoints {
+    /// Times and histograms of series `row`.
+    #[must_use]
+    pub fn of(&self, row: usize) -> (&[i64], &[Arc<FloatHistogram>]) {
+        let Some(&end) = self.ends.get(row) else { return (&[], &[]) };
+        let begin = if row == 0 { 0 } else { self.ends[row - 1] };
+        (&self.timestamps_ms[begin..end], &self.values[begin..end])
+    }
 }

@@ -1,22 +1,24 @@
 //! Functions of ranges: samples of a selector or subquery, a kernel that slides over them, annotations of counters.
 
+use crate::ast::Extended;
 use crate::engine::Error;
 use crate::exec::Exec;
 use crate::functions::FunctionId;
+use crate::functions::native::{self, Told};
 use crate::functions::range::RangeKernel;
 use crate::kernel::{Each, Samples, Window, Windows, slide};
 use crate::operator::{LabelIndex, Sink, StepBatch, label};
 use crate::plan::{Range, Source, WindowCall, hints};
 use crate::{absent, bitmap, select, subquery};
 use chunk::SampleColumns;
-use model::{LabelPair, LabelsColumn, StepGrid, Sym};
+use model::{LabelPair, LabelsColumn, StepGrid, Sym, TimeRange};
 
 /// What is done with labels, pending name removal and samples of a series.
 type EachSeries<'f> =
     &'f mut dyn FnMut(&[LabelPair], bool, &mut SampleColumns, &Windows) -> Result<(), Error>;
 
-/// What is done with labels, samples and edges of the window of a series.
-type EachWindow<'f> = &'f mut dyn FnMut(&[LabelPair], Samples<'_>, &Window) -> Result<(), Error>;
+/// What is done with labels and the samples inside the window of a series.
+type EachWindow<'f> = &'f mut dyn FnMut(&[LabelPair], &mut SampleColumns) -> Result<(), Error>;
 
 /// Calls `each` with labels, pending name removal and samples of every series of a range; no staleness markers.
 pub(crate) fn for_each_series(
@@ -51,27 +53,51 @@ pub(crate) fn for_each_window(
     each: EachWindow<'_>,
 ) -> Result<(), Error> {
     for_each_series(exec, range, grid, &mut |labels, drop, columns, windows| {
-        let mut found = None;
-        let mut keep = Each(|_: Samples<'_>, window: &Window| {
-            found = Some(*window);
-            None
-        });
-        slide(&mut keep, windows, select::samples(columns), |_, _| {}, |_, _, _| {});
-        let Some(window) = found else { return Ok(()) };
-        let held = columns.timestamps_ms[window.begin..window.end].iter();
-        let mut inside = SampleColumns {
-            timestamps_ms: held.copied().collect(),
-            values: columns.values[window.begin..window.end].to_vec(),
-            ..SampleColumns::default()
+        let mut inside = if range.extended.is_some() {
+            extended_window(exec, range, columns, windows)?
+        } else {
+            let end_ms = windows.end_ms(0);
+            let first_ms = end_ms.saturating_sub(windows.range_ms).saturating_add(1);
+            chunk::trim(columns, TimeRange::new(first_ms, end_ms));
+            std::mem::take(columns)
         };
-        if let Some(extended) = range.extended {
-            inside =
-                crate::functions::range::with_edges(extended, select::samples(&inside), &window);
-        }
         let labels: Vec<_> =
             labels.iter().filter(|p| !drop || !exec.names.names_metric(p.name)).copied().collect();
-        if inside.is_empty() { Ok(()) } else { each(&labels, select::samples(&inside), &window) }
+        if inside.is_empty() { Ok(()) } else { each(&labels, &mut inside) }
     })
+}
+
+/// The samples of an extended range shown by itself.
+fn extended_window(
+    exec: &Exec<'_>,
+    range: &Range,
+    columns: &SampleColumns,
+    windows: &Windows,
+) -> Result<SampleColumns, Error> {
+    let extended = range.extended.expect("asked for");
+    let mut found = None;
+    let mut keep = Each(|_: Samples<'_>, window: &Window| {
+        found = Some(*window);
+        None
+    });
+    let reach =
+        TimeRange::new(windows.span().min_ms, windows.end_ms(0).saturating_add(windows.after_ms));
+    let points = columns.histograms.timestamps_ms();
+    if points.iter().any(|&time| reach.contains(time)) {
+        let modifier = if extended == Extended::Anchored { "anchored" } else { "smoothed" };
+        let text = format!("{modifier} modifier is not supported with histograms");
+        return Err(Error::Execution(text));
+    }
+    slide(&mut keep, windows, select::samples(columns), |_, _| {}, |_, _, _| {});
+    let Some(window) = found else { return Ok(SampleColumns::default()) };
+    let held = columns.timestamps_ms[window.begin..window.end].iter();
+    let inside = SampleColumns {
+        timestamps_ms: held.copied().collect(),
+        values: columns.values[window.begin..window.end].to_vec(),
+        ..SampleColumns::default()
+    };
+    exec.cancel.check()?;
+    Ok(crate::functions::range::with_edges(extended, select::samples(&inside), &window))
 }
 
 /// Finds series that become equal once their names are gone. Nothing is looked up as long as all have the same name.
@@ -180,10 +206,19 @@ pub(crate) fn stream(
             counts[step][1] += new;
         })?;
         any |= widest > 0;
+        let has_float = !bitmap::is_empty(out.bits(out.len() - 1));
+        if !columns.histograms.is_empty() {
+            let told = Told { exec, call, labels };
+            native::correct(&told, windows, columns, &mut out, |step, num, new| {
+                widest = widest.max(num);
+                counts[step][0] += num;
+                counts[step][1] += new;
+            });
+        }
         if out.undo_empty_row() {
             return exec.hold(0, widest);
         }
-        if is_counter {
+        if is_counter && has_float && !bitmap::is_empty(out.bits(out.len() - 1)) {
             counters.check(labels);
         }
         if !keeps_name && !exec.delayed_name_removal {
@@ -191,7 +226,7 @@ pub(crate) fn stream(
             let kept = unnamed.add(labels)?;
             out.labels.push(kept.iter().copied());
         }
-        exec.hold(bitmap::count(out.bits(out.len() - 1)), widest)?;
+        exec.hold(out.num_samples_of(out.len() - 1), widest)?;
         if out.len() == select::BATCH_ROWS {
             sink(&mut out)?;
             out = StepBatch::new(grid.len);

@@ -5,11 +5,12 @@
 mod tests;
 
 use crate::{
-    Appendable, Appender, Cancel, FloatBatch, LabelBatch, Querier, Queryable, RejectReason,
-    Rejected, Result, SelectHints, SeriesBatch, SeriesSet,
+    Appendable, Appender, Cancel, FloatBatch, HistogramBatch, LabelBatch, Querier, Queryable,
+    RejectReason, Rejected, Result, SelectHints, SeriesBatch, SeriesSet,
 };
 use chunk::{ChunkMeta, Encoding};
 use model::hash::HashMap;
+use model::histogram::{CounterResetHint, FloatHistogram};
 use model::{LabelPair, Labels, Matcher, SeriesRef, Symbols, TimeRange};
 use parking_lot::RwLock;
 use std::collections::BTreeSet;
@@ -23,6 +24,68 @@ struct Series {
     labels: Labels,
     timestamps_ms: Vec<i64>,
     values: Vec<f64>,
+    histograms: Vec<(i64, FloatHistogram)>,
+}
+
+/// A sample of either kind.
+#[derive(Clone, Debug)]
+enum Sample {
+    Float(f64),
+    Histogram(Box<FloatHistogram>),
+}
+
+impl Sample {
+    /// Whether writing it again changes nothing.
+    fn repeats(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits(),
+            (Self::Histogram(a), Self::Histogram(b)) => a.view().equals(b.view()),
+            _ => false,
+        }
+    }
+}
+
+impl Series {
+    fn newest(&self) -> Option<(i64, Sample)> {
+        let float = self.timestamps_ms.last().zip(self.values.last());
+        let float = float.map(|(&time, &value)| (time, Sample::Float(value)));
+        let histogram = self.histograms.last();
+        let histogram =
+            histogram.map(|(time, value)| (*time, Sample::Histogram(Box::new(value.clone()))));
+        match (float, histogram) {
+            (Some(float), Some(histogram)) if histogram.0 >= float.0 => Some(histogram),
+            (Some(float), _) => Some(float),
+            (None, histogram) => histogram,
+        }
+    }
+
+    /// Gives a histogram the hint that a real storage answers with: what joins the chunk of the sample before was not
+    /// reset, what begins one is unknown, whatever the writer said. Gauges stay gauges.
+    fn settle_hint(&mut self, at: usize) {
+        let (time, histogram) = &self.histograms[at];
+        if histogram.hint == CounterResetHint::Gauge {
+            return;
+        }
+        let before = at.checked_sub(1).map(|at| &self.histograms[at]);
+        let joins = before.is_some_and(|(earlier, previous)| {
+            let floats = self.timestamps_ms.partition_point(|t| t < earlier);
+            let (own, old) = (&histogram.layout, &previous.layout);
+            self.timestamps_ms.get(floats).is_none_or(|between| between > time)
+                && previous.hint != CounterResetHint::Gauge
+                && !previous.view().is_stale()
+                && own.schema == old.schema
+                && own.zero_threshold == old.zero_threshold
+                && own.custom_values == old.custom_values
+                && (histogram.view().is_stale() || !is_reset(histogram, previous))
+        });
+        self.histograms[at].1.hint =
+            if joins { CounterResetHint::NotCounterReset } else { CounterResetHint::Unknown };
+    }
+
+    fn has(&self, time: i64) -> bool {
+        self.timestamps_ms.binary_search(&time).is_ok()
+            || self.histograms.binary_search_by_key(&time, |(time, _)| *time).is_ok()
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -69,8 +132,17 @@ impl Appendable for MemoryStorage {
 
 struct MemoryAppender {
     storage: MemoryStorage,
-    staged: Vec<(usize, i64, f64)>,
-    newest: HashMap<usize, (i64, f64)>,
+    staged: Vec<(usize, i64, Sample)>,
+    newest: HashMap<usize, (i64, Sample)>,
+}
+
+/// Whether a counter was reset: by its own word, or by its looks whatever else it says.
+fn is_reset(histogram: &FloatHistogram, previous: &FloatHistogram) -> bool {
+    let mut view = histogram.view();
+    if view.hint == CounterResetHint::NotCounterReset {
+        view.hint = CounterResetHint::Unknown;
+    }
+    view.detect_reset(previous.view())
 }
 
 /// Why a label set is no series, if so.
@@ -102,8 +174,12 @@ impl Appender for MemoryAppender {
             let next = SeriesRef::new(state.series.len() as u64 + 1);
             let entry = state.by_labels.entry(labels.clone());
             refs.push(Some(*entry.or_insert_with(|| {
-                let (timestamps_ms, values) = (Vec::new(), Vec::new());
-                state.series.push(Arc::new(Series { labels, timestamps_ms, values }));
+                state.series.push(Arc::new(Series {
+                    labels,
+                    timestamps_ms: Vec::new(),
+                    values: Vec::new(),
+                    histograms: Vec::new(),
+                }));
                 next.expect("counted from one")
             })));
         }
@@ -111,37 +187,46 @@ impl Appender for MemoryAppender {
     }
 
     fn append_floats(&mut self, batch: FloatBatch<'_>, rejected: &mut Vec<Rejected>) -> Result<()> {
-        let state = Arc::clone(&self.storage.state.read());
         let (refs, times, values) = batch.columns();
-        for (row, ((series, &time), &value)) in refs.iter().zip(times).zip(values).enumerate() {
-            let index = series.get() as usize - 1;
-            let reject = match state.series.get(index) {
-                None => Some(RejectReason::UnknownRef),
-                Some(series) => self.check(index, series, time, value),
-            };
-            if let Some(reason) = reject {
-                rejected.push(Rejected { row: row as u32, reason });
-                continue;
-            }
-            let newest = self.newest.entry(index).or_insert((time, value));
-            if newest.0 <= time {
-                *newest = (time, value);
-            }
-            self.staged.push((index, time, value));
-        }
+        let samples = values.iter().map(|&value| Sample::Float(value));
+        self.stage(refs, times, samples, rejected);
+        Ok(())
+    }
+
+    fn append_histograms(
+        &mut self,
+        batch: HistogramBatch<'_>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<()> {
+        let (refs, times, values) = batch.columns();
+        let samples = values.iter().map(|value| Sample::Histogram(Box::new(value.to_float())));
+        self.stage(refs, times, samples, rejected);
         Ok(())
     }
 
     fn commit(self: Box<Self>) -> Result<()> {
         let mut guard = self.storage.state.write();
         let state = Arc::make_mut(&mut guard);
-        for (index, time, value) in self.staged {
+        for (index, time, sample) in self.staged {
             let Some(series) = state.series.get_mut(index) else { continue };
             let series = Arc::make_mut(series);
-            let at = series.timestamps_ms.partition_point(|&t| t < time);
-            if series.timestamps_ms.get(at) != Some(&time) {
-                series.timestamps_ms.insert(at, time);
-                series.values.insert(at, value);
+            if series.has(time) {
+                continue;
+            }
+            match sample {
+                Sample::Float(value) => {
+                    let at = series.timestamps_ms.partition_point(|&t| t < time);
+                    series.timestamps_ms.insert(at, time);
+                    series.values.insert(at, value);
+                }
+                Sample::Histogram(value) => {
+                    let at = series.histograms.partition_point(|(t, _)| *t < time);
+                    series.histograms.insert(at, (time, *value));
+                    series.settle_hint(at);
+                    if at + 1 < series.histograms.len() {
+                        series.settle_hint(at + 1);
+                    }
+                }
             }
         }
         Ok(())
@@ -149,12 +234,43 @@ impl Appender for MemoryAppender {
 }
 
 impl MemoryAppender {
-    fn check(&self, index: usize, series: &Series, time: i64, value: f64) -> Option<RejectReason> {
-        let stored = series.timestamps_ms.last().copied().zip(series.values.last().copied());
-        let newest = self.newest.get(&index).copied().or(stored);
+    fn stage(
+        &mut self,
+        refs: &[SeriesRef],
+        times: &[i64],
+        samples: impl Iterator<Item = Sample>,
+        rejected: &mut Vec<Rejected>,
+    ) {
+        let state = Arc::clone(&self.storage.state.read());
+        for (row, ((series, &time), sample)) in refs.iter().zip(times).zip(samples).enumerate() {
+            let index = series.get() as usize - 1;
+            let reject = match state.series.get(index) {
+                None => Some(RejectReason::UnknownRef),
+                Some(series) => self.check(index, series, time, &sample),
+            };
+            if let Some(reason) = reject {
+                rejected.push(Rejected { row: row as u32, reason });
+                continue;
+            }
+            let newest = self.newest.entry(index).or_insert((time, sample.clone()));
+            if newest.0 <= time {
+                *newest = (time, sample.clone());
+            }
+            self.staged.push((index, time, sample));
+        }
+    }
+
+    fn check(
+        &self,
+        index: usize,
+        series: &Series,
+        time: i64,
+        sample: &Sample,
+    ) -> Option<RejectReason> {
+        let newest = self.newest.get(&index).cloned().or_else(|| series.newest());
         match newest {
             Some((newest, held)) if newest == time => {
-                (held.to_bits() != value.to_bits()).then_some(RejectReason::DuplicateTimestamp)
+                (!held.repeats(sample)).then_some(RejectReason::DuplicateTimestamp)
             }
             Some((newest, _)) if time < newest => {
                 (!self.storage.out_of_order).then_some(RejectReason::OutOfOrder)
@@ -189,7 +305,10 @@ impl Snapshot {
     ) -> impl Iterator<Item = &'a Arc<Series>> {
         self.state.series.iter().filter(move |series| {
             let at = series.timestamps_ms.partition_point(|&t| t < range.min_ms);
-            series.timestamps_ms.get(at).is_some_and(|&t| t <= range.max_ms)
+            let float = series.timestamps_ms.get(at);
+            let at = series.histograms.partition_point(|(t, _)| *t < range.min_ms);
+            let histogram = series.histograms.get(at).map(|(t, _)| t);
+            [float, histogram].into_iter().flatten().any(|&t| t <= range.max_ms)
                 && satisfies(&series.labels, matchers)
         })
     }
@@ -277,6 +396,19 @@ fn push_chunks(series: &Series, range: TimeRange, bytes: &mut Vec<u8>, out: &mut
         }
         let num_samples = times.len() as u32;
         let meta = ChunkMeta { min_ms, max_ms, num_samples, encoding: Encoding::Raw };
+        out.push_copied(meta, bytes);
+    }
+    for chunk in series.histograms.chunks(CHUNK_SAMPLES) {
+        let (min_ms, max_ms) = (chunk[0].0, chunk[chunk.len() - 1].0);
+        if !range.overlaps(TimeRange::new(min_ms, max_ms)) {
+            continue;
+        }
+        bytes.clear();
+        for (time, histogram) in chunk {
+            chunk::raw::push_histogram(bytes, *time, histogram.view());
+        }
+        let num_samples = chunk.len() as u32;
+        let meta = ChunkMeta { min_ms, max_ms, num_samples, encoding: Encoding::RawHistogram };
         out.push_copied(meta, bytes);
     }
 }

@@ -160,7 +160,12 @@ pub(super) fn vector(
     grid: StepGrid,
 ) -> Result<StepBatch, Error> {
     let column = parameter(exec, node, grid)?;
-    let batch = exec.vector(&node.operand, grid)?;
+    let mut batch = exec.vector(&node.operand, grid)?;
+    if matches!(node.op, AggregateOp::Topk | AggregateOp::Bottomk) && batch.has_histograms() {
+        batch.drop_histograms();
+        super::natives::ignored(exec, node.op, Some(node.span));
+        batch = batch.without_empty_rows();
+    }
     let empty = Ok(StepBatch::new(grid.len));
     let choice = if node.op == AggregateOp::LimitRatio {
         let Some(ratios) = ratios(exec, node, &column)? else { return empty };
@@ -182,26 +187,29 @@ pub(super) fn vector(
         }
         members[group].push(row);
     }
-    let mut out = batch.clone();
-    out.present.fill(0);
+    let mut kept = vec![vec![0; bitmap::num_words(grid.len)]; batch.len()];
     let mut order = Vec::new();
     let mut present = Vec::new();
     for rows in &members {
         for step in 0..grid.len {
             present.clear();
-            let here = |row: &usize| bitmap::get(batch.bits(*row), step);
+            let here = |row: &usize| {
+                bitmap::get(batch.bits(*row), step) || batch.histogram(*row, step).is_some()
+            };
             present.extend(rows.iter().copied().filter(here));
             let chosen = choice.choose(step, &present, &|row| batch.row(row)[step]);
-            chosen.iter().for_each(|&row| bitmap::set(out.row_mut(row).1, step));
+            chosen.iter().for_each(|&row| bitmap::set(&mut kept[row], step));
             if grid.len == 1 {
                 order.extend(chosen);
             }
         }
     }
+    let mut out = batch;
+    kept.iter().enumerate().for_each(|(row, kept)| out.keep(row, kept));
     if grid.len != 1 {
         return Ok(out);
     }
     let mut sorted = StepBatch::new(1);
-    order.iter().for_each(|&row| sorted.push_copy(&out, row, batch.labels.get(row)));
+    order.iter().for_each(|&row| sorted.push_copy(&out, row, out.labels.get(row)));
     Ok(sorted)
 }

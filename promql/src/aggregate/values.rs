@@ -46,7 +46,12 @@ pub(super) fn quantile(
 ) -> Result<StepBatch, Error> {
     let phi = parameter(exec, node, grid)?;
     check_quantile(exec, &phi, node.param_span);
-    let batch = exec.vector(&node.operand, grid)?;
+    let mut batch = exec.vector(&node.operand, grid)?;
+    if batch.has_histograms() {
+        batch.drop_histograms();
+        super::natives::ignored(exec, node.op, node.operand_span);
+        batch = batch.without_empty_rows();
+    }
     let mut groups = Groups::new(exec, node);
     let mut members: Vec<Vec<usize>> = Vec::new();
     for row in 0..batch.len() {
@@ -94,12 +99,15 @@ pub(super) fn count_values(
     let mut out = StepBatch::new(grid.len);
     for row in 0..batch.len() {
         let group = groups.of(batch.labels.get(row), batch.drop_name[row]);
-        for step in bitmap::ones(batch.bits(row)) {
-            let value = batch.row(row)[step];
-            let text = texts
-                .entry(value.to_bits())
-                .or_insert_with(|| exec.symbols.intern(&float::fixed(value)));
-            let key = (group, if labelled { *text } else { Sym::EMPTY });
+        for step in bitmap::ones(&batch.presence(row)) {
+            let text = if let Some(histogram) = batch.histogram(row, step) {
+                exec.symbols.intern(&histogram.to_string())
+            } else {
+                let value = batch.row(row)[step];
+                let text = texts.entry(value.to_bits());
+                *text.or_insert_with(|| exec.symbols.intern(&float::fixed(value)))
+            };
+            let key = (group, if labelled { text } else { Sym::EMPTY });
             let into = *rows.entry(key).or_insert_with(|| {
                 let mut pairs = groups.labels(group).to_vec();
                 set_label(&exec.symbols, &mut pairs, name, key.1);

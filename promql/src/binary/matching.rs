@@ -1,15 +1,17 @@
 //! Vectors with vectors: series meet once for the whole query, then rows are computed as wholes. Errors are those that
 //! the step-by-step evaluation of the reference meets first.
 
+use super::natives::{self, Element, Made};
 use super::signature::{SignatureOf, Signatures};
 use super::{any_present, arithmetic, note_floats, row};
 use crate::ast::Cardinality;
 use crate::bitmap;
 use crate::engine::Error;
 use crate::exec::Exec;
-use crate::operator::{LabelIndex, StepBatch, label, set_label};
+use crate::operator::{Cell, LabelIndex, StepBatch, label, set_label};
 use crate::plan::Binary;
 use model::{LabelPair, Sym, Symbols};
+use std::sync::Arc;
 
 /// The two sides after the swap that `group_right` asks for: `many` may have several series for a signature.
 struct Join<'e, 'a> {
@@ -73,7 +75,6 @@ pub(crate) fn vector(
     join.check()?;
     let mut out = StepBatch::new(steps);
     join.run(&mut out);
-    note_floats(exec, node, out.len() > 0);
     out.without_empty_rows().merge_equal()
 }
 
@@ -96,10 +97,11 @@ impl Join<'_, '_> {
         let mut first: Option<(usize, usize, usize)> = None;
         for rows in self.one_of.rows.iter().filter(|rows| rows.len() > 1) {
             for (position, &later) in rows.iter().enumerate() {
-                let mut bits = self.one.bits(later).to_vec();
+                let mut bits = self.one.presence(later).into_owned();
                 bitmap::and(&mut bits, &self.active);
                 for &earlier in &rows[..position] {
-                    let Some(step) = bitmap::first_common(self.one.bits(earlier), &bits) else {
+                    let earlier_bits = self.one.presence(earlier);
+                    let Some(step) = bitmap::first_common(&earlier_bits, &bits) else {
                         continue;
                     };
                     let sooner = |held: (usize, usize, usize)| (step, later) < (held.0, held.2);
@@ -126,12 +128,12 @@ impl Join<'_, '_> {
 
     /// Steps at which a series of the many side has a partner or a value that stands in for one.
     fn partnered(&self, row: usize) -> Vec<u64> {
-        let mut bits = self.many.bits(row).to_vec();
+        let mut bits = self.many.presence(row).into_owned();
         bitmap::and(&mut bits, &self.active);
         if self.fill_one.is_none() {
             let mut partners = vec![0; bits.len()];
             for &one in self.one_of.rows(self.many_of.of_row[row]) {
-                bitmap::or(&mut partners, self.one.bits(one));
+                bitmap::or(&mut partners, &self.one.presence(one));
             }
             bitmap::and(&mut bits, &partners);
         }
@@ -173,7 +175,7 @@ impl Join<'_, '_> {
     /// Whether two series of the many side have equal results at a step.
     fn equal_at(&self, step: usize, a: usize, b: usize) -> bool {
         let ones = self.one_of.rows(self.many_of.of_row[a]);
-        let one = ones.iter().copied().find(|&one| bitmap::get(self.one.bits(one), step));
+        let one = ones.iter().copied().find(|&one| bitmap::get(&self.one.presence(one), step));
         let group: Vec<_> = self.by.of(self.many.labels.get(a)).collect();
         let partner = one.map_or(&group[..], |one| self.one.labels.get(one));
         let labels = |row: usize| self.result_labels(self.many.labels.get(row), partner);
@@ -211,19 +213,19 @@ impl Join<'_, '_> {
         }
         for many in 0..self.many.len() {
             let signature = self.many_of.of_row[many];
-            let mut rest = self.many.bits(many).to_vec();
+            let mut rest = self.many.presence(many).into_owned();
             bitmap::and(&mut rest, &self.active);
             if let Some(served) = served.get_mut(signature) {
                 bitmap::or(served, &rest);
             }
             for &one in self.one_of.rows(signature) {
                 let mut bits = rest.clone();
-                bitmap::and(&mut bits, self.one.bits(one));
+                bitmap::and(&mut bits, &self.one.presence(one));
                 if bitmap::is_empty(&bits) {
                     continue;
                 }
-                bitmap::and_not(&mut rest, self.one.bits(one));
-                let sides = (self.many.row(many), self.one.row(one));
+                bitmap::and_not(&mut rest, &self.one.presence(one));
+                let sides = (Side::row(&self.many, many), Side::row(&self.one, one));
                 let labels = (self.many.labels.get(many), self.one.labels.get(one));
                 self.push(out, sides, labels, &bits);
             }
@@ -231,19 +233,21 @@ impl Join<'_, '_> {
                 let labels = self.many.labels.get(many);
                 let group: Vec<_> = self.by.of(labels).collect();
                 let column = vec![fill; self.many.steps];
-                self.push(out, (self.many.row(many), &column), (labels, &group), &rest);
+                let sides = (Side::row(&self.many, many), Side::of(&column));
+                self.push(out, sides, (labels, &group), &rest);
             }
         }
         let Some(fill) = self.fill_many else { return };
         for one in 0..self.one.len() {
-            let mut bits = self.one.bits(one).to_vec();
+            let mut bits = self.one.presence(one).into_owned();
             bitmap::and(&mut bits, &self.active);
             bitmap::and_not(&mut bits, &served[self.one_of.of_row[one]]);
             if !bitmap::is_empty(&bits) {
                 let labels = self.one.labels.get(one);
                 let group: Vec<_> = self.by.of(labels).collect();
                 let column = vec![fill; self.one.steps];
-                self.push(out, (&column, self.one.row(one)), (&group, labels), &bits);
+                let sides = (Side::of(&column), Side::row(&self.one, one));
+                self.push(out, sides, (&group, labels), &bits);
             }
         }
     }
@@ -252,16 +256,80 @@ impl Join<'_, '_> {
     fn push(
         &self,
         out: &mut StepBatch,
-        (many, one): (&[f64], &[f64]),
+        (many, one): (Side<'_>, Side<'_>),
         (many_labels, one_labels): (&[LabelPair], &[LabelPair]),
         bits: &[u64],
     ) {
         let drop_name = self.exec.delayed_name_removal && self.node.return_bool;
         out.push_row(&self.result_labels(many_labels, one_labels), drop_name);
-        let (values, present) = out.row_mut(out.len() - 1);
+        let index = out.len() - 1;
+        let (lhs, rhs) = if self.swapped { (one, many) } else { (many, one) };
+        let (values, present) = out.row_mut(index);
         present.copy_from_slice(bits);
-        let sides = if self.swapped { (one, many) } else { (many, one) };
+        if lhs.cells.is_empty() && rhs.cells.is_empty() {
+            let sides = (lhs.values, rhs.values);
+            note_floats(self.exec, self.node, true);
+            row(self.node.op, self.node.return_bool, sides, sides.0, (values, present));
+            return;
+        }
+        for step in bitmap::ones(bits) {
+            if lhs.is_histogram(step) || rhs.is_histogram(step) {
+                bitmap::unset(present, step);
+            }
+        }
+        note_floats(self.exec, self.node, !bitmap::is_empty(present));
+        let sides = (lhs.values, rhs.values);
         row(self.node.op, self.node.return_bool, sides, sides.0, (values, present));
+        for step in bitmap::ones(bits) {
+            if lhs.is_histogram(step) || rhs.is_histogram(step) {
+                self.put(out, step, lhs.element(step), rhs.element(step));
+            }
+        }
+    }
+
+    /// Adds what becomes of two elements, one of them a histogram, to the last row.
+    fn put(&self, out: &mut StepBatch, step: usize, lhs: Element<'_>, rhs: Element<'_>) {
+        let row = out.len() - 1;
+        match natives::apply(self.exec, self.node, lhs, rhs) {
+            Made::Histogram(histogram) => out.put_histogram(row, step, histogram),
+            Made::Compared(holds) if self.node.return_bool => {
+                out.put(row, step, f64::from(u8::from(holds)));
+            }
+            Made::Compared(true) => {
+                if let Element::Histogram(histogram) = lhs {
+                    out.put_histogram(row, step, Arc::clone(histogram));
+                }
+            }
+            Made::Compared(false) | Made::Nothing => {}
+        }
+    }
+}
+
+/// One operand of a pair at every step.
+#[derive(Clone, Copy)]
+struct Side<'b> {
+    values: &'b [f64],
+    cells: &'b [Cell],
+}
+
+impl<'b> Side<'b> {
+    fn row(batch: &'b StepBatch, row: usize) -> Self {
+        Self { values: batch.row(row), cells: batch.cells(row) }
+    }
+
+    fn of(values: &'b [f64]) -> Self {
+        Self { values, cells: &[] }
+    }
+
+    fn is_histogram(&self, step: usize) -> bool {
+        self.cells.get(step).is_some_and(Option::is_some)
+    }
+
+    fn element(&self, step: usize) -> Element<'b> {
+        match self.cells.get(step) {
+            Some(Some(histogram)) => Element::Histogram(histogram),
+            _ => Element::Float(self.values[step]),
+        }
     }
 }
 

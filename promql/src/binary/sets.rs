@@ -12,7 +12,7 @@ use crate::plan::Binary;
 fn coverage(batch: &StepBatch, signatures: &Signatures, count: usize) -> Vec<Vec<u64>> {
     let mut out = vec![vec![0; bitmap::num_words(batch.steps)]; count];
     for (row, &number) in signatures.of_row.iter().enumerate() {
-        bitmap::or(&mut out[number], batch.bits(row));
+        bitmap::or(&mut out[number], &batch.presence(row));
     }
     out
 }
@@ -31,19 +31,22 @@ pub(crate) fn vector(
     if node.op == BinaryOp::Or {
         let covered = coverage(&lhs, &left, index.len());
         for row in 0..rhs.len() {
-            bitmap::and_not(rhs.row_mut(row).1, &covered[right.of_row[row]]);
+            let mut kept = rhs.presence(row).into_owned();
+            bitmap::and_not(&mut kept, &covered[right.of_row[row]]);
+            rhs.keep(row, &kept);
         }
         lhs.append(&rhs);
         return lhs.without_empty_rows().merge_equal();
     }
     let covered = coverage(&rhs, &right, index.len());
     for row in 0..lhs.len() {
-        let (_, bits) = lhs.row_mut(row);
+        let mut kept = lhs.presence(row).into_owned();
         if node.op == BinaryOp::And {
-            bitmap::and(bits, &covered[left.of_row[row]]);
+            bitmap::and(&mut kept, &covered[left.of_row[row]]);
         } else {
-            bitmap::and_not(bits, &covered[left.of_row[row]]);
+            bitmap::and_not(&mut kept, &covered[left.of_row[row]]);
         }
+        lhs.keep(row, &kept);
     }
     Ok(lhs)
 }

@@ -2,12 +2,7 @@
 
 use super::{Engine, EngineOptions, Error, Request};
 use crate::value::Value;
-use chunk::{ChunkMeta, Encoding};
-use model::{Matcher, Symbols, TimeRange};
-use storage::{
-    Appendable, Cancel, FloatBatch, LabelBatch, MemoryStorage, Querier, Queryable, SelectHints,
-    SeriesBatch, SeriesSet,
-};
+use storage::{Appendable, Cancel, FloatBatch, LabelBatch, MemoryStorage};
 
 /// Ten series `m{i="0"}` to `m{i="9"}` with a sample a minute for an hour.
 fn ten_series() -> MemoryStorage {
@@ -71,63 +66,4 @@ fn ranges_are_of_vectors_and_scalars() {
         panic!("a scalar over a range is a matrix")
     };
     assert_eq!(matrix.values, [2.0; 10]);
-}
-
-/// One series with a chunk of floats and one of native histograms.
-struct Mixed;
-
-impl Queryable for Mixed {
-    fn querier(&self, _range: TimeRange) -> storage::Result<Box<dyn Querier>> {
-        Ok(Box::new(Self))
-    }
-}
-
-impl Querier for Mixed {
-    fn select<'q>(
-        &'q self,
-        _matchers: &[Matcher],
-        _hints: &SelectHints,
-        _symbols: &'q Symbols,
-        _cancel: &'q Cancel,
-    ) -> storage::Result<Box<dyn SeriesSet + 'q>> {
-        Ok(Box::new(Once(false)))
-    }
-
-    fn label_names(&self, _: &[Matcher], _: usize) -> storage::Result<Vec<Box<str>>> {
-        Ok(Vec::new())
-    }
-
-    fn label_values(&self, _: &str, _: &[Matcher], _: usize) -> storage::Result<Vec<Box<str>>> {
-        Ok(Vec::new())
-    }
-}
-
-struct Once(bool);
-
-impl SeriesSet for Once {
-    fn next_batch(&mut self, out: &mut SeriesBatch) -> storage::Result<bool> {
-        out.clear();
-        if std::mem::replace(&mut self.0, true) {
-            return Ok(false);
-        }
-        let meta = |ms, encoding| ChunkMeta { min_ms: ms, max_ms: ms, num_samples: 1, encoding };
-        let mut raw = 1000i64.to_le_bytes().to_vec();
-        raw.extend(7f64.to_le_bytes());
-        out.push_copied(meta(1000, Encoding::Raw), &raw);
-        out.push_copied(meta(2000, Encoding::Histogram), &[0xFF; 40]);
-        out.finish_series(&[]);
-        Ok(true)
-    }
-}
-
-#[test]
-fn native_histograms_are_left_out_and_told() {
-    let cancel = Cancel::new();
-    let request = Request { lookback_ms: None, cancel: &cancel };
-    let engine = Engine::new(EngineOptions::default());
-    let answer = engine.instant(&Mixed, "m", 3000, &request).unwrap();
-    let Value::Vector(vector) = answer.value else { panic!("a vector") };
-    assert_eq!(vector.values, [7.0]);
-    let told = "PromQL warning: native histogram samples are not supported and were left out";
-    assert_eq!(answer.annotations.warnings, [told.into()]);
 }

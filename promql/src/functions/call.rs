@@ -42,7 +42,18 @@ pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<Ste
             }
             map(exec, call, grid, |_, v| part(v))
         }
-        FunctionId::Timestamp => map(exec, call, grid, |step, _| grid.at(step) as f64 / 1000.0),
+        FunctionId::Timestamp => {
+            let mut out = exec.vector_arg(args, 0, grid)?;
+            for row in 0..out.len() {
+                let bits = out.presence(row).into_owned();
+                let (values, present) = out.row_mut(row);
+                present.copy_from_slice(&bits);
+                let times = (0..grid.len).map(|step| grid.at(step) as f64 / 1000.0);
+                values.iter_mut().zip(times).for_each(|(value, time)| *value = time);
+            }
+            out.drop_histograms();
+            exec.drop_names(out)
+        }
         FunctionId::LabelReplace => label::replace(exec, call, grid),
         FunctionId::LabelJoin => label::join(exec, call, grid),
         FunctionId::Sort
@@ -52,13 +63,12 @@ pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<Ste
         FunctionId::HistogramQuantile => histogram::quantile(exec, call, grid),
         FunctionId::HistogramQuantiles => histogram::quantiles(exec, call, grid),
         FunctionId::HistogramFraction => histogram::fraction(exec, call, grid),
-        // These look at native histograms only, and floats are none.
         FunctionId::HistogramAvg
         | FunctionId::HistogramCount
         | FunctionId::HistogramSum
         | FunctionId::HistogramStddev
-        | FunctionId::HistogramStdvar
-        | FunctionId::StartTimestamp => {
+        | FunctionId::HistogramStdvar => histogram::of_natives(exec, call, grid),
+        FunctionId::StartTimestamp => {
             exec.vector_arg(args, 0, grid)?;
             Ok(StepBatch::new(grid.len))
         }
@@ -85,7 +95,7 @@ fn one_row(grid: StepGrid, column: &[f64]) -> StepBatch {
     out
 }
 
-/// Applies `value(step, element)` to every element and drops the names.
+/// Applies `value(step, element)` to every float and drops the names; histograms vanish.
 fn map(
     exec: &Exec<'_>,
     call: &Call,
@@ -93,6 +103,7 @@ fn map(
     value: impl Fn(usize, f64) -> f64,
 ) -> Result<StepBatch, Error> {
     let mut out = exec.vector_arg(&call.args, 0, grid)?;
+    out.drop_histograms();
     if grid.len > 0 {
         for row in out.values.chunks_exact_mut(grid.len) {
             row.iter_mut().enumerate().for_each(|(step, v)| *v = value(step, *v));

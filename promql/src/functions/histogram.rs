@@ -1,162 +1,19 @@
-//! Classic histograms: quantiles and fractions from cumulative buckets. Which rows are buckets of which histogram is
-//! found once for the query; a step costs the walk over its buckets.
+//! Quantiles, fractions and totals of histograms, classic and native. Which rows are buckets of which classic histogram
+//! is found once for the query; a step costs the walk over its buckets. What is computed from the buckets of classic
+//! ones is in `classic`.
 
 use crate::ast::Span;
 use crate::bitmap;
 use crate::engine::Error;
 use crate::exec::Exec;
+use crate::functions::FunctionId;
+use crate::functions::classic::{
+    Bucket, Forced, bucket_fraction, bucket_quantile, coalesce, ensure_monotonic,
+};
 use crate::operator::{LabelIndex, StepBatch, label, set_label};
 use crate::plan::{Argument, Call};
+use model::histogram::{HistogramView, Note};
 use model::{LabelPair, StepGrid, Sym, float};
-
-/// One bucket: upper bound and cumulative count.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Bucket {
-    pub(crate) bound: f64,
-    pub(crate) count: f64,
-}
-
-/// How far counts had to be bent to rise with their bounds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Forced {
-    pub(crate) min_bound: f64,
-    pub(crate) max_bound: f64,
-    pub(crate) max_difference: f64,
-}
-
-/// Counts closer than this, relatively, are equal.
-const TOLERANCE: f64 = 1e-12;
-
-fn nearly_equal(a: f64, b: f64) -> bool {
-    if a == b {
-        return true;
-    }
-    let difference = (a - b).abs();
-    if a == 0.0 || b == 0.0 || a.abs() + b.abs() < f64::MIN_POSITIVE {
-        return difference < TOLERANCE * f64::MIN_POSITIVE;
-    }
-    difference / (a.abs() + b.abs()).min(f64::MAX) < TOLERANCE
-}
-
-/// Adds up buckets of equal bounds; `buckets` are sorted by bound.
-fn coalesce(buckets: &mut Vec<Bucket>) {
-    buckets.dedup_by(|next, held| {
-        let same = next.bound == held.bound;
-        if same {
-            held.count += next.count;
-        }
-        same
-    });
-}
-
-/// Makes counts rise with their bounds; says what was more than rounding.
-fn ensure_monotonic(buckets: &mut [Bucket]) -> Option<Forced> {
-    let mut forced: Option<Forced> = None;
-    let mut previous = buckets[0].count;
-    for bucket in &mut buckets[1..] {
-        if bucket.count == previous {
-            continue;
-        }
-        if nearly_equal(previous, bucket.count) {
-            bucket.count = previous;
-            continue;
-        }
-        if bucket.count < previous {
-            let difference = previous - bucket.count;
-            let held = forced.get_or_insert(Forced {
-                min_bound: bucket.bound,
-                max_bound: bucket.bound,
-                max_difference: difference,
-            });
-            held.max_bound = bucket.bound;
-            held.max_difference = held.max_difference.max(difference);
-            bucket.count = previous;
-        } else {
-            previous = bucket.count;
-        }
-    }
-    forced
-}
-
-/// The `q`-quantile of a histogram whose buckets are sorted by bound; they are changed on the way.
-pub(crate) fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, Option<Forced>) {
-    let early = if q.is_nan() {
-        Some(f64::NAN)
-    } else if q < 0.0 {
-        Some(f64::NEG_INFINITY)
-    } else if q > 1.0 {
-        Some(f64::INFINITY)
-    } else if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
-        Some(f64::NAN)
-    } else {
-        None
-    };
-    if let Some(value) = early {
-        return (value, None);
-    }
-    coalesce(buckets);
-    let forced = ensure_monotonic(buckets);
-    let last = buckets.len() - 1;
-    let total = buckets[last].count;
-    if last == 0 || total == 0.0 {
-        return (f64::NAN, forced);
-    }
-    let mut rank = q * total;
-    let found = buckets[..last].iter().position(|bucket| bucket.count >= rank).unwrap_or(last);
-    let value = if found == last {
-        buckets[last - 1].bound
-    } else if found == 0 && buckets[0].bound <= 0.0 {
-        buckets[0].bound
-    } else {
-        let Bucket { bound: end, mut count } = buckets[found];
-        let mut start = 0.0;
-        if found > 0 {
-            start = buckets[found - 1].bound;
-            count -= buckets[found - 1].count;
-            rank -= buckets[found - 1].count;
-        }
-        start + (end - start) * (rank / count)
-    };
-    (value, forced)
-}
-
-/// The share of observations between `lower` and `upper`; `buckets` are sorted by bound.
-pub(crate) fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
-    if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
-        return f64::NAN;
-    }
-    coalesce(buckets);
-    let total = buckets[buckets.len() - 1].count;
-    if total == 0.0 || lower.is_nan() || upper.is_nan() {
-        return f64::NAN;
-    }
-    if lower >= upper {
-        return 0.0;
-    }
-    let (mut rank, mut low_rank, mut high_rank) = (0.0, None, None);
-    let mut edge = if buckets[0].bound > 0.0 { 0.0 } else { f64::NEG_INFINITY };
-    for bucket in &*buckets {
-        for (limit, found) in [(lower, &mut low_rank), (upper, &mut high_rank)] {
-            if found.is_some() {
-                continue;
-            }
-            if edge >= limit {
-                *found = Some(rank);
-            } else if bucket.bound > limit {
-                *found = Some(if edge == f64::NEG_INFINITY {
-                    bucket.count
-                } else {
-                    rank + (bucket.count - rank) * (limit - edge) / (bucket.bound - edge)
-                });
-            }
-        }
-        rank = bucket.count;
-        edge = bucket.bound;
-    }
-    let within =
-        |rank: Option<f64>| rank.map_or(total, |rank| if rank > total { total } else { rank });
-    (within(high_rank) - within(low_rank)) / total
-}
 
 /// `quantile value should be between 0 and 1`
 pub(crate) fn warn_quantile(exec: &Exec<'_>, q: f64, place: Option<Span>) {
@@ -186,6 +43,9 @@ fn histograms(exec: &Exec<'_>, batch: &StepBatch, place: Span) -> Vec<Histogram>
     let (mut index, mut out, mut key) =
         (LabelIndex::default(), Vec::<Histogram>::new(), Vec::new());
     for (row, labels) in batch.labels.iter().enumerate() {
+        if bitmap::is_empty(batch.bits(row)) {
+            continue;
+        }
         let le = exec.symbols.text(label(labels, exec.names.le));
         let Ok(bound) = float::parse_float(le) else {
             let mut text =
@@ -206,6 +66,97 @@ fn histograms(exec: &Exec<'_>, batch: &StepBatch, place: Span) -> Vec<Histogram>
         histogram.buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
     out
+}
+
+/// The classic histograms of a vector, once the steps are dropped at which one meets a native histogram of its labels.
+fn without_conflicts(exec: &Exec<'_>, batch: &mut StepBatch, place: Span) -> Vec<Histogram> {
+    let found = histograms(exec, batch, place);
+    if !batch.has_histograms() {
+        return found;
+    }
+    let mut index = LabelIndex::default();
+    for histogram in &found {
+        let labels = batch.labels.get(histogram.row).iter().copied();
+        index.insert(&labels.filter(|pair| pair.name != exec.names.le).collect::<Vec<_>>());
+    }
+    for row in 0..batch.len() {
+        let Some(number) = index.find(batch.labels.get(row)) else { continue };
+        let steps: Vec<usize> = batch.histograms(row).map(|(step, _)| step).collect();
+        for step in steps {
+            let buckets = found[number].buckets.iter().map(|(_, row)| *row);
+            let met: Vec<usize> = buckets.filter(|&row| batch.get(row, step).is_some()).collect();
+            if met.is_empty() {
+                continue;
+            }
+            met.iter().for_each(|&row| bitmap::unset(batch.row_mut(row).1, step));
+            batch.cells_mut(row)[step] = None;
+            let mut text = "vector contains a mix of classic and native histograms".to_owned();
+            text.push_str(&for_metric(exec, batch.labels.get(row)));
+            exec.note(|notes| notes.warn(text, Some(place)));
+        }
+    }
+    found
+}
+
+/// Adds a row with a number for each native histogram, and tells what is odd about them.
+fn each_native(
+    exec: &Exec<'_>,
+    batch: &StepBatch,
+    place: Span,
+    out: &mut StepBatch,
+    value: &mut dyn FnMut(HistogramView<'_>, usize) -> (f64, Note),
+) {
+    for row in 0..batch.len() {
+        if batch.histograms(row).next().is_none() {
+            continue;
+        }
+        let labels = batch.labels.get(row);
+        out.push_row(labels, batch.drop_name[row]);
+        let into = out.len() - 1;
+        for (step, histogram) in batch.histograms(row) {
+            let (value, note) = value(histogram.view(), step);
+            out.put(into, step, value);
+            let what = match note {
+                Note::None => continue,
+                Note::NanResult => "quantile has NaN observations, result is NaN",
+                Note::NanSkew => "quantile has NaN observations, result is skewed higher",
+                Note::NanExcluded => {
+                    "fraction has NaN observations, which are excluded from all fractions"
+                }
+            };
+            let metric = for_metric(exec, labels);
+            let text = format!("input to histogram_{what}{metric}");
+            exec.note(|notes| notes.info(text, Some(place)));
+        }
+    }
+}
+
+/// `histogram_count` and its kin: one number of each native histogram; floats vanish.
+pub(crate) fn of_natives(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
+    let batch = exec.vector_arg(&call.args, 0, grid)?;
+    let mut scratch = Vec::new();
+    let mut out = StepBatch::new(grid.len);
+    each_native(exec, &batch, Span::default(), &mut out, &mut |view, _| {
+        let value = match call.function {
+            FunctionId::HistogramCount => view.count,
+            FunctionId::HistogramSum => view.sum,
+            FunctionId::HistogramAvg => view.sum / view.count,
+            FunctionId::HistogramStdvar => view.variance(&mut scratch),
+            _ => view.variance(&mut scratch).sqrt(),
+        };
+        (value, Note::None)
+    });
+    if exec.delayed_name_removal {
+        out.drop_name.fill(true);
+        return Ok(out);
+    }
+    // Type and unit stay: only the name goes.
+    let labels = std::mem::take(&mut out.labels);
+    for pairs in labels.iter() {
+        let kept = pairs.iter().copied().filter(|pair| pair.name != exec.names.metric_name);
+        out.labels.push(kept);
+    }
+    out.merge_equal()
 }
 
 /// With delayed name removal, some annotations tell the metric.
@@ -298,10 +249,14 @@ impl Monotonicity {
 pub(crate) fn quantile(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
     let q = exec.scalar_arg(&call.args, 0, grid)?;
     check_quantiles(exec, &q, span_of(&call.args[0]));
-    let batch = exec.vector_arg(&call.args, 1, grid)?;
+    let mut batch = exec.vector_arg(&call.args, 1, grid)?;
     let place = span_of(&call.args[1]);
-    let found = histograms(exec, &batch, place);
+    let found = without_conflicts(exec, &mut batch, place);
     let mut out = StepBatch::new(grid.len);
+    let mut scratch = Vec::new();
+    each_native(exec, &batch, place, &mut out, &mut |view, step| {
+        view.quantile(q[step], &mut scratch)
+    });
     let mut bent = Monotonicity::default();
     each(exec, &batch, &found, &mut out, &mut |histogram, step, buckets| {
         let (value, forced) = bucket_quantile(q[step], buckets);
@@ -318,9 +273,10 @@ pub(crate) fn quantile(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<S
 /// for the next, as in the reference.
 pub(crate) fn quantiles(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
     let Argument::Text(name) = &call.args[1] else { unreachable!("checked to be a string") };
-    let batch = exec.vector_arg(&call.args, 0, grid)?;
+    let mut batch = exec.vector_arg(&call.args, 0, grid)?;
     let place = span_of(&call.args[0]);
-    let found = histograms(exec, &batch, place);
+    let found = without_conflicts(exec, &mut batch, place);
+    let mut scratch = Vec::new();
     let name = exec.symbols.intern(name);
     let mut out = StepBatch::new(grid.len);
     let mut bent = Monotonicity::default();
@@ -329,6 +285,9 @@ pub(crate) fn quantiles(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<
     for (index, column) in params.iter().enumerate() {
         check_quantiles(exec, column, span_of(&call.args[index + 2]));
         let mut rows = StepBatch::new(grid.len);
+        each_native(exec, &batch, place, &mut rows, &mut |view, step| {
+            view.quantile(column[step], &mut scratch)
+        });
         each(exec, &batch, &found, &mut rows, &mut |histogram, step, buckets| {
             for earlier in &params[..index] {
                 disturb(earlier[step], buckets);
@@ -390,9 +349,14 @@ fn append_labelled(
 pub(crate) fn fraction(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
     let lower = exec.scalar_arg(&call.args, 0, grid)?;
     let upper = exec.scalar_arg(&call.args, 1, grid)?;
-    let batch = exec.vector_arg(&call.args, 2, grid)?;
-    let found = histograms(exec, &batch, span_of(&call.args[2]));
+    let mut batch = exec.vector_arg(&call.args, 2, grid)?;
+    let place = span_of(&call.args[2]);
+    let found = without_conflicts(exec, &mut batch, place);
     let mut out = StepBatch::new(grid.len);
+    let mut scratch = Vec::new();
+    each_native(exec, &batch, place, &mut out, &mut |view, step| {
+        view.fraction(lower[step], upper[step], &mut scratch)
+    });
     each(exec, &batch, &found, &mut out, &mut |_, step, buckets| {
         bucket_fraction(lower[step], upper[step], buckets)
     });

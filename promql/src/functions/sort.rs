@@ -22,12 +22,15 @@ pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<Ste
             "sort is ineffective for range queries since results are always ordered by labels";
         exec.note(|notes| notes.warn(text, Some(call.span)));
     }
-    let batch = exec.vector_arg(&call.args, 0, grid)?;
+    let mut batch = exec.vector_arg(&call.args, 0, grid)?;
+    if matches!(call.function, FunctionId::Sort | FunctionId::SortDesc) {
+        batch.drop_histograms();
+    }
     if grid.len != 1 {
         return Ok(batch);
     }
     let mut rows: Vec<usize> =
-        (0..batch.len()).filter(|&row| bitmap::get(batch.bits(row), 0)).collect();
+        (0..batch.len()).filter(|&row| bitmap::get(&batch.presence(row), 0)).collect();
     let value = |row: usize| batch.row(row)[0];
     let descending = matches!(call.function, FunctionId::SortDesc | FunctionId::SortByLabelDesc);
     if matches!(call.function, FunctionId::Sort | FunctionId::SortDesc) {

@@ -68,7 +68,7 @@ impl Kernel for Extrapolated {
 
 /// By how much the difference between the first and the last sample grows to cover the window.
 #[inline]
-fn extrapolation(
+pub(crate) fn extrapolation(
     counting: Counting,
     window: &Window,
     (first_ms, last_ms, gaps): (i64, i64, f64),

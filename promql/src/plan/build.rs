@@ -102,6 +102,8 @@ impl Builder<'_> {
             param: param?,
             grouping: aggregate.grouping.clone(),
             without: aggregate.without,
+            operand_span: Some(aggregate.expr.span()),
+            span: aggregate.span,
             param_span: aggregate.param.as_deref().map(|p| p.unwrap_parens().span()),
         })))
     }

@@ -1,9 +1,12 @@
 //! Answers against expectations: floats to a relative 1e-6, everything else exactly.
 
+use super::histogram::HistogramItem;
 use super::{Eval, Expected, Item, SeriesLine, When};
 use crate::value::{Matrix, Value, Vector};
 use model::hash::HashMap;
+use model::histogram::FloatHistogram;
 use model::{Labels, float, is_stale_nan};
+use std::sync::Arc;
 
 /// Why an answer is not the expected one.
 pub(super) type Compared = Result<(), String>;
@@ -24,6 +27,52 @@ fn almost_equal(a: f64, b: f64) -> bool {
         return difference < EPSILON * f64::MIN_POSITIVE;
     }
     difference / sum.min(f64::MAX) < EPSILON
+}
+
+/// An element of an answer.
+#[derive(Clone, Debug)]
+enum Got {
+    Float(f64),
+    Histogram(Arc<FloatHistogram>),
+}
+
+impl Got {
+    fn text(&self) -> String {
+        match self {
+            Self::Float(value) => float::fixed(*value),
+            Self::Histogram(histogram) => histogram.to_string(),
+        }
+    }
+}
+
+/// Compares one sample.
+fn sample(want: &Item, got: &Got) -> Compared {
+    match (want, got) {
+        (Item::Value(want), Got::Float(got)) => number(*want, *got),
+        (Item::Histogram(want), Got::Histogram(got)) => histograms(want, got),
+        (want, got) => Err(format!("expected {want:?}, got {}", got.text())),
+    }
+}
+
+fn histograms(want: &HistogramItem, got: &FloatHistogram) -> Compared {
+    let (mut left, mut right) = ((*want.value).clone(), got.clone());
+    left.compact();
+    right.compact();
+    let all = |a: &[f64], b: &[f64]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(&a, &b)| almost_equal(a, b))
+    };
+    let same_layout = left.layout == right.layout;
+    let totals = |h: &FloatHistogram| [h.count, h.sum, h.zero_count];
+    let agree = same_layout
+        && all(&totals(&left), &totals(&right))
+        && all(&left.positive, &right.positive)
+        && all(&left.negative, &right.negative)
+        && (!want.hint_given || left.hint == right.hint);
+    if agree {
+        return Ok(());
+    }
+    let (left, right) = (left.view().test_notation(), right.view().test_notation());
+    Err(format!("expected {left}, got {right}"))
 }
 
 /// Compares the answer of an evaluation.
@@ -56,18 +105,17 @@ pub(super) fn answer(eval: &Eval, value: &Value) -> Compared {
 /// Compares one step of a range query with what the instant query must answer.
 pub(super) fn step(eval: &Eval, matrix: &Matrix, at_ms: i64) -> Compared {
     let mut found = Vec::new();
-    let mut begin = 0;
-    for (labels, &end) in matrix.labels.iter().zip(&matrix.ends) {
-        let at = matrix.timestamps_ms[begin..end].iter().position(|&ms| ms == at_ms);
-        if let Some(at) = at {
-            found.push((matrix.symbols.labels(labels), matrix.values[begin + at]));
+    for (row, labels) in matrix.labels.iter().enumerate() {
+        for (time, got) in samples_of(matrix, row) {
+            if time == at_ms {
+                found.push((matrix.symbols.labels(labels), got));
+            }
         }
-        begin = end;
     }
     match &eval.expected {
         Expected::Series(want) => instant(want, false, &found),
         Expected::Scalar(want) => match &found[..] {
-            [(_, value)] => number(*want, *value),
+            [(_, Got::Float(value))] => number(*want, *value),
             others => Err(format!("expected one series, got {}", others.len())),
         },
         Expected::String(_) | Expected::RangeVector { .. } => Ok(()),
@@ -81,31 +129,48 @@ fn number(want: f64, got: f64) -> Compared {
     Err(format!("expected {}, got {}", float::fixed(want), float::fixed(got)))
 }
 
-fn elements(vector: &Vector) -> Vec<(Labels, f64)> {
+fn elements(vector: &Vector) -> Vec<(Labels, Got)> {
     let labels = vector.labels.iter().map(|labels| vector.symbols.labels(labels));
-    labels.zip(vector.values.iter().copied()).collect()
+    let element = |(row, labels)| {
+        let histogram = vector.histograms.get(row).and_then(Option::as_ref);
+        let float = Got::Float(vector.values[row]);
+        (labels, histogram.map_or(float, |histogram| Got::Histogram(Arc::clone(histogram))))
+    };
+    labels.enumerate().map(element).collect()
+}
+
+/// The samples of one series of a matrix by time.
+fn samples_of(matrix: &Matrix, row: usize) -> Vec<(i64, Got)> {
+    let begin = if row == 0 { 0 } else { matrix.ends[row - 1] };
+    let floats = (begin..matrix.ends[row])
+        .map(|index| (matrix.timestamps_ms[index], Got::Float(matrix.values[index])));
+    let (times, histograms) = matrix.histograms.of(row);
+    let histograms = times.iter().zip(histograms);
+    let histograms =
+        histograms.map(|(time, histogram)| (*time, Got::Histogram(Arc::clone(histogram))));
+    let mut all: Vec<_> = floats.chain(histograms).collect();
+    all.sort_by_key(|(time, _)| *time);
+    all
 }
 
 fn by_labels(want: &[SeriesLine]) -> HashMap<&Labels, usize> {
     want.iter().enumerate().map(|(index, series)| (&series.labels, index)).collect()
 }
 
-fn instant(want: &[SeriesLine], ordered: bool, got: &[(Labels, f64)]) -> Compared {
+fn instant(want: &[SeriesLine], ordered: bool, got: &[(Labels, Got)]) -> Compared {
     let positions = by_labels(want);
     let mut seen = vec![false; want.len()];
     for (position, (labels, value)) in got.iter().enumerate() {
         let Some(&index) = positions.get(labels) else {
-            return Err(format!("unexpected {labels} with value {}", float::fixed(*value)));
+            return Err(format!("unexpected {labels} with value {}", value.text()));
         };
         if ordered && index != position {
             return Err(format!("expected {labels} at place {}, not {}", index + 1, position + 1));
         }
-        match want[index].items[..] {
-            [Item::Value(expected)] => {
-                number(expected, *value).map_err(|what| format!("{labels}: {what}"))?;
-            }
-            _ => return Err(format!("{labels}: expected {:?}, got a float", want[index].items)),
-        }
+        let [expected] = &want[index].items[..] else {
+            return Err(format!("{labels}: expected {:?}, got one sample", want[index].items));
+        };
+        sample(expected, value).map_err(|what| format!("{labels}: {what}"))?;
         seen[index] = true;
     }
     missing(want, &seen)
@@ -115,7 +180,7 @@ fn missing(want: &[SeriesLine], seen: &[bool]) -> Compared {
     let absent = want
         .iter()
         .zip(seen)
-        .find(|(series, seen)| !**seen && series.items.iter().any(|item| *item != Item::Omitted));
+        .find(|(series, seen)| !**seen && series.items.iter().any(Item::is_sample));
     match absent {
         Some((series, _)) => Err(format!("expected {} is not there", series.labels)),
         None => Ok(()),
@@ -127,8 +192,7 @@ fn points(want: &[SeriesLine], matrix: &Matrix, grid: (i64, i64, i64)) -> Compar
     let positions = by_labels(want);
     let mut seen = vec![false; want.len()];
     let mut previous: Option<Labels> = None;
-    let mut begin = 0;
-    for (labels, &end) in matrix.labels.iter().zip(&matrix.ends) {
+    for (row, labels) in matrix.labels.iter().enumerate() {
         let labels = matrix.symbols.labels(labels);
         if previous.as_ref().is_some_and(|previous| *previous >= labels) {
             return Err(format!("{labels} is not in order"));
@@ -137,20 +201,18 @@ fn points(want: &[SeriesLine], matrix: &Matrix, grid: (i64, i64, i64)) -> Compar
             return Err(format!("unexpected {labels}"));
         };
         seen[index] = true;
-        let mut got = matrix.timestamps_ms[begin..end].iter().zip(&matrix.values[begin..end]);
+        let mut got = samples_of(matrix, row).into_iter();
         for (place, item) in want[index].items.iter().enumerate() {
             let at_ms = start_ms + step_ms * place as i64;
             if at_ms > end_ms {
                 return Err(format!("{labels}: more values expected than there are steps"));
             }
-            let expected = match item {
-                Item::Omitted => continue,
-                Item::Histogram => return Err(format!("{labels}: expected a histogram")),
-                Item::Value(value) => *value,
-            };
+            if !item.is_sample() {
+                continue;
+            }
             match got.next() {
-                Some((&ms, &value)) if ms == at_ms => {
-                    number(expected, value).map_err(|what| format!("{labels} at {ms}: {what}"))?;
+                Some((ms, value)) if ms == at_ms => {
+                    sample(item, &value).map_err(|what| format!("{labels} at {ms}: {what}"))?;
                 }
                 other => {
                     return Err(format!("{labels}: expected a value at {at_ms}, got {other:?}"));
@@ -160,7 +222,6 @@ fn points(want: &[SeriesLine], matrix: &Matrix, grid: (i64, i64, i64)) -> Compar
         if let Some(extra) = got.next() {
             return Err(format!("{labels}: unexpected {extra:?}"));
         }
-        begin = end;
         previous = Some(labels);
     }
     missing(want, &seen)

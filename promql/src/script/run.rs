@@ -6,8 +6,11 @@ use crate::engine::{Answer, Engine, EngineOptions, Error, Request};
 use crate::parser::parse;
 use crate::value::Value;
 use model::hash::HashMap;
+use model::histogram::Histogram;
 use model::{Labels, SeriesRef};
-use storage::{Appendable, Cancel, FloatBatch, LabelBatch, Queryable};
+use storage::{
+    Appendable, Appender, Cancel, FloatBatch, HistogramBatch, LabelBatch, Queryable, Rejected,
+};
 
 /// A storage that scripts run against.
 pub trait Database {
@@ -39,7 +42,7 @@ pub enum Outcome {
     Passed,
     /// Not as expected.
     Failed(String),
-    /// Not as expected, where the data or the expectation need what is not built: native histograms, start timestamps.
+    /// Not as expected, where the data need what is not built: start timestamps.
     NotBuilt(String),
 }
 
@@ -77,7 +80,7 @@ pub fn run(
                 let result = evaluate(eval, engine, database.queryable());
                 let outcome = match result {
                     Ok(()) => Outcome::Passed,
-                    Err(what) if incomplete || wants_histograms(eval) => Outcome::NotBuilt(what),
+                    Err(what) if incomplete => Outcome::NotBuilt(what),
                     Err(what) => Outcome::Failed(what),
                 };
                 cases.push(Case { line: *line, query: eval.query.clone(), outcome });
@@ -87,16 +90,7 @@ pub fn run(
     Ok(cases)
 }
 
-fn wants_histograms(eval: &Eval) -> bool {
-    match &eval.expected {
-        Expected::Series(series) | Expected::RangeVector { series, .. } => {
-            series.iter().any(|series| series.items.contains(&Item::Histogram))
-        }
-        Expected::Scalar(_) | Expected::String(_) => false,
-    }
-}
-
-/// Writes the float samples; `true` if there are others.
+/// Writes the samples; `true` if there is more than that.
 fn write(load: &Load, storage: &dyn Appendable) -> storage::Result<bool> {
     let mut incomplete = load.with_nhcb;
     let mut rejected = Vec::new();
@@ -119,22 +113,43 @@ fn write(load: &Load, storage: &dyn Appendable) -> storage::Result<bool> {
         let mut refs = Vec::new();
         appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected)?;
         let Some(&Some(series_ref)) = refs.first() else { continue };
-        let (mut timestamps_ms, mut values) = (Vec::new(), Vec::new());
-        for (place, item) in series.items.iter().enumerate() {
-            match item {
-                Item::Omitted => {}
-                Item::Histogram => incomplete = true,
-                Item::Value(value) => {
-                    timestamps_ms.push(load.gap_ms * place as i64);
-                    values.push(*value);
-                }
-            }
-        }
-        let refs: Vec<SeriesRef> = vec![series_ref; values.len()];
-        appender.append_floats(FloatBatch::new(&refs, &timestamps_ms, &values), &mut rejected)?;
+        append(appender.as_mut(), series_ref, &series.items, load.gap_ms, &mut rejected)?;
     }
     appender.commit()?;
     Ok(incomplete)
+}
+
+/// Appends the samples of one series. Kinds may change from sample to sample: each run of one kind is a batch.
+fn append(
+    appender: &mut dyn Appender,
+    series: SeriesRef,
+    items: &[Item],
+    gap_ms: i64,
+    rejected: &mut Vec<Rejected>,
+) -> storage::Result<()> {
+    let is_histogram = |item: &Item| matches!(item, Item::Histogram(_));
+    let samples = items.iter().enumerate().filter(|(_, item)| item.is_sample());
+    let samples: Vec<(i64, &Item)> =
+        samples.map(|(place, item)| (gap_ms * place as i64, item)).collect();
+    for run in samples.chunk_by(|a, b| is_histogram(a.1) == is_histogram(b.1)) {
+        let times: Vec<i64> = run.iter().map(|(time, _)| *time).collect();
+        let refs = vec![series; run.len()];
+        let (mut floats, mut histograms) = (Vec::new(), Vec::new());
+        for (_, item) in run {
+            match item {
+                Item::Omitted => {}
+                Item::Value(value) => floats.push(*value),
+                Item::Histogram(item) => histograms.push(Histogram::Float((*item.value).clone())),
+            }
+        }
+        if histograms.is_empty() {
+            appender.append_floats(FloatBatch::new(&refs, &times, &floats), rejected)?;
+        } else {
+            let batch = HistogramBatch::new(&refs, &times, &histograms);
+            appender.append_histograms(batch, rejected)?;
+        }
+    }
+    Ok(())
 }
 
 fn evaluate(eval: &Eval, engine: &Engine, storage: &dyn Queryable) -> Result<(), String> {

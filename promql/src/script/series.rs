@@ -1,23 +1,32 @@
 //! The notation of series in scripts and rule tests: `up{job="a"} 1 2 _ stale 0+10x5 {{sum:1}}`.
 
+use super::histogram::{self, HistogramItem};
 use crate::lexer::{Lexer, unquote};
 use crate::token::{Kind, Token};
 use model::float::parse_float;
 use model::{Labels, LabelsBuilder, METRIC_NAME, STALE_NAN};
 
 /// One place in a sequence of samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Item {
     /// No sample.
     Omitted,
     /// A number; also the staleness marker.
     Value(f64),
-    /// A native histogram. Its content is not read: histograms are not built yet.
-    Histogram,
+    /// A native histogram.
+    Histogram(HistogramItem),
+}
+
+impl Item {
+    /// Whether there is a sample.
+    #[must_use]
+    pub fn is_sample(&self) -> bool {
+        !matches!(self, Self::Omitted)
+    }
 }
 
 /// A series with its samples.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct SeriesLine {
     /// The labels.
     pub labels: Labels,
@@ -144,13 +153,17 @@ impl Scanner<'_> {
             let count = if self.eat("x") { self.count()? } else { 1 };
             items.extend((0..count).map(|_| Item::Omitted));
         } else if self.rest.starts_with("{{") {
-            self.histogram()?;
-            if self.rest.starts_with("+{{") || self.rest.starts_with("-{{") {
+            let first = self.histogram()?;
+            let negative = self.rest.starts_with("-{{");
+            let mut step = None;
+            if negative || self.rest.starts_with("+{{") {
                 self.rest = &self.rest[1..];
-                self.histogram()?;
+                step = Some(self.histogram()?);
             }
-            let count = if self.eat("x") { self.count()? + 1 } else { 1 };
-            items.extend((0..count).map(|_| Item::Histogram));
+            let count = if self.eat("x") { self.count()? } else { 0 };
+            let step = step.as_ref().map(|step| (negative, step));
+            let sequence = first.sequence(step, count)?;
+            items.extend(sequence.into_iter().map(Item::Histogram));
         } else if self.eat("stale") {
             let count = if self.eat("x") { self.count()? + 1 } else { 1 };
             items.extend((0..count).map(|_| Item::Value(STALE_NAN)));
@@ -170,12 +183,13 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn histogram(&mut self) -> Result<(), String> {
+    fn histogram(&mut self) -> Result<HistogramItem, String> {
         let Some(end) = self.rest.find("}}") else {
             return Err("histogram description is not closed".into());
         };
-        self.rest = &self.rest[end + 2..];
-        Ok(())
+        let (description, rest) = self.rest.split_at(end);
+        self.rest = &rest[2..];
+        histogram::parse(&description[2..])
     }
 
     fn count(&mut self) -> Result<u64, String> {

@@ -7,17 +7,30 @@ fn items(text: &str) -> Vec<Item> {
     parse_series(&format!("x {text}")).expect(text).items
 }
 
+/// The items in words.
+fn spelled(text: &str) -> String {
+    let word = |item: &Item| match item {
+        Item::Omitted => "_".to_owned(),
+        Item::Value(value) => model::float::fixed(*value),
+        Item::Histogram(item) => item.value.view().test_notation(),
+    };
+    items(text).iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn series_notation() {
-    assert_eq!(items("1 _ 3"), [Item::Value(1.0), Item::Omitted, Item::Value(3.0)]);
-    assert_eq!(items("0+2x2"), [0.0, 2.0, 4.0].map(Item::Value));
-    assert_eq!(items("-1-1e+1x1"), [-1.0, -11.0].map(Item::Value));
+    assert_eq!(spelled("1 _ 3"), "1 _ 3");
+    assert_eq!(spelled("0+2x2"), "0 2 4");
+    assert_eq!(spelled("-1-1e+1x1"), "-1 -11");
+    assert_eq!(spelled("5x1 _x2"), "5 5 _ _");
+    assert_eq!(spelled("Inf -Inf 1e3"), "+Inf -Inf 1000");
     assert_eq!(
-        items("5x1 _x2"),
-        [Item::Value(5.0), Item::Value(5.0), Item::Omitted, Item::Omitted]
+        spelled("{{sum:1}}x1 {{}}+{{count:1 buckets:[1 2] offset:1}}x1"),
+        "{{sum:1}} {{sum:1}} {{}} {{count:1 offset:1 buckets:[1 2]}}"
     );
-    assert_eq!(items("{{sum:1}}x1 {{}}+{{count:1}}x0"), [Item::Histogram; 3]);
-    assert_eq!(items("Inf -Inf 1e3"), [f64::INFINITY, f64::NEG_INFINITY, 1000.0].map(Item::Value));
+    for wrong in ["{{foo:1}}", "{{sum:x}}", "{{count:1 count:2}}", "{{buckets:[1, 2]}}"] {
+        assert!(parse_series(&format!("x {wrong}")).is_err(), "{wrong}");
+    }
     let stale = items("stale");
     assert!(matches!(stale[..], [Item::Value(v)] if v.to_bits() == STALE_NAN.to_bits()));
     for wrong in ["1x", "foo", "1+", "{{", "1x99999999999999999999", "1y2"] {

@@ -2,6 +2,7 @@
 
 use super::SourceHeap;
 use chunk::SampleColumns;
+use std::ops::Range;
 
 /// Appends the samples of all `sources` to `out`, in time order, one for each time.
 ///
@@ -9,11 +10,57 @@ use chunk::SampleColumns;
 /// is strictly ahead of all others; once it is not, it joins the heap and the top of the heap becomes the current one.
 /// So of two sources with equal times the second wins, and with partial overlap the winner alternates.
 pub fn chain_samples(sources: &[SampleColumns], out: &mut SampleColumns) {
+    if sources.iter().all(|source| source.histograms.is_empty()) {
+        let times: Vec<&[i64]> = sources.iter().map(|source| &source.timestamps_ms[..]).collect();
+        chain(&times, &mut |source, places| {
+            out.timestamps_ms.extend_from_slice(&sources[source].timestamps_ms[places.clone()]);
+            out.values.extend_from_slice(&sources[source].values[places]);
+        });
+        return;
+    }
+    let merged: Vec<Vec<(i64, Place)>> = sources.iter().map(in_order).collect();
+    let times: Vec<Vec<i64>> =
+        merged.iter().map(|places| places.iter().map(|(time, _)| *time).collect()).collect();
+    let times: Vec<&[i64]> = times.iter().map(Vec::as_slice).collect();
+    chain(&times, &mut |source, places| {
+        let columns = &sources[source];
+        for (time, place) in &merged[source][places] {
+            match place {
+                Place::Float(place) => out.push(*time, columns.values[*place]),
+                Place::Histogram(place) => {
+                    out.histograms.push(*time, columns.histograms.get(*place));
+                }
+            }
+        }
+    });
+}
+
+/// Where a sample of a source with both kinds is.
+#[derive(Clone, Copy)]
+enum Place {
+    Float(usize),
+    Histogram(usize),
+}
+
+/// All samples of a source by time.
+fn in_order(columns: &SampleColumns) -> Vec<(i64, Place)> {
+    let floats = columns.timestamps_ms.iter().enumerate();
+    let histograms = columns.histograms.timestamps_ms().iter().enumerate();
+    let mut all: Vec<(i64, Place)> = floats
+        .map(|(place, &time)| (time, Place::Float(place)))
+        .chain(histograms.map(|(place, &time)| (time, Place::Histogram(place))))
+        .collect();
+    all.sort_by_key(|(time, _)| *time);
+    all
+}
+
+/// Calls `emit` with the source and the places of the next samples, in time order.
+fn chain(sources: &[&[i64]], emit: &mut dyn FnMut(usize, Range<usize>)) {
     let mut next = vec![0usize; sources.len()];
-    let time = |next: &[usize], source: usize| sources[source].timestamps_ms[next[source]];
+    let time = |next: &[usize], source: usize| sources[source][next[source]];
     let mut heap = SourceHeap::default();
-    for (source, columns) in sources.iter().enumerate().skip(1) {
-        if !columns.is_empty() {
+    for (source, times) in sources.iter().enumerate().skip(1) {
+        if !times.is_empty() {
             heap.push(source, |a, b| time(&next, a) < time(&next, b));
         }
     }
@@ -22,15 +69,14 @@ pub fn chain_samples(sources: &[SampleColumns], out: &mut SampleColumns) {
     // The current source stands before its next sample, those in the heap stand at theirs.
     loop {
         let begin = next[current];
-        let times = &sources[current].timestamps_ms[begin..];
+        let times = &sources[current][begin..];
         let skipped = usize::from(times.first().is_some_and(|&t| Some(t) == last_ms));
         let bound = heap.top().map(|top| time(&next, top));
         let run = times[skipped..].iter().take_while(|&&t| bound.is_none_or(|b| t < b)).count();
         let end = begin + skipped + run;
-        out.timestamps_ms.extend_from_slice(&sources[current].timestamps_ms[begin + skipped..end]);
-        out.values.extend_from_slice(&sources[current].values[begin + skipped..end]);
         if run > 0 {
-            last_ms = Some(sources[current].timestamps_ms[end - 1]);
+            emit(current, begin + skipped..end);
+            last_ms = Some(sources[current][end - 1]);
         }
         next[current] = end;
         if end < sources[current].len() {
@@ -53,9 +99,8 @@ pub fn chain_samples(sources: &[SampleColumns], out: &mut SampleColumns) {
             }
         }
         // The top of the heap stays current for this one sample even if another source has the same time.
-        let source = &sources[current];
-        out.push(source.timestamps_ms[next[current]], source.values[next[current]]);
-        last_ms = Some(source.timestamps_ms[next[current]]);
+        emit(current, next[current]..next[current] + 1);
+        last_ms = Some(time(&next, current));
         next[current] += 1;
     }
 }

@@ -74,7 +74,7 @@ impl<'d> BlockWriter<'d> {
         self.stats.num_samples += samples;
         match meta.encoding {
             Encoding::Raw | Encoding::Xor => self.stats.num_float_samples += samples,
-            Encoding::Histogram | Encoding::FloatHistogram => {
+            Encoding::Histogram | Encoding::FloatHistogram | Encoding::RawHistogram => {
                 self.stats.num_histogram_samples += samples;
             }
         }

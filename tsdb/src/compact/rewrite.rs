@@ -50,7 +50,7 @@ fn stored_count(chunk: &ChunkRef<'_>) -> Option<u32> {
 fn refuse_histograms(meta: &ChunkMeta) -> Result<()> {
     match meta.encoding {
         Encoding::Raw | Encoding::Xor => Ok(()),
-        Encoding::Histogram | Encoding::FloatHistogram => Err(Error::Unsupported(
+        Encoding::Histogram | Encoding::FloatHistogram | Encoding::RawHistogram => Err(Error::Unsupported(
             format!(
                 "rewriting of native histogram chunks: {}..={} ms overlaps another chunk, a deleted range or the \
                  end of the block",

@@ -3,6 +3,7 @@
 use super::{
     Gone, LabelTexts, Out, push_fixed, push_html_text, push_seconds, push_timestamp, push_value,
 };
+use model::histogram::{Bucket, FloatHistogram};
 use promql::{Matrix, Value, Vector};
 
 /// How many samples are written before a piece may be handed on.
@@ -47,15 +48,57 @@ fn push_sample(out: &mut Vec<u8>, timestamp_ms: i64, value: f64) {
     out.extend_from_slice(b"\"]");
 }
 
+/// `[timestamp,{"count":...,"sum":...,"buckets":[[boundaries,lower,upper,count],...]}]`, empty buckets left out.
+fn push_histogram(
+    out: &mut Vec<u8>,
+    timestamp_ms: i64,
+    histogram: &FloatHistogram,
+    buckets: &mut Vec<Bucket>,
+) {
+    out.push(b'[');
+    push_timestamp(out, timestamp_ms);
+    out.extend_from_slice(b",{\"count\":\"");
+    push_value(out, histogram.count);
+    out.extend_from_slice(b"\",\"sum\":\"");
+    push_value(out, histogram.sum);
+    out.push(b'"');
+    buckets.clear();
+    histogram.view().all_buckets(buckets);
+    let mut any = false;
+    for bucket in buckets.iter().filter(|bucket| bucket.count != 0.0) {
+        out.extend_from_slice(if any { b",[" } else { b",\"buckets\":[[" });
+        any = true;
+        out.push(match (bucket.lower_inclusive, bucket.upper_inclusive) {
+            (false, true) => b'0',
+            (true, false) => b'1',
+            (false, false) => b'2',
+            (true, true) => b'3',
+        });
+        for value in [bucket.lower, bucket.upper, bucket.count] {
+            out.extend_from_slice(b",\"");
+            push_value(out, value);
+            out.push(b'"');
+        }
+        out.push(b']');
+    }
+    out.extend_from_slice(if any { b"]}]" } else { b"}]" });
+}
+
 fn push_vector(out: &mut Out<'_>, vector: &Vector, limit: usize) -> Result<(), Gone> {
     out.push("\"resultType\":\"vector\",\"result\":[");
     let mut texts = LabelTexts::new(&vector.symbols);
     let samples = vector.timestamps_ms.iter().zip(&vector.values);
+    let mut buckets = Vec::new();
     for (row, (&timestamp_ms, &value)) in samples.take(limit).enumerate() {
         out.push(if row == 0 { "{\"metric\":" } else { ",{\"metric\":" });
         texts.push(&mut out.bytes, vector.labels.get(row));
-        out.push(",\"value\":");
-        push_sample(&mut out.bytes, timestamp_ms, value);
+        if let Some(histogram) = vector.histogram(row) {
+            out.push(",\"histogram\":");
+            push_histogram(&mut out.bytes, timestamp_ms, histogram, &mut buckets);
+        } else {
+            out.push(",\"value\":");
+            push_sample(&mut out.bytes, timestamp_ms, value);
+        }
         out.push("}");
         out.spill()?;
     }
@@ -68,11 +111,15 @@ fn push_matrix(out: &mut Out<'_>, matrix: &Matrix, limit: usize) -> Result<(), G
     let mut texts = LabelTexts::new(&matrix.symbols);
     // Steps of a range query repeat from series to series: each timestamp is printed once.
     let mut printed = PrintedTimes::default();
+    let mut buckets = Vec::new();
     let mut begin = 0;
     for (row, &end) in matrix.ends.iter().take(limit).enumerate() {
         out.push(if row == 0 { "{\"metric\":" } else { ",{\"metric\":" });
         texts.push(&mut out.bytes, matrix.labels.get(row));
-        out.push(",\"values\":[");
+        let (times, histograms) = matrix.histograms.of(row);
+        if end > begin || histograms.is_empty() {
+            out.push(",\"values\":[");
+        }
         for first in (begin..end).step_by(SAMPLES_BETWEEN_SPILLS) {
             let last = end.min(first + SAMPLES_BETWEEN_SPILLS);
             for index in first..last {
@@ -87,7 +134,15 @@ fn push_matrix(out: &mut Out<'_>, matrix: &Matrix, limit: usize) -> Result<(), G
             }
             out.spill()?;
         }
-        out.push("]}");
+        if end > begin || histograms.is_empty() {
+            out.push("]");
+        }
+        for (index, (&timestamp_ms, histogram)) in times.iter().zip(histograms).enumerate() {
+            out.push(if index == 0 { ",\"histograms\":[" } else { "," });
+            push_histogram(&mut out.bytes, timestamp_ms, histogram, &mut buckets);
+            out.spill()?;
+        }
+        out.push(if histograms.is_empty() { "}" } else { "]}" });
         begin = end;
     }
     out.push("]");

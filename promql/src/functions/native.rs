@@ -1,0 +1,542 @@
+//! Range functions over series that have native histograms, alone or among floats: what the float kernels computed is
+//! corrected window by window. Series without histograms never come here.
+
+use crate::bitmap;
+use crate::exec::Exec;
+use crate::functions::FunctionId;
+use crate::kernel::counter::{Counting, extrapolation};
+use crate::kernel::{Window, Windows};
+use crate::operator::{StepBatch, label};
+use crate::plan::WindowCall;
+use chunk::{HistogramColumns, SampleColumns};
+use model::LabelPair;
+use model::histogram::{
+    Combined, Compensation, CounterResetHint, FloatHistogram, HistogramView, Incompatible,
+};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What the user is told about histograms, at the argument that is a range.
+pub(crate) struct Told<'e, 'a> {
+    pub(crate) exec: &'e Exec<'a>,
+    pub(crate) call: &'e WindowCall,
+    pub(crate) labels: &'e [LabelPair],
+}
+
+impl Told<'_, '_> {
+    fn name(&self) -> &str {
+        self.exec.symbols.text(label(self.labels, self.exec.names.metric_name))
+    }
+
+    fn warn(&self, what: &str) {
+        let text = format!("{what}\"{}\"", self.name());
+        self.exec.note(|notes| notes.warn(text, self.call.range.span));
+    }
+
+    fn mixed(&self) {
+        self.warn("encountered a mix of histograms and floats for metric name ");
+    }
+
+    fn ignored(&self) {
+        let name = self.name();
+        let text = format!(
+            "ignored histograms in a range containing both floats and histograms for metric name \"{name}\""
+        );
+        self.exec.note(|notes| notes.info(text, Some(self.call.first_arg)));
+    }
+
+    fn not_a_counter(&self) {
+        self.warn("this native histogram metric is not a counter: ");
+    }
+
+    fn not_a_gauge(&self) {
+        self.warn("this native histogram metric is not a gauge: ");
+    }
+
+    fn mixed_schemas(&self) {
+        self.warn("vector contains a mix of histograms with exponential and custom buckets schemas for metric name ");
+    }
+
+    fn reconciled(&self, during: &str) {
+        let text = format!("mismatched custom buckets were reconciled during {during}");
+        self.exec.note(|notes| notes.info(text, self.call.range.span));
+    }
+
+    fn collision(&self) {
+        let text = "conflicting counter resets during histogram aggregation";
+        self.exec.note(|notes| notes.warn(text, self.call.range.span));
+    }
+
+    /// What of a sum is worth telling; `None` if it did not work.
+    fn check(&self, outcome: Result<Combined, Incompatible>, during: &str) -> Option<()> {
+        let Ok(combined) = outcome else {
+            self.mixed_schemas();
+            return None;
+        };
+        if combined.bounds_reconciled {
+            self.reconciled(during);
+        }
+        Some(())
+    }
+}
+
+/// A window over both kinds of samples.
+struct Both<'c> {
+    columns: &'c SampleColumns,
+    floats: Range<usize>,
+    histograms: Range<usize>,
+    window: Window,
+}
+
+/// A sample of either kind.
+#[derive(Clone, Copy)]
+enum Either<'c> {
+    Float(f64),
+    Histogram(HistogramView<'c>),
+}
+
+impl<'c> Both<'c> {
+    fn points(&self) -> &'c HistogramColumns {
+        &self.columns.histograms
+    }
+
+    fn time(&self, histogram: usize) -> i64 {
+        self.points().timestamps_ms()[histogram]
+    }
+
+    /// All samples by time; of two at one time the histogram comes later.
+    fn in_order(&self) -> impl Iterator<Item = (i64, Either<'c>)> {
+        let (columns, points) = (self.columns, self.points());
+        let mut floats = self.floats.clone().peekable();
+        let mut histograms = self.histograms.clone().peekable();
+        std::iter::from_fn(move || {
+            let float = floats.peek().map(|&at| columns.timestamps_ms[at]);
+            let histogram = histograms.peek().map(|&at| points.timestamps_ms()[at]);
+            if histogram.is_none_or(|histogram| float.is_some_and(|float| float <= histogram)) {
+                let at = floats.next()?;
+                return Some((columns.timestamps_ms[at], Either::Float(columns.values[at])));
+            }
+            let at = histograms.next()?;
+            Some((points.timestamps_ms()[at], Either::Histogram(points.get(at))))
+        })
+    }
+
+    fn first(&self) -> Option<(i64, Either<'c>)> {
+        self.in_order().next()
+    }
+
+    fn last(&self) -> Option<(i64, Either<'c>)> {
+        self.last_two().1
+    }
+
+    /// The last two samples, the older one first.
+    fn last_two(&self) -> (Option<(i64, Either<'c>)>, Option<(i64, Either<'c>)>) {
+        let tail = Self {
+            columns: self.columns,
+            floats: self.floats.start.max(self.floats.end.saturating_sub(2))..self.floats.end,
+            histograms: self.histograms.start.max(self.histograms.end.saturating_sub(2))
+                ..self.histograms.end,
+            window: self.window,
+        };
+        let mut last = (None, None);
+        tail.in_order().for_each(|sample| last = (last.1, Some(sample)));
+        last
+    }
+}
+
+/// How a function goes about windows with histograms.
+enum Rule {
+    /// Floats only; histograms beside them are told.
+    FloatsOnly,
+    /// Histograms only, or floats only: both in one window are no result.
+    Unmixed(fn(&Both<'_>, &Told<'_, '_>) -> Option<FloatHistogram>),
+    /// The function looks at both kinds itself.
+    Itself(fn(&Both<'_>, &Told<'_, '_>) -> Option<Outcome>),
+}
+
+/// What a window yields.
+enum Outcome {
+    Float(f64),
+    Histogram(FloatHistogram),
+}
+
+fn rule(function: FunctionId) -> Rule {
+    match function {
+        FunctionId::Rate | FunctionId::Increase | FunctionId::Delta => Rule::Unmixed(extrapolated),
+        FunctionId::SumOverTime => Rule::Unmixed(sum),
+        FunctionId::AvgOverTime => Rule::Unmixed(mean),
+        FunctionId::Irate | FunctionId::Idelta => Rule::Itself(instant),
+        FunctionId::Resets | FunctionId::Changes => Rule::Itself(events),
+        FunctionId::CountOverTime => Rule::Itself(|both, _| {
+            Some(Outcome::Float((both.floats.len() + both.histograms.len()) as f64))
+        }),
+        FunctionId::PresentOverTime => Rule::Itself(|_, _| Some(Outcome::Float(1.0))),
+        FunctionId::FirstOverTime => Rule::Itself(|both, _| Some(outcome(both.first()?.1))),
+        FunctionId::LastOverTime => Rule::Itself(|both, _| Some(outcome(both.last()?.1))),
+        FunctionId::TsOfFirstOverTime => {
+            Rule::Itself(|both, _| Some(Outcome::Float(both.first()?.0 as f64 / 1000.0)))
+        }
+        FunctionId::TsOfLastOverTime => {
+            Rule::Itself(|both, _| Some(Outcome::Float(both.last()?.0 as f64 / 1000.0)))
+        }
+        _ => Rule::FloatsOnly,
+    }
+}
+
+fn outcome(sample: Either<'_>) -> Outcome {
+    match sample {
+        Either::Float(value) => Outcome::Float(value),
+        Either::Histogram(histogram) => Outcome::Histogram(histogram.to_owned()),
+    }
+}
+
+/// Corrects the last row of `out`, which holds what the float kernel made of the floats. `count` is told the size of
+/// each window that has histograms, as the limit counts it.
+pub(crate) fn correct(
+    told: &Told<'_, '_>,
+    windows: &Windows,
+    columns: &SampleColumns,
+    out: &mut StepBatch,
+    mut count: impl FnMut(usize, usize, usize),
+) {
+    let rule = rule(told.call.function);
+    let row = out.len() - 1;
+    let points = &columns.histograms;
+    let sizes = prefix_sizes(points);
+    let mut floats = 0..0;
+    let mut histograms = 0..0;
+    for step in 0..windows.grid.len {
+        let end_ms = windows.end_ms(step);
+        let start_ms = end_ms.saturating_sub(windows.range_ms);
+        let bounds =
+            (start_ms.saturating_sub(windows.before_ms), end_ms.saturating_add(windows.after_ms));
+        let seen = histograms.end;
+        advance(&mut floats, &columns.timestamps_ms, bounds);
+        advance(&mut histograms, points.timestamps_ms(), bounds);
+        if histograms.is_empty() {
+            continue;
+        }
+        let size = |range: Range<usize>| sizes[range.end] - sizes[range.start];
+        let new = histograms.start.max(seen)..histograms.end;
+        count(step, size(histograms.clone()), if new.is_empty() { 0 } else { size(new) });
+        let eval_ms = windows.grid.at(step);
+        let window = Window {
+            begin: histograms.start,
+            end: histograms.end,
+            start_ms,
+            end_ms,
+            step,
+            eval_ms,
+        };
+        let both = Both { columns, floats: floats.clone(), histograms: histograms.clone(), window };
+        let outcome = match &rule {
+            Rule::FloatsOnly => {
+                if !both.floats.is_empty() {
+                    told.ignored();
+                }
+                continue;
+            }
+            Rule::Unmixed(_) if !both.floats.is_empty() => {
+                told.mixed();
+                None
+            }
+            Rule::Unmixed(value) => value(&both, told).map(Outcome::Histogram),
+            Rule::Itself(value) => value(&both, told),
+        };
+        bitmap::unset(out.row_mut(row).1, step);
+        match outcome {
+            Some(Outcome::Float(value)) => out.put(row, step, value),
+            Some(Outcome::Histogram(value)) => out.put_histogram(row, step, Arc::new(value)),
+            None => {}
+        }
+    }
+}
+
+/// Moves the edges of a window forward.
+fn advance(window: &mut Range<usize>, times: &[i64], (first_ms, last_ms): (i64, i64)) {
+    while window.start < times.len() && times[window.start] <= first_ms {
+        window.start += 1;
+    }
+    window.end = window.end.max(window.start);
+    while window.end < times.len() && times[window.end] <= last_ms {
+        window.end += 1;
+    }
+}
+
+/// Sizes of the histograms before each, as the limit counts them.
+fn prefix_sizes(points: &HistogramColumns) -> Vec<usize> {
+    let mut sizes = Vec::with_capacity(points.len() + 1);
+    let mut total = 0;
+    sizes.push(0);
+    for row in 0..points.len() {
+        let view = points.get(row);
+        let layout = view.layout;
+        let fields = layout.positive_spans.len()
+            + layout.negative_spans.len()
+            + view.positive.len()
+            + view.negative.len()
+            + layout.custom_values.len();
+        total += (168 + 8 * fields + 8) / 16;
+        sizes.push(total);
+    }
+    sizes
+}
+
+/// `rate`, `increase`, `delta` of a window of histograms.
+fn extrapolated(both: &Both<'_>, told: &Told<'_, '_>) -> Option<FloatHistogram> {
+    let function = told.call.function;
+    let points = both.points();
+    let rows = both.histograms.clone();
+    if rows.len() < 2 {
+        return None;
+    }
+    let counter = function != FunctionId::Delta;
+    let mut result = difference(points, rows.clone(), counter, told)?;
+    let first = points.get(rows.start);
+    let per_seconds = (function == FunctionId::Rate).then_some(told.call.range.range_seconds);
+    let counting = Counting { counter, per_seconds };
+    let (first_ms, last_ms) = (both.time(rows.start), both.time(rows.end - 1));
+    let gaps = (rows.len() - 1) as f64;
+    let factor = extrapolation(
+        counting,
+        &both.window,
+        (first_ms, last_ms, gaps),
+        (result.count, first.count),
+    );
+    result.scale(factor);
+    Some(result)
+}
+
+/// Last less first, plus what was there before each reset.
+fn difference(
+    points: &HistogramColumns,
+    rows: Range<usize>,
+    counter: bool,
+    told: &Told<'_, '_>,
+) -> Option<FloatHistogram> {
+    let (first, last) = (points.get(rows.start), points.get(rows.end - 1));
+    let is_gauge = |view: HistogramView<'_>| view.hint == CounterResetHint::Gauge;
+    if counter && (is_gauge(first) || is_gauge(last)) {
+        told.not_a_counter();
+    }
+    let second = points.get(rows.start + 1);
+    // What came before a reset has nothing to do with what follows, not even by its buckets.
+    let empty = (counter && second.detect_reset(first)).then(|| {
+        let mut empty = FloatHistogram::empty_like(second);
+        Arc::make_mut(&mut empty.layout).zero_threshold = 0.0;
+        empty.hint = CounterResetHint::Unknown;
+        empty
+    });
+    let first = empty.as_ref().map_or(first, FloatHistogram::view);
+    let is_custom = first.layout.is_custom();
+    if last.layout.is_custom() != is_custom {
+        told.mixed_schemas();
+        return None;
+    }
+    let mut schema = last.layout.schema.min(first.layout.schema);
+    if counter {
+        for view in (rows.start + 1..rows.end - 1).map(|row| points.get(row)) {
+            if is_gauge(view) {
+                told.not_a_counter();
+            }
+            schema = schema.min(view.layout.schema);
+            if view.layout.is_custom() != is_custom {
+                told.mixed_schemas();
+                return None;
+            }
+        }
+    }
+    let mut result = last.to_owned();
+    result.reduce_resolution(schema);
+    told.check(result.sub(first), "subtraction")?;
+    if counter {
+        let mut previous = first;
+        for view in (rows.start + 1..rows.end).map(|row| points.get(row)) {
+            if view.detect_reset(previous) {
+                told.check(result.add(previous), "addition")?;
+            }
+            previous = view;
+        }
+    } else if !is_gauge(points.get(rows.start)) || !is_gauge(last) {
+        told.not_a_gauge();
+    }
+    result.hint = CounterResetHint::Gauge;
+    result.compact();
+    Some(result)
+}
+
+/// `irate`, `idelta` of the last two samples.
+fn instant(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Outcome> {
+    let (Some((before_ms, before)), Some((last_ms, last))) = both.last_two() else { return None };
+    if before_ms == last_ms {
+        return None;
+    }
+    let per_second = told.call.function == FunctionId::Irate;
+    let seconds = (last_ms - before_ms) as f64 / 1000.0;
+    match (before, last) {
+        (Either::Float(before), Either::Float(last)) => {
+            let value = if per_second && last < before { last } else { last - before };
+            Some(Outcome::Float(if per_second { value / seconds } else { value }))
+        }
+        (Either::Histogram(before), Either::Histogram(last)) => {
+            let is_gauge = |view: HistogramView<'_>| view.hint == CounterResetHint::Gauge;
+            if per_second && (is_gauge(last) || is_gauge(before)) {
+                told.not_a_counter();
+            }
+            if !per_second && !(is_gauge(last) && is_gauge(before)) {
+                told.not_a_gauge();
+            }
+            let mut result = last.to_owned();
+            if !per_second || !last.detect_reset(before) {
+                told.check(result.sub(before), "subtraction")?;
+            }
+            result.hint = CounterResetHint::Gauge;
+            result.compact();
+            if per_second {
+                result.divide(seconds);
+            }
+            Some(Outcome::Histogram(result))
+        }
+        _ => {
+            told.mixed();
+            None
+        }
+    }
+}
+
+/// `resets` and `changes`: a change of the kind of samples counts as both.
+fn events(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Outcome> {
+    let resets = told.call.function == FunctionId::Resets;
+    let mut previous: Option<Either<'_>> = None;
+    let mut count = 0.0;
+    for (_, sample) in both.in_order() {
+        let is_event = match (previous, sample) {
+            (None, _) => false,
+            (Some(Either::Float(a)), Either::Float(b)) if resets => b < a,
+            (Some(Either::Float(a)), Either::Float(b)) => b != a && !(a.is_nan() && b.is_nan()),
+            (Some(Either::Histogram(a)), Either::Histogram(b)) if resets => b.detect_reset(a),
+            (Some(Either::Histogram(a)), Either::Histogram(b)) => !b.equals(a),
+            _ => true,
+        };
+        count += f64::from(u8::from(is_event));
+        previous = Some(sample);
+    }
+    Some(Outcome::Float(count))
+}
+
+/// A sum of histograms whose operands say different things about resets: told once for the whole of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Resets {
+    seen: bool,
+    denied: bool,
+}
+
+impl Resets {
+    pub(crate) fn add(&mut self, hint: CounterResetHint) {
+        self.seen |= hint == CounterResetHint::CounterReset;
+        self.denied |= hint == CounterResetHint::NotCounterReset;
+    }
+
+    pub(crate) fn collide(self) -> bool {
+        self.seen && self.denied
+    }
+}
+
+fn sum(both: &Both<'_>, told: &Told<'_, '_>) -> Option<FloatHistogram> {
+    let (mut sum, lost, _) =
+        fold(both, told, |sum, lost, view, _| sum.value.add_compensated(lost, view))?;
+    sum.value.add_lost(&lost);
+    Some(sum.value)
+}
+
+/// A running sum, or a running mean once the sum would overflow.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    pub(crate) value: FloatHistogram,
+    pub(crate) is_mean: bool,
+}
+
+impl Running {
+    /// Takes in the sample that makes it `count`: see the float mean for why it may change to a running mean.
+    pub(crate) fn add_to_mean(
+        &mut self,
+        lost: &mut Compensation,
+        view: HistogramView<'_>,
+        count: f64,
+    ) -> Result<Combined, Incompatible> {
+        if !self.is_mean {
+            let (mut value, mut still_lost) = (self.value.clone(), lost.clone());
+            let combined = value.add_compensated(&mut still_lost, view)?;
+            if !value.has_overflow() {
+                (self.value, *lost) = (value, still_lost);
+                return Ok(combined);
+            }
+            self.is_mean = true;
+            self.value.divide(count - 1.0);
+            lost.divide(count - 1.0);
+        }
+        let weight = (count - 1.0) / count;
+        lost.scale(weight);
+        self.value.scale(weight);
+        let mut share = view.to_owned();
+        share.divide(count);
+        self.value.add_compensated(lost, share.view())
+    }
+
+    /// The mean of `count` samples.
+    pub(crate) fn mean(mut self, mut lost: Compensation, count: f64) -> FloatHistogram {
+        if !self.is_mean {
+            self.value.divide(count);
+            lost.divide(count);
+        }
+        self.value.add_lost(&lost);
+        self.value
+    }
+}
+
+fn mean(both: &Both<'_>, told: &Told<'_, '_>) -> Option<FloatHistogram> {
+    let (running, lost, count) = fold(both, told, Running::add_to_mean)?;
+    Some(running.mean(lost, count))
+}
+
+fn fold(
+    both: &Both<'_>,
+    told: &Told<'_, '_>,
+    mut add: impl FnMut(
+        &mut Running,
+        &mut Compensation,
+        HistogramView<'_>,
+        f64,
+    ) -> Result<Combined, Incompatible>,
+) -> Option<(Running, Compensation, f64)> {
+    let points = both.points();
+    let mut views = both.histograms.clone().map(|row| points.get(row));
+    let first = views.next()?;
+    let mut running = Running { value: first.to_owned(), is_mean: false };
+    let (mut lost, mut resets, mut count) = (Compensation::default(), Resets::default(), 1.0);
+    let mut reconciled = false;
+    resets.add(first.hint);
+    let mut failed = false;
+    for view in views {
+        resets.add(view.hint);
+        count += 1.0;
+        match add(&mut running, &mut lost, view, count) {
+            Ok(combined) => reconciled |= combined.bounds_reconciled,
+            Err(Incompatible) => {
+                failed = true;
+                break;
+            }
+        }
+    }
+    if failed {
+        told.mixed_schemas();
+        return None;
+    }
+    if resets.collide() {
+        told.collision();
+    }
+    if reconciled {
+        told.reconciled("aggregation");
+    }
+    Some((running, lost, count))
+}
