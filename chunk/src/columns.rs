@@ -142,6 +142,45 @@ impl HistogramColumns {
         self.timestamps_ms.truncate(kept);
     }
 
+    /// Forgets all buckets and keeps counts and sums. What a hint leaves open is settled first, by comparing neighbours,
+    /// since nobody can do it afterwards.
+    pub fn keep_totals(&mut self) {
+        let mut last: Option<usize> = None;
+        let mut hints = Vec::with_capacity(self.len());
+        for row in 0..self.len() {
+            let view = self.get(row);
+            let is_known = view.is_stale() || view.hint != CounterResetHint::Unknown;
+            hints.push(match last {
+                _ if is_known => view.hint,
+                None => CounterResetHint::Unknown,
+                Some(last) if view.detect_reset(self.get(last)) => CounterResetHint::CounterReset,
+                Some(_) => CounterResetHint::NotCounterReset,
+            });
+            if !view.is_stale() {
+                last = Some(row);
+            }
+        }
+        let mut totals: Option<Arc<Layout>> = None;
+        for layout in &mut self.layouts {
+            let held = totals.take().filter(|held| held.schema == layout.schema);
+            let held = held
+                .unwrap_or_else(|| Arc::new(Layout { schema: layout.schema, ..Layout::default() }));
+            *layout = Arc::clone(&held);
+            totals = Some(held);
+        }
+        for (row, hint) in self.rows.iter_mut().zip(hints) {
+            *row = Row {
+                hint,
+                num_positive: 0,
+                num_negative: 0,
+                first_bucket: 0,
+                zero_count: 0.0,
+                ..*row
+            };
+        }
+        self.buckets.clear();
+    }
+
     fn layout(&mut self, layout: &Arc<Layout>) -> u32 {
         if !self.layouts.last().is_some_and(|last| Arc::ptr_eq(last, layout)) {
             self.layouts.push(Arc::clone(layout));

@@ -1,9 +1,11 @@
 //! Native histograms as values: the types, how an integer one becomes a float one, and the view that arithmetic reads.
 //! What is done with them lives in the modules below; how they are encoded does not live here.
-//! Reading order: `buckets`, `side` (the general form), `arith`, `reset`, `trim`, `quantile`, `text`, `validate`.
+//! Reading order: `buckets`, `side` (the general form), `arith`, `reset`, `trim`, `quantile`, `text`, `validate`,
+//! `custom`.
 
 mod arith;
 mod buckets;
+mod custom;
 mod mantissas;
 mod quantile;
 mod reset;
@@ -14,6 +16,7 @@ mod validate;
 
 pub use arith::{Combined, Compensation, Incompatible};
 pub use buckets::{Bucket, exponential_bound};
+pub use custom::{ClassicError, ClassicHistogram};
 pub use quantile::Note;
 pub use side::add_compensated;
 pub use text::hint_word;

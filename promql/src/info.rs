@@ -79,7 +79,7 @@ fn info_series(
     grid: StepGrid,
 ) -> Result<StepBatch, Error> {
     let matchers = wanted.names.iter().chain(&wanted.data).cloned().collect();
-    let selection = Select { matchers, look, smoothed: false };
+    let selection = Select { matchers, look, smoothed: false, totals_only: false };
     let windows = hints::instant_windows(&selection, grid, exec.lookback_ms);
     let mut out = StepBatch::new(grid.len);
     select::for_each_series(exec, &selection, &windows, true, &mut |labels, columns| {

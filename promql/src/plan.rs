@@ -74,6 +74,8 @@ pub(crate) struct Select {
     pub(crate) matchers: Vec<Matcher>,
     pub(crate) look: Look,
     pub(crate) smoothed: bool,
+    /// Nobody looks at the buckets of its histograms.
+    pub(crate) totals_only: bool,
 }
 
 /// Where windows take their samples from.

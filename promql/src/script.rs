@@ -4,6 +4,7 @@
 mod compare;
 mod expect;
 mod histogram;
+mod nhcb;
 mod pin;
 mod run;
 mod series;

@@ -35,6 +35,9 @@ pub(crate) fn for_each_series(
         exec.cancel.check()?;
         for row in 0..batch.len() {
             batch.read(row, range, &mut columns)?;
+            if select.totals_only && !columns.histograms.is_empty() {
+                columns.histograms.keep_totals();
+            }
             if !columns.is_empty() {
                 each(batch.labels().get(row), &mut columns)?;
             }

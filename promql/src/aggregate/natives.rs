@@ -156,16 +156,16 @@ impl<'e, 'a> Natives<'e, 'a> {
     ) {
         let end = self.groups.len().min((group + 1) * self.steps);
         let begin = (group * self.steps).min(end);
-        for step in 0..end - begin {
+        for (step, cell) in cells[..end - begin].iter_mut().enumerate() {
             match std::mem::take(&mut self.groups[begin + step]) {
                 Group::None => {}
                 Group::AfterFloats => {
-                    cells[step] = None;
+                    *cell = None;
                     self.mixed();
                 }
-                Group::Incompatible => cells[step] = None,
+                Group::Incompatible => *cell = None,
                 Group::Sum(sum) if sum.is_mixed => {
-                    cells[step] = None;
+                    *cell = None;
                     self.mixed();
                 }
                 Group::Sum(sum) => {

@@ -95,6 +95,9 @@ enum Either<'c> {
     Histogram(HistogramView<'c>),
 }
 
+/// A sample and its time.
+type Sample<'c> = (i64, Either<'c>);
+
 impl<'c> Both<'c> {
     fn points(&self) -> &'c HistogramColumns {
         &self.columns.histograms
@@ -130,7 +133,7 @@ impl<'c> Both<'c> {
     }
 
     /// The last two samples, the older one first.
-    fn last_two(&self) -> (Option<(i64, Either<'c>)>, Option<(i64, Either<'c>)>) {
+    fn last_two(&self) -> (Option<Sample<'c>>, Option<Sample<'c>>) {
         let tail = Self {
             columns: self.columns,
             floats: self.floats.start.max(self.floats.end.saturating_sub(2))..self.floats.end,
@@ -383,7 +386,7 @@ fn instant(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Outcome> {
             if per_second && (is_gauge(last) || is_gauge(before)) {
                 told.not_a_counter();
             }
-            if !per_second && !(is_gauge(last) && is_gauge(before)) {
+            if !(per_second || is_gauge(last) && is_gauge(before)) {
                 told.not_a_gauge();
             }
             let mut result = last.to_owned();

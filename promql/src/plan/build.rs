@@ -5,7 +5,7 @@ use super::{
     Aggregate, Argument, Binary, Call, Look, Node, Plan, Range, Root, Select, Source, Times,
     WindowCall, invariant,
 };
-use crate::ast::{self, At, Expr, Extended, Length, TimeModifiers, ValueType};
+use crate::ast::{self, At, BinaryOp, Expr, Extended, Length, TimeModifiers, ValueType};
 use crate::engine::{EngineOptions, Error};
 use crate::functions::{self, FunctionId};
 use model::quote::QuotedBytes;
@@ -16,12 +16,22 @@ struct Builder<'a> {
     /// Inside the parameter of an aggregation, where `@` is only half understood: `start()` and `end()` are ignored,
     /// a timestamp holds for the first step.
     in_parameter: bool,
+    /// Inside a function that looks at the totals of histograms only.
+    wants_totals: bool,
+    /// Inside something that needs the buckets of histograms, or to know their neighbours.
+    wants_buckets: bool,
 }
 
 impl Plan {
     /// The plan of a checked expression.
     pub(crate) fn build(expr: &Expr, times: Times, options: &EngineOptions) -> Result<Self, Error> {
-        let mut builder = Builder { times, options, in_parameter: false };
+        let mut builder = Builder {
+            times,
+            options,
+            in_parameter: false,
+            wants_totals: false,
+            wants_buckets: false,
+        };
         let root = match expr.value_type() {
             ValueType::String => Root::Text(text(expr)),
             ValueType::Matrix => {
@@ -77,7 +87,11 @@ impl Builder<'_> {
     }
 
     fn binary(&mut self, binary: &ast::Binary) -> Result<Node, Error> {
-        let (lhs, rhs) = (self.node(&binary.lhs)?, self.node(&binary.rhs)?);
+        let wanted = self.wants_buckets;
+        self.wants_buckets |= matches!(binary.op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
+        let (lhs, rhs) = (self.node(&binary.lhs), self.node(&binary.rhs));
+        self.wants_buckets = wanted;
+        let (lhs, rhs) = (lhs?, rhs?);
         if let (Node::Number(a), Node::Number(b)) = (&lhs, &rhs) {
             return Ok(Node::Number(crate::binary::scalars(binary.op, *a, *b)?));
         }
@@ -145,7 +159,19 @@ impl Builder<'_> {
         if let Some(at) = call.args.iter().position(|a| a.value_type() == ValueType::Matrix) {
             return self.window(call, at);
         }
-        let args = call.args.iter().map(|arg| self.argument(arg)).collect::<Result<_, _>>()?;
+        let wanted = (self.wants_totals, self.wants_buckets);
+        match function {
+            FunctionId::HistogramCount | FunctionId::HistogramSum | FunctionId::HistogramAvg => {
+                self.wants_totals = true;
+            }
+            FunctionId::HistogramQuantile
+            | FunctionId::HistogramQuantiles
+            | FunctionId::HistogramFraction => self.wants_buckets = true,
+            _ => {}
+        }
+        let args = call.args.iter().map(|arg| self.argument(arg)).collect::<Result<_, _>>();
+        (self.wants_totals, self.wants_buckets) = wanted;
+        let args = args?;
         let call = Call { function, args, span: call.span };
         functions::call::validate(&call)?;
         Ok(Node::Call(Box::new(call)))
@@ -193,6 +219,7 @@ impl Builder<'_> {
             matchers: selector.matchers.clone(),
             look: self.look(&selector.at)?,
             smoothed: selector.extended == Some(Extended::Smoothed),
+            totals_only: self.wants_totals && !self.wants_buckets,
         })
     }
 
@@ -224,7 +251,10 @@ impl Builder<'_> {
                     },
                 };
                 let look = self.look(&subquery.at)?;
-                let inner = Box::new(self.node(&subquery.expr)?);
+                let wanted = std::mem::replace(&mut self.wants_buckets, true);
+                let inner = self.node(&subquery.expr);
+                self.wants_buckets = wanted;
+                let inner = Box::new(inner?);
                 Ok(Range {
                     source: Source::Subquery { inner, step_ms, look },
                     range_ms: range.ms,

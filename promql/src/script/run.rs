@@ -1,6 +1,8 @@
 //! Runs scripts against any storage. Each instant query is also run pinned to its time and as a step of a range query.
 
-use super::{Command, Eval, Expected, Item, Load, Script, ScriptError, When, compare, pin};
+use super::{
+    Command, Eval, Expected, Item, Load, Script, ScriptError, SeriesLine, When, compare, nhcb, pin,
+};
 use crate::ast::Features;
 use crate::engine::{Answer, Engine, EngineOptions, Error, Request};
 use crate::parser::parse;
@@ -92,7 +94,7 @@ pub fn run(
 
 /// Writes the samples; `true` if there is more than that.
 fn write(load: &Load, storage: &dyn Appendable) -> storage::Result<bool> {
-    let mut incomplete = load.with_nhcb;
+    let mut incomplete = false;
     let mut rejected = Vec::new();
     let mut appender = storage.appender(0);
     // Of two lines with the same labels the later one counts.
@@ -108,25 +110,45 @@ fn write(load: &Load, storage: &dyn Appendable) -> storage::Result<bool> {
         if last.get(&series.labels) != Some(&index) {
             continue;
         }
-        let pairs: Vec<(&str, &str)> = series.labels.iter().collect();
-        let ends = [u32::try_from(pairs.len()).expect("few labels")];
-        let mut refs = Vec::new();
-        appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected)?;
-        let Some(&Some(series_ref)) = refs.first() else { continue };
+        let series_ref = resolve(appender.as_mut(), series, &mut rejected)?;
         append(appender.as_mut(), series_ref, &series.items, load.gap_ms, &mut rejected)?;
+    }
+    if load.with_nhcb {
+        let converted = nhcb::converted(load).map_err(|what| storage::Error::Corrupt {
+            place: "load_with_nhcb".into(),
+            what: what.into(),
+        })?;
+        for series in &converted {
+            let refs = resolve(appender.as_mut(), series, &mut rejected)?;
+            append(appender.as_mut(), refs, &series.items, load.gap_ms, &mut rejected)?;
+        }
     }
     appender.commit()?;
     Ok(incomplete)
 }
 
+/// The reference of a series; none if the storage refuses its labels.
+fn resolve(
+    appender: &mut dyn Appender,
+    series: &SeriesLine,
+    rejected: &mut Vec<Rejected>,
+) -> storage::Result<Option<SeriesRef>> {
+    let pairs: Vec<(&str, &str)> = series.labels.iter().collect();
+    let ends = [u32::try_from(pairs.len()).expect("few labels")];
+    let mut refs = Vec::new();
+    appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, rejected)?;
+    Ok(refs.first().copied().flatten())
+}
+
 /// Appends the samples of one series. Kinds may change from sample to sample: each run of one kind is a batch.
 fn append(
     appender: &mut dyn Appender,
-    series: SeriesRef,
+    series: Option<SeriesRef>,
     items: &[Item],
     gap_ms: i64,
     rejected: &mut Vec<Rejected>,
 ) -> storage::Result<()> {
+    let Some(series) = series else { return Ok(()) };
     let is_histogram = |item: &Item| matches!(item, Item::Histogram(_));
     let samples = items.iter().enumerate().filter(|(_, item)| item.is_sample());
     let samples: Vec<(i64, &Item)> =
