@@ -1,5 +1,6 @@
 //! `info`: adds labels of info metrics to the series that share their identifying labels, `instance` and `job`.
 
+use crate::ast::Span;
 use crate::bitmap;
 use crate::engine::Error;
 use crate::exec::Exec;
@@ -79,7 +80,8 @@ fn info_series(
     grid: StepGrid,
 ) -> Result<StepBatch, Error> {
     let matchers = wanted.names.iter().chain(&wanted.data).cloned().collect();
-    let selection = Select { matchers, look, smoothed: false, totals_only: false };
+    let selection =
+        Select { matchers, look, smoothed: false, totals_only: false, span: Span::default() };
     let windows = hints::instant_windows(&selection, grid, exec.lookback_ms);
     let mut out = StepBatch::new(grid.len);
     select::for_each_series(exec, &selection, &windows, true, &mut |labels, columns| {

@@ -76,6 +76,7 @@ pub(crate) struct Select {
     pub(crate) smoothed: bool,
     /// Nobody looks at the buckets of its histograms.
     pub(crate) totals_only: bool,
+    pub(crate) span: Span,
 }
 
 /// Where windows take their samples from.

@@ -3,6 +3,7 @@
 use crate::bitmap;
 use crate::engine::Error;
 use crate::exec::Exec;
+use crate::functions::native::{Told, edges};
 use crate::kernel::{Samples, Windows};
 use crate::operator::{Sink, StepBatch, cost};
 use crate::plan::{Select, hints};
@@ -89,6 +90,10 @@ pub(crate) fn stream(
         if select.smoothed {
             drop_stale(columns);
             smooth(samples(columns), &windows, values, bits);
+            if !columns.histograms.is_empty() {
+                let told = Told::of_selector(exec, select.span, labels);
+                smooth_histograms(columns, &windows, &told, &mut out);
+            }
         } else if columns.histograms.is_empty() {
             newest(samples(columns), &windows, timestamps, values, bits);
         } else {
@@ -198,6 +203,38 @@ fn newest_of_both(
             out.put_histogram(row, step, Arc::clone(histogram));
         } else {
             out.put(row, step, columns.values[at]);
+        }
+    }
+}
+
+/// Writes the histograms on the line between those around every step, or the last one before it. Steps that floats are
+/// near, too, have neither.
+fn smooth_histograms(
+    columns: &SampleColumns,
+    windows: &Windows,
+    told: &Told<'_, '_>,
+    out: &mut StepBatch,
+) {
+    let row = out.len() - 1;
+    let within = |times: &[i64], at_ms: i64| {
+        let first_ms = at_ms.saturating_sub(windows.range_ms);
+        let begin = times.partition_point(|&time| time <= first_ms);
+        begin
+            ..times
+                .partition_point(|&time| time <= at_ms.saturating_add(windows.after_ms))
+                .max(begin)
+    };
+    for step in 0..windows.grid.len {
+        let at_ms = windows.end_ms(step);
+        let rows = within(columns.histograms.timestamps_ms(), at_ms);
+        if rows.is_empty() {
+            continue;
+        }
+        if !within(&columns.timestamps_ms, at_ms).is_empty() {
+            told.mixed();
+            bitmap::unset(out.row_mut(row).1, step);
+        } else if let Some(histogram) = edges::smoothed(&columns.histograms, rows, at_ms, told) {
+            out.put_histogram(row, step, Arc::new(histogram));
         }
     }
 }

@@ -208,7 +208,7 @@ pub(crate) fn stream(
         any |= widest > 0;
         let has_float = !bitmap::is_empty(out.bits(out.len() - 1));
         if !columns.histograms.is_empty() {
-            let told = Told { exec, call, labels };
+            let told = Told::of_call(exec, call, labels);
             native::correct(&told, windows, columns, &mut out, |step, num, new| {
                 widest = widest.max(num);
                 counts[step][0] += num;

@@ -1,6 +1,6 @@
 //! A data directory that Prometheus left behind when it was killed, opened here: the answers to its queries.
 
-use crate::queries::{data, engine, load, unordered};
+use crate::queries::{data, engine, load, native_names, unordered};
 use promql::{Engine, Error, Request};
 use serde_json::Value as Json;
 use std::io::Read;
@@ -62,7 +62,9 @@ fn a_killed_prometheus_answers_alike() {
     let Some(shared) = tests::shared() else { return };
     let golden = shared.join("golden");
     let read = |name: &str| std::fs::read(golden.join(name)).expect(name);
-    let native = load(&MemoryStorage::with_out_of_order(), &read("dataset.rw"));
+    let twin = MemoryStorage::with_out_of_order();
+    load(&twin, &read("dataset.rw"));
+    let native = native_names(&twin);
     let mut answers = Vec::new();
     flate2::read::GzDecoder::new(&read("answers.jsonl.gz")[..])
         .read_to_end(&mut answers)

@@ -19,6 +19,7 @@ mod head;
 mod histogram;
 mod http;
 mod http_client;
+mod native;
 mod otlp;
 mod parse;
 mod queries;

@@ -1,10 +1,16 @@
 //! What the tests of the query engine share: filling the in-memory twin, asking, comparing answers. No assertions about
 //! single functions live here.
 
+use chunk::Encoding;
+use model::{Symbols, TimeRange};
 use promql::{Answer, Engine, EngineOptions, Error, Features, Request, Value};
-use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
-use storage::{Appendable, Cancel, FloatBatch, LabelBatch, MemoryStorage};
+use remote::receive::{Message, Receiver};
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use storage::{
+    Appendable, Cancel, FloatBatch, LabelBatch, MemoryStorage, Queryable, SelectHints, SeriesBatch,
+};
 
 /// An engine with all syntax on, as most recordings were made.
 pub(crate) fn engine(change: impl FnOnce(&mut EngineOptions)) -> Engine {
@@ -86,144 +92,47 @@ pub(crate) fn same(a: Option<f64>, b: Option<f64>) -> bool {
     }
 }
 
-/// A protobuf field: number and content.
-enum Field<'a> {
-    Number(u64),
-    Bits(u64),
-    Bytes(&'a [u8]),
-}
-
-fn varint(bytes: &mut &[u8]) -> u64 {
-    let (mut value, mut shift) = (0, 0);
-    loop {
-        let byte = bytes[0];
-        *bytes = &bytes[1..];
-        value |= u64::from(byte & 0x7F) << shift;
-        if byte < 0x80 {
-            return value;
-        }
-        shift += 7;
-    }
-}
-
-fn fields(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
-    let mut out = Vec::new();
-    while !bytes.is_empty() {
-        let key = varint(&mut bytes);
-        let field = match key & 7 {
-            0 => Field::Number(varint(&mut bytes)),
-            1 => {
-                let (bits, rest) = bytes.split_first_chunk::<8>().expect("eight bytes");
-                bytes = rest;
-                Field::Bits(u64::from_le_bytes(*bits))
-            }
-            2 => {
-                let len = varint(&mut bytes) as usize;
-                let (content, rest) = bytes.split_at(len);
-                bytes = rest;
-                Field::Bytes(content)
-            }
-            other => panic!("wire type {other}"),
-        };
-        out.push((key >> 3, field));
-    }
-    out
-}
-
-fn text(field: &Field<'_>) -> String {
-    match field {
-        Field::Bytes(bytes) => String::from_utf8(bytes.to_vec()).expect("UTF-8"),
-        _ => panic!("not a text"),
-    }
-}
-
-/// Appends the float samples of recorded remote-write bodies; gives back the names of metrics with native histograms.
-pub(crate) fn load(storage: &MemoryStorage, mut bodies: &[u8]) -> Vec<String> {
-    let mut native = Vec::new();
+/// Appends recorded remote-write bodies, each behind its length.
+pub(crate) fn load(storage: &MemoryStorage, mut bodies: &[u8]) {
+    let appendable = Arc::new(storage.clone());
+    let options = remote::receive::Options::default();
+    let receiver = Receiver::new(appendable, options, &metrics::Registry::new());
     while let Some((len, rest)) = bodies.split_first_chunk::<4>() {
         let (body, rest) = rest.split_at(u32::from_le_bytes(*len) as usize);
         bodies = rest;
-        let body = snap::raw::Decoder::new().decompress_vec(body).expect("snappy");
-        for (number, series) in fields(&body) {
-            let (1, Field::Bytes(series)) = (number, series) else { continue };
-            load_series(storage, series, &mut native);
+        receiver.write(Message::V1, body, i64::MAX / 2).1.expect("recorded as accepted");
+    }
+}
+
+/// The names of metrics that have native histograms.
+pub(crate) fn native_names(storage: &MemoryStorage) -> Vec<String> {
+    let all = TimeRange::new(i64::MIN, i64::MAX);
+    let querier = storage.querier(all).unwrap();
+    let (symbols, cancel) = (Symbols::new(), Cancel::new());
+    let hints = SelectHints { range: Some(all), ..SelectHints::default() };
+    let mut set = querier.select(&[], &hints, &symbols, &cancel).unwrap();
+    let (mut batch, mut names) = (SeriesBatch::default(), BTreeSet::new());
+    while set.next_batch(&mut batch).unwrap() {
+        for row in 0..batch.len() {
+            let is_native =
+                |chunk: storage::ChunkRef<'_>| chunk.meta.encoding == Encoding::RawHistogram;
+            if batch.chunks(row).any(is_native) {
+                let labels = symbols.labels(batch.labels().get(row));
+                names.insert(labels.get("__name__").unwrap().to_owned());
+            }
         }
     }
-    native.sort();
-    native.dedup();
-    native
+    names.into_iter().collect()
 }
 
-fn load_series(storage: &MemoryStorage, series: &[u8], native: &mut Vec<String>) {
-    let (mut labels, mut samples) = (BTreeMap::new(), Vec::new());
-    let mut has_histograms = false;
-    for (number, field) in fields(series) {
-        let Field::Bytes(content) = field else { continue };
-        match number {
-            1 => {
-                let parts = fields(content);
-                labels.insert(text(&parts[0].1), text(&parts[1].1));
-            }
-            2 => {
-                let (mut value, mut time) = (0.0, 0);
-                for part in fields(content) {
-                    match part {
-                        (1, Field::Bits(bits)) => value = f64::from_bits(bits),
-                        (2, Field::Number(number)) => time = number as i64,
-                        _ => {}
-                    }
-                }
-                samples.push((time, value));
-            }
-            4 => has_histograms = true,
-            _ => {}
-        }
-    }
-    if has_histograms {
-        native.push(labels["__name__"].clone());
-    }
-    if !samples.is_empty() {
-        let pairs: Vec<_> = labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        append(storage, &pairs, samples);
-    }
-}
-
-fn seconds(ms: i64) -> Json {
-    if ms % 1000 == 0 { json!(ms / 1000) } else { json!(ms as f64 / 1000.0) }
-}
-
-/// An answer in the form of the API.
+/// An answer in the form of the API, as it is written there.
 pub(crate) fn data(answer: &Answer) -> Json {
-    let point = |ms: i64, value: f64| json!([seconds(ms), model::float::api(value)]);
-    let metric = |labels: model::Labels| -> Json {
-        Json::Object(labels.iter().map(|(n, v)| (n.to_owned(), json!(v))).collect::<Map<_, _>>())
-    };
-    match &answer.value {
-        Value::Scalar { timestamp_ms, value } => {
-            json!({"resultType": "scalar", "result": [seconds(*timestamp_ms), model::float::fixed(*value)]})
-        }
-        Value::String { timestamp_ms, value } => {
-            json!({"resultType": "string", "result": [seconds(*timestamp_ms), value]})
-        }
-        Value::Vector(vector) => {
-            let rows = vector.labels.iter().enumerate().map(|(row, labels)| {
-                let value = point(vector.timestamps_ms[row], vector.values[row]);
-                json!({"metric": metric(vector.symbols.labels(labels)), "value": value})
-            });
-            json!({"resultType": "vector", "result": rows.collect::<Vec<_>>()})
-        }
-        Value::Matrix(matrix) => {
-            let mut begin = 0;
-            let rows = matrix.labels.iter().enumerate().map(|(row, labels)| {
-                let samples = begin..matrix.ends[row];
-                begin = samples.end;
-                let values = samples.map(|i| point(matrix.timestamps_ms[i], matrix.values[i]));
-                let values: Vec<_> = values.collect();
-                json!({"metric": metric(matrix.symbols.labels(labels)), "values": values})
-            });
-            json!({"resultType": "matrix", "result": rows.collect::<Vec<_>>()})
-        }
-    }
+    let mut hand_on = |_: &mut Vec<u8>| Ok(());
+    let mut out = web::json::Out::new(&mut hand_on);
+    out.push("{");
+    web::json::push_result(&mut out, &answer.value, 0).unwrap();
+    out.push("}");
+    serde_json::from_slice(&out.bytes).expect("JSON")
 }
 
 /// Rows in a fixed order, for answers whose order means nothing.

@@ -298,10 +298,10 @@ pub(crate) fn quantiles(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<
             }
             value
         });
-        append_labelled(exec, &mut out, &rows, name, column);
+        append_labelled(exec, &mut out, &exec.drop_names(rows)?, name, column);
     }
     bent.tell(exec, grid, place);
-    exec.drop_names(out.merge_equal()?)
+    out.merge_equal()
 }
 
 /// Leaves `buckets` as computing a quantile leaves them in the reference: sums are written over the first buckets, the

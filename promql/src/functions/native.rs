@@ -1,6 +1,9 @@
 //! Range functions over series that have native histograms, alone or among floats: what the float kernels computed is
 //! corrected window by window. Series without histograms never come here.
 
+pub(crate) mod edges;
+
+use crate::ast::{Extended, Span};
 use crate::bitmap;
 use crate::exec::Exec;
 use crate::functions::FunctionId;
@@ -16,11 +19,43 @@ use model::histogram::{
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What the user is told about histograms, at the argument that is a range.
+/// What is computed of which series, and what the user is told about its histograms.
 pub(crate) struct Told<'e, 'a> {
-    pub(crate) exec: &'e Exec<'a>,
-    pub(crate) call: &'e WindowCall,
-    pub(crate) labels: &'e [LabelPair],
+    exec: &'e Exec<'a>,
+    labels: &'e [LabelPair],
+    function: FunctionId,
+    extended: Option<Extended>,
+    range_seconds: f64,
+    /// The argument that is a range.
+    place: Option<Span>,
+    first_arg: Span,
+}
+
+impl<'e, 'a> Told<'e, 'a> {
+    pub(crate) fn of_call(exec: &'e Exec<'a>, call: &WindowCall, labels: &'e [LabelPair]) -> Self {
+        Self {
+            exec,
+            labels,
+            function: call.function,
+            extended: call.range.extended,
+            range_seconds: call.range.range_seconds,
+            place: call.range.span,
+            first_arg: call.first_arg,
+        }
+    }
+
+    /// For a smoothed instant selector.
+    pub(crate) fn of_selector(exec: &'e Exec<'a>, span: Span, labels: &'e [LabelPair]) -> Self {
+        Self {
+            exec,
+            labels,
+            function: FunctionId::LastOverTime,
+            extended: Some(Extended::Smoothed),
+            range_seconds: 0.0,
+            place: Some(span),
+            first_arg: span,
+        }
+    }
 }
 
 impl Told<'_, '_> {
@@ -30,10 +65,10 @@ impl Told<'_, '_> {
 
     fn warn(&self, what: &str) {
         let text = format!("{what}\"{}\"", self.name());
-        self.exec.note(|notes| notes.warn(text, self.call.range.span));
+        self.exec.note(|notes| notes.warn(text, self.place));
     }
 
-    fn mixed(&self) {
+    pub(crate) fn mixed(&self) {
         self.warn("encountered a mix of histograms and floats for metric name ");
     }
 
@@ -42,7 +77,7 @@ impl Told<'_, '_> {
         let text = format!(
             "ignored histograms in a range containing both floats and histograms for metric name \"{name}\""
         );
-        self.exec.note(|notes| notes.info(text, Some(self.call.first_arg)));
+        self.exec.note(|notes| notes.info(text, Some(self.first_arg)));
     }
 
     fn not_a_counter(&self) {
@@ -59,12 +94,12 @@ impl Told<'_, '_> {
 
     fn reconciled(&self, during: &str) {
         let text = format!("mismatched custom buckets were reconciled during {during}");
-        self.exec.note(|notes| notes.info(text, self.call.range.span));
+        self.exec.note(|notes| notes.info(text, self.place));
     }
 
     fn collision(&self) {
         let text = "conflicting counter resets during histogram aggregation";
-        self.exec.note(|notes| notes.warn(text, self.call.range.span));
+        self.exec.note(|notes| notes.warn(text, self.place));
     }
 
     /// What of a sum is worth telling; `None` if it did not work.
@@ -163,8 +198,11 @@ enum Outcome {
     Histogram(FloatHistogram),
 }
 
-fn rule(function: FunctionId) -> Rule {
+fn rule(function: FunctionId, extended: Option<Extended>) -> Rule {
     match function {
+        FunctionId::Rate | FunctionId::Increase | FunctionId::Delta if extended.is_some() => {
+            Rule::Unmixed(edges::at_edges)
+        }
         FunctionId::Rate | FunctionId::Increase | FunctionId::Delta => Rule::Unmixed(extrapolated),
         FunctionId::SumOverTime => Rule::Unmixed(sum),
         FunctionId::AvgOverTime => Rule::Unmixed(mean),
@@ -202,7 +240,7 @@ pub(crate) fn correct(
     out: &mut StepBatch,
     mut count: impl FnMut(usize, usize, usize),
 ) {
-    let rule = rule(told.call.function);
+    let rule = rule(told.function, told.extended);
     let row = out.len() - 1;
     let points = &columns.histograms;
     let sizes = prefix_sizes(points);
@@ -287,7 +325,7 @@ fn prefix_sizes(points: &HistogramColumns) -> Vec<usize> {
 
 /// `rate`, `increase`, `delta` of a window of histograms.
 fn extrapolated(both: &Both<'_>, told: &Told<'_, '_>) -> Option<FloatHistogram> {
-    let function = told.call.function;
+    let function = told.function;
     let points = both.points();
     let rows = both.histograms.clone();
     if rows.len() < 2 {
@@ -296,7 +334,7 @@ fn extrapolated(both: &Both<'_>, told: &Told<'_, '_>) -> Option<FloatHistogram> 
     let counter = function != FunctionId::Delta;
     let mut result = difference(points, rows.clone(), counter, told)?;
     let first = points.get(rows.start);
-    let per_seconds = (function == FunctionId::Rate).then_some(told.call.range.range_seconds);
+    let per_seconds = (function == FunctionId::Rate).then_some(told.range_seconds);
     let counting = Counting { counter, per_seconds };
     let (first_ms, last_ms) = (both.time(rows.start), both.time(rows.end - 1));
     let gaps = (rows.len() - 1) as f64;
@@ -374,7 +412,7 @@ fn instant(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Outcome> {
     if before_ms == last_ms {
         return None;
     }
-    let per_second = told.call.function == FunctionId::Irate;
+    let per_second = told.function == FunctionId::Irate;
     let seconds = (last_ms - before_ms) as f64 / 1000.0;
     match (before, last) {
         (Either::Float(before), Either::Float(last)) => {
@@ -409,10 +447,19 @@ fn instant(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Outcome> {
 
 /// `resets` and `changes`: a change of the kind of samples counts as both.
 fn events(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Outcome> {
-    let resets = told.call.function == FunctionId::Resets;
+    let resets = told.function == FunctionId::Resets;
     let mut previous: Option<Either<'_>> = None;
     let mut count = 0.0;
-    for (_, sample) in both.in_order() {
+    let anchored = told.extended == Some(Extended::Anchored);
+    let start_ms = both.window.start_ms;
+    if anchored && both.in_order().all(|(time, _)| time <= start_ms) {
+        return None;
+    }
+    // An anchored range begins with the newest sample that is not inside it.
+    let anchor_ms =
+        both.in_order().map(|(time, _)| time).take_while(|&time| time <= start_ms).last();
+    let begin_ms = anchor_ms.filter(|_| anchored).unwrap_or(i64::MIN);
+    for (_, sample) in both.in_order().filter(|(time, _)| *time >= begin_ms) {
         let is_event = match (previous, sample) {
             (None, _) => false,
             (Some(Either::Float(a)), Either::Float(b)) if resets => b < a,

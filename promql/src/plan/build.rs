@@ -220,6 +220,7 @@ impl Builder<'_> {
             look: self.look(&selector.at)?,
             smoothed: selector.extended == Some(Extended::Smoothed),
             totals_only: self.wants_totals && !self.wants_buckets,
+            span: selector.span,
         })
     }
 

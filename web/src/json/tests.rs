@@ -55,7 +55,13 @@ fn vectors_and_their_limit() {
         [&[("__name__", "up"), ("v", "<\"\u{1}\u{7f}\u{2028}>")], &[], &[]];
     let labels = labels(&symbols, &sets);
     let timestamps_ms = vec![1000, 1010, -500];
-    let vector = Vector { symbols, labels, timestamps_ms, values: vec![1.0, f64::NAN, 1e-7] };
+    let vector = Vector {
+        symbols,
+        labels,
+        timestamps_ms,
+        values: vec![1.0, f64::NAN, 1e-7],
+        ..Vector::default()
+    };
     let value = Value::Vector(vector);
     let first = "{\"metric\":{\"__name__\":\"up\",\"v\":\"<\\\"\\u0001\u{7f}\u{2028}>\"},\"value\":[1,\"1\"]}";
     let second = r#"{"metric":{},"value":[1.010,"NaN"]}"#;
@@ -76,7 +82,8 @@ fn matrices_with_shared_and_own_times() {
     let labels = labels(&symbols, &[&[("a", "1")], &[("a", "2")], &[]]);
     let timestamps_ms = vec![1000, 2500, 1000, 3000, 4000];
     let values = vec![1.0, 2.5, f64::INFINITY, -1.0, 0.1 + 0.2];
-    let matrix = Matrix { symbols, labels, ends: vec![2, 5, 5], timestamps_ms, values };
+    let matrix =
+        Matrix { symbols, labels, ends: vec![2, 5, 5], timestamps_ms, values, ..Matrix::default() };
     let expect = concat!(
         r#""resultType":"matrix","result":["#,
         r#"{"metric":{"a":"1"},"values":[[1,"1"],[2.500,"2.5"]]},"#,
@@ -92,7 +99,14 @@ fn large_answers_leave_in_pieces_and_stop_when_nobody_reads() {
     let labels = labels(&symbols, &[&[]]);
     let timestamps_ms: Vec<i64> = (0..50_000).map(|i| i * 1000).collect();
     let values = vec![0.5; timestamps_ms.len()];
-    let matrix = Matrix { symbols, labels, ends: vec![values.len()], timestamps_ms, values };
+    let matrix = Matrix {
+        symbols,
+        labels,
+        ends: vec![values.len()],
+        timestamps_ms,
+        values,
+        ..Matrix::default()
+    };
     let value = Value::Matrix(matrix);
     let mut num_pieces = 0;
     let mut hand_on = |piece: &mut Vec<u8>| {
