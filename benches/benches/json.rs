@@ -42,6 +42,7 @@ fn matrix(num_series: usize, num_steps: usize, value: impl Fn(usize) -> f64) -> 
             .map(|i| 1_793_494_800_000 + (i % num_steps) as i64 * 15_000)
             .collect(),
         values: (0..total).map(value).collect(),
+        ..Matrix::default()
     })
 }
 
@@ -78,6 +79,7 @@ fn vector_of_many(bencher: Bencher<'_, '_>) {
         labels,
         timestamps_ms: vec![1_793_494_800_000; 10_000],
         values: (0..10_000).map(|i| f64::from(i) / 3.0).collect(),
+        ..Vector::default()
     });
     bencher.counter(ItemsCount::new(10_000_usize)).bench(|| write(&value));
 }

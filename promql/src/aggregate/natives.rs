@@ -4,7 +4,7 @@
 use super::Cell;
 use crate::ast::{AggregateOp, Span};
 use crate::exec::Exec;
-use crate::functions::native::{Resets, Running};
+use crate::functions::native::sums::{Resets, Running};
 use crate::operator::{StepBatch, label};
 use crate::plan::Aggregate;
 use model::LabelPair;
