@@ -68,6 +68,8 @@ pub struct Config {
     pub empty_variables: Vec<String>,
     /// Where samples are sent.
     pub remote_write: Vec<remote::send::WriteConfig>,
+    /// Servers that are asked beside the database.
+    pub remote_read: Vec<remote::read_client::ReadConfig>,
     /// Jobs of the main file; see [`Config::scrape_configs`] for all.
     jobs: Vec<ScrapeConfig>,
     root: Section,
@@ -102,6 +104,11 @@ pub fn load(bytes: &[u8], file: &str, context: &Context<'_>) -> Result<Config, C
         let remote_write =
             receivers.map(|section| remote::send::WriteConfig::from_section(section, scheme));
         Ok(Config {
+            remote_read: root
+                .sections("remote_read")
+                .iter()
+                .map(remote::read_client::ReadConfig::from_section)
+                .collect(),
             remote_write: remote_write.collect::<Result<_, Problem>>()?,
             global,
             storage: StorageConfig::from_section(root.one("storage")),
@@ -330,7 +337,6 @@ impl Config {
         let exemplars = root.one("storage").section("exemplars");
         note(exemplars.is_some_and(Section::is_written), "storage.exemplars");
         note(root.one("tracing").is_written(), "tracing");
-        note(!root.sections("remote_read").is_empty(), "remote_read");
         note(!self.global.query_log_file.is_empty(), "global.query_log_file");
         for job in &self.jobs {
             for kind in &job.discovery.inactive {

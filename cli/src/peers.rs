@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use metrics::Registry;
 use model::Labels;
 use model::metadata::Metadata;
+use remote::read_client::{ReadClient, ReadConfig, ReadThrough};
 use remote::send::{MetadataSource, Sender, SenderOptions};
 use remote::{Endpoints, Receiver, otlp, read, receive};
 use std::collections::BTreeMap;
@@ -61,6 +62,60 @@ pub(crate) fn sender(
         metadata: Some(Arc::new(ScrapedMetadata(scraping.clone()))),
     };
     Arc::new(Sender::new(options, tokio::runtime::Handle::current()))
+}
+
+/// Queries over the database and other servers.
+pub(crate) struct Reads {
+    through: Arc<ReadThrough>,
+    db: Arc<LateDb>,
+    registry: Registry,
+    /// How long after its first sample the database counts as complete.
+    margin_ms: i64,
+}
+
+impl Reads {
+    /// The database alone, at first.
+    pub(crate) fn new(settings: &Settings, db: &Arc<LateDb>, registry: &Registry) -> Self {
+        let margin = settings.flags.min_block_duration * 2;
+        Self {
+            through: Arc::new(ReadThrough::new(Arc::<LateDb>::clone(db))),
+            db: Arc::clone(db),
+            registry: registry.clone(),
+            margin_ms: i64::try_from(margin.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// What queries ask.
+    pub(crate) fn queryable(&self) -> Arc<ReadThrough> {
+        Arc::clone(&self.through)
+    }
+
+    /// Asks these servers from now on.
+    pub(crate) fn apply(&self, configs: &[ReadConfig], external_labels: &Labels) {
+        let mut clients = Vec::new();
+        for config in configs {
+            let (db, margin_ms) = (Arc::clone(&self.db), self.margin_ms);
+            let start = move || {
+                let first = db.get().and_then(|db| db.min_time());
+                first.map_or(i64::MAX, |first| first.saturating_add(margin_ms))
+            };
+            let client = ReadClient::new(
+                config.clone(),
+                external_labels,
+                Arc::new(start),
+                &format!("Prometheus/{PROMETHEUS_VERSION}"),
+                tokio::runtime::Handle::current(),
+                &self.registry,
+            );
+            match client {
+                Ok(client) => clients.push(Arc::new(client)),
+                Err(error) => {
+                    tracing::error!(component = "remote", url = config.url, err = %error, "A server of remote_read could not be set up");
+                }
+            }
+        }
+        self.through.set_clients(clients);
+    }
 }
 
 /// The endpoints that are switched on.

@@ -24,6 +24,7 @@ struct Running {
     status: Arc<ServerStatus>,
     discovery: discovery::Manager,
     scraping: scrape::Manager,
+    reads: crate::peers::Reads,
     sender: Arc<remote::send::Sender>,
     maintenance: Maintenance,
     db: Arc<Db>,
@@ -58,9 +59,10 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         },
         groups,
     );
+    let reads = crate::peers::Reads::new(&settings, &late, &registry);
     let (wishes, mut commands) = mpsc::channel(4);
     let api = Api {
-        queryable: Arc::<LateDb>::clone(&late),
+        queryable: reads.queryable(),
         remote: crate::peers::endpoints(&settings, reloader.reloadable(), &late, &registry),
         engine,
         targets: Arc::new(scraping.clone()),
@@ -88,7 +90,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let maintenance = Maintenance::start(Arc::clone(&db), settings.block_reload_interval)
         .map_err(|source| Error::Io { what: "start the maintenance thread", source })?;
     let sender = crate::peers::sender(&settings, &scraping, &registry);
-    let running = Running { status, discovery, scraping, sender, maintenance, db };
+    let running = Running { status, discovery, scraping, reads, sender, maintenance, db };
     running.apply(&reloader, &loaded);
     running.status.set_readiness(Readiness::Ready);
     let seconds = begin.elapsed_seconds();
@@ -161,6 +163,7 @@ impl Running {
             (&loaded.config.remote_write, &loaded.config.global.external_labels);
         // Queues that end finish the request at hand.
         let errors = tokio::task::block_in_place(|| self.sender.apply(receivers.clone(), labels));
+        self.reads.apply(&loaded.config.remote_read, labels);
         for error in errors {
             tracing::error!(component = "remote", err = %error, "A receiver of remote write could not be set up");
         }

@@ -6,6 +6,7 @@ pub mod config;
 pub mod otlp;
 mod proto;
 pub mod read;
+pub mod read_client;
 pub mod receive;
 pub mod send;
 

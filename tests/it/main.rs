@@ -26,6 +26,7 @@ mod queries;
 mod regex;
 mod relabel;
 mod remote_read;
+mod remote_read_client;
 mod remote_send;
 mod remote_write;
 mod scalars;
