@@ -281,7 +281,13 @@ impl Config {
 
     /// All jobs: those of the main file, then those of the files that `scrape_config_files` matches now.
     pub fn scrape_configs(&self) -> Result<Vec<ScrapeConfig>, ConfigError> {
-        let mut jobs = self.jobs.clone();
+        Ok(self.shown_scrape_configs()?.into_iter().map(|(job, _)| job).collect())
+    }
+
+    /// The same, each with its section as YAML.
+    pub fn shown_scrape_configs(&self) -> Result<Vec<(ScrapeConfig, String)>, ConfigError> {
+        let sections = self.root.sections("scrape_configs").iter().map(Section::to_yaml);
+        let mut jobs: Vec<_> = self.jobs.iter().cloned().zip(sections).collect();
         for pattern in self.root.list("scrape_config_files") {
             for file in files::glob(pattern)? {
                 self.jobs_of(&file, &mut jobs)?;
@@ -290,7 +296,11 @@ impl Config {
         Ok(jobs)
     }
 
-    fn jobs_of(&self, file: &str, jobs: &mut Vec<ScrapeConfig>) -> Result<(), ConfigError> {
+    fn jobs_of(
+        &self,
+        file: &str,
+        jobs: &mut Vec<(ScrapeConfig, String)>,
+    ) -> Result<(), ConfigError> {
         let bytes = std::fs::read(file)
             .map_err(|error| ConfigError::whole(file, format!("cannot be read: {error}")))?;
         let document = Document::parse(file, &bytes)?;
@@ -300,11 +310,11 @@ impl Config {
         for section in root.sections_mut("scrape_configs") {
             let job = ScrapeConfig::from_section(section, self.root.one("global"))
                 .map_err(|problem| document.error(vec![problem]))?;
-            if jobs.iter().any(|other| other.job_name == job.job_name) {
+            if jobs.iter().any(|(other, _)| other.job_name == job.job_name) {
                 let what = format!("there is a job {:?} already, in another place", job.job_name);
                 return Err(document.error(vec![section.problem("job_name", what)]));
             }
-            jobs.push(job);
+            jobs.push((job, section.to_yaml()));
         }
         Ok(())
     }

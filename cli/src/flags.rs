@@ -46,6 +46,10 @@ pub struct Flags {
     pub enable_lifecycle: bool,
     /// `--web.enable-admin-api`
     pub enable_admin_api: bool,
+    /// `--web.search.max-limit`; zero is no bound.
+    pub search_max_limit: usize,
+    /// `--web.max-notifications-subscribers`
+    pub max_notifications_subscribers: usize,
     /// `--web.enable-remote-write-receiver`
     pub enable_remote_write_receiver: bool,
     /// `--web.remote-write-receiver.accepted-protobuf-messages`
@@ -190,6 +194,8 @@ impl Flags {
             max_connections: count("web.max-connections"),
             enable_lifecycle: values.switch("web.enable-lifecycle"),
             enable_admin_api: values.switch("web.enable-admin-api"),
+            search_max_limit: count("web.search.max-limit"),
+            max_notifications_subscribers: count("web.max-notifications-subscribers"),
             enable_remote_write_receiver: values.switch("web.enable-remote-write-receiver"),
             accepted_messages: values
                 .list("web.remote-write-receiver.accepted-protobuf-messages")

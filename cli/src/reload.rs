@@ -4,13 +4,16 @@ use crate::config::{self, Config};
 use crate::flags::Flags;
 use crate::peers::Reloadable;
 use crate::settings::{ConfigSource, Settings};
-use crate::status::ServerStatus;
+use crate::status::{LoadedConfig, ServerStatus};
 use crate::{Error, clock};
 use arc_swap::ArcSwap;
 use metrics::{Gauge, Registry};
 use promql::Engine;
 use scrape::config::ScrapeConfig;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use web::PoolConfig;
+use web::notifications::{Notifications, RELOAD_FAILED};
 
 /// The configuration of a server that was given none.
 const EMBEDDED: &str = include_str!("embedded.yml");
@@ -19,6 +22,8 @@ const EMBEDDED: &str = include_str!("embedded.yml");
 pub(crate) struct Reloaded {
     pub(crate) config: Config,
     pub(crate) jobs: Vec<Arc<ScrapeConfig>>,
+    /// The jobs as the pages show them, by name.
+    pools: BTreeMap<String, PoolConfig>,
 }
 
 /// Loads configurations and remembers how that went.
@@ -30,6 +35,7 @@ pub(crate) struct Reloader {
     engine: Arc<ArcSwap<Engine>>,
     reloadable: Reloadable,
     status: Arc<ServerStatus>,
+    notifications: Arc<Notifications>,
     successful: Gauge,
     success_time: Gauge,
 }
@@ -50,6 +56,9 @@ impl Reloader {
             engine,
             reloadable: Reloadable::default(),
             status,
+            notifications: Arc::new(Notifications::new(
+                settings.flags.max_notifications_subscribers,
+            )),
             successful: registry.gauge(
                 "prometheus_config_last_reload_successful",
                 "Whether the last configuration reload attempt was successful.",
@@ -59,6 +68,11 @@ impl Reloader {
                 "Timestamp of the last successful configuration reload.",
             ),
         }
+    }
+
+    /// What the pages tell.
+    pub(crate) fn notifications(&self) -> &Arc<Notifications> {
+        &self.notifications
     }
 
     /// What follows the configuration in force.
@@ -77,8 +91,13 @@ impl Reloader {
                 config::load(text.as_bytes(), "the embedded configuration", &context)?
             }
         };
-        let jobs = config.scrape_configs()?.into_iter().map(Arc::new).collect();
-        Ok(Reloaded { config, jobs })
+        let (mut jobs, mut pools) = (Vec::new(), BTreeMap::new());
+        for (job, yaml) in config.shown_scrape_configs()? {
+            let relabel_rules = Arc::clone(&job.relabel_configs);
+            pools.insert(job.job_name.clone(), PoolConfig { yaml, relabel_rules });
+            jobs.push(Arc::new(job));
+        }
+        Ok(Reloaded { config, jobs, pools })
     }
 
     /// The parts have taken this configuration over.
@@ -104,12 +123,18 @@ impl Reloader {
         }
         self.successful.set(1.0);
         self.success_time.set(clock::now_ms() as f64 / 1000.0);
-        self.status.config_loaded(loaded.config.to_yaml());
+        self.notifications.remove(RELOAD_FAILED, clock::now_ms());
+        self.status.config_loaded(LoadedConfig {
+            yaml: loaded.config.to_yaml(),
+            pools: loaded.pools.clone(),
+            external_labels: loaded.config.global.external_labels.clone(),
+        });
     }
 
     /// A configuration was refused.
     pub(crate) fn refused(&self) {
         self.successful.set(0.0);
+        self.notifications.add(RELOAD_FAILED, clock::now_ms());
         self.status.config_refused();
     }
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tsdb::{Db, DbOptions};
+use web::notifications::{STARTING, STOPPING};
 use web::{Api, Command, Readiness, Server};
 
 /// The parts that run until the end.
@@ -47,23 +48,17 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let options = crate::settings::database(&settings.flags)?;
     status.starting(&settings.flags, Arc::clone(&options.progress));
     let (discovery, groups) = discovery::Manager::new(&registry, "scrape");
-    let scraping = scrape::Manager::new(
-        scrape::ManagerOptions {
-            clock: Arc::new(clock::now_ms),
-            appendable: Arc::<LateDb>::clone(&late),
-            registry: registry.clone(),
-            hostname: hostname().into(),
-            discovery_reload_interval: settings.flags.discovery_reload_interval,
-            features: settings.scrape,
-            fetch: scrape::http_fetch_factory(&format!("Prometheus/{PROMETHEUS_VERSION}")),
-        },
-        groups,
-    );
     let reads = crate::peers::Reads::new(&settings, &late, &registry);
+    let scraping = scraping(&settings, &late, &registry, groups);
+    let notifications = reloader.notifications();
+    notifications.add(STARTING, clock::now_ms());
     let (wishes, mut commands) = mpsc::channel(4);
     let api = Api {
         queryable: reads.queryable(),
         remote: crate::peers::endpoints(&settings, reloader.reloadable(), &late, &registry),
+        exemplars: None,
+        admin: None,
+        notifications: Arc::clone(notifications),
         engine,
         targets: Arc::new(scraping.clone()),
         status: Arc::<ServerStatus>::clone(&status),
@@ -93,13 +88,36 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let running = Running { status, discovery, scraping, reads, sender, maintenance, db };
     running.apply(&reloader, &loaded);
     running.status.set_readiness(Readiness::Ready);
+    notifications.remove(STARTING, clock::now_ms());
     let seconds = begin.elapsed_seconds();
     tracing::info!(startup_s = format!("{seconds:.3}"), "Server is ready to receive web requests.");
     for address in &addresses {
         welcome(*address, &settings);
     }
     running.run_until_stopped(&reloader, &mut signals, &mut commands).await;
+    notifications.add(STOPPING, clock::now_ms());
     running.stop(stop_web, serving).await
+}
+
+/// The scrapers, without jobs yet.
+fn scraping(
+    settings: &Settings,
+    late: &Arc<LateDb>,
+    registry: &Registry,
+    groups: tokio::sync::watch::Receiver<Arc<discovery::TargetGroups>>,
+) -> scrape::Manager {
+    scrape::Manager::new(
+        scrape::ManagerOptions {
+            clock: Arc::new(clock::now_ms),
+            appendable: Arc::<LateDb>::clone(late),
+            registry: registry.clone(),
+            hostname: hostname().into(),
+            discovery_reload_interval: settings.flags.discovery_reload_interval,
+            features: settings.scrape,
+            fetch: scrape::http_fetch_factory(&format!("Prometheus/{PROMETHEUS_VERSION}")),
+        },
+        groups,
+    )
 }
 
 /// Says where to look and what to try next.

@@ -135,7 +135,32 @@ fn web(flags: &Flags) -> Result<web::Options, Error> {
         max_concurrency: flags.max_concurrency,
         query_timeout: flags.query_timeout,
         listen,
+        agent: flags.agent,
+        admin_asked: flags.enable_admin_api,
+        search_max_limit: flags.features.search_api.then_some(flags.search_max_limit),
+        per_step_stats: flags.features.promql_per_step_stats,
+        switches: switches(flags),
     })
+}
+
+/// What the features page tells that only flags know.
+fn switches(flags: &Flags) -> Vec<(&'static str, &'static str, bool)> {
+    let features = &flags.features;
+    let mut switches = vec![
+        ("otlp_receiver", "delta_conversion", false),
+        ("otlp_receiver", "native_delta_ingestion", features.otlp_native_delta),
+        ("prometheus", "auto_reload_config", features.auto_reload),
+        ("scrape", "extra_scrape_metrics", true),
+        ("scrape", "start_timestamp_zero_ingestion", features.zero_samples),
+        ("scrape", "type_and_unit_labels", features.type_and_unit_labels),
+        ("tsdb", "exemplar_storage", features.exemplar_storage),
+        ("tsdb", "st_storage", features.start_timestamps),
+        ("tsdb", "xor2_encoding", true),
+    ];
+    let mechanisms =
+        discovery::BUILT.iter().map(|name| ("service_discovery_providers", *name, true));
+    switches.extend(mechanisms);
+    switches
 }
 
 /// An address to listen on: a host may be left out, and means all.

@@ -4,12 +4,14 @@ use crate::clock;
 use crate::flags::Flags;
 use crate::late::LateDb;
 use crate::settings::retention_text;
+use model::Labels;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use tsdb::ReplayProgress;
-use web::Readiness;
 use web::api::status::{BuildInfo, NamedCount, RuntimeInfo, TsdbStatus, WalReplay};
+use web::{PoolConfig, Readiness};
 
 /// The release of Prometheus that we stand in for; clients decide by it what they may use.
 pub(crate) const PROMETHEUS_VERSION: &str = "3.14.0";
@@ -32,7 +34,7 @@ const REVISION: &str = match option_env!("FIRESTEEL_REVISION") {
 pub(crate) struct ServerStatus {
     readiness: AtomicU8,
     start_ms: i64,
-    config: Mutex<LoadedConfig>,
+    config: Mutex<ConfigState>,
     start: OnceLock<StartFacts>,
     db: Arc<LateDb>,
     threads: usize,
@@ -46,9 +48,27 @@ struct StartFacts {
     progress: Arc<ReplayProgress>,
 }
 
+/// What is shown of a configuration.
+#[derive(Debug)]
+pub(crate) struct LoadedConfig {
+    /// All of it, secrets hidden.
+    pub(crate) yaml: String,
+    /// The scrape jobs by name.
+    pub(crate) pools: BTreeMap<String, PoolConfig>,
+    /// The labels added to what leaves this server.
+    pub(crate) external_labels: Labels,
+}
+
+impl Default for LoadedConfig {
+    fn default() -> Self {
+        let (yaml, pools) = (String::new(), BTreeMap::new());
+        Self { yaml, pools, external_labels: Labels::empty() }
+    }
+}
+
 #[derive(Debug, Default)]
-struct LoadedConfig {
-    yaml: String,
+struct ConfigState {
+    config: LoadedConfig,
     succeeded: bool,
     loaded_ms: i64,
 }
@@ -86,8 +106,8 @@ impl ServerStatus {
     }
 
     /// A configuration was loaded.
-    pub(crate) fn config_loaded(&self, yaml: String) {
-        *self.config.lock() = LoadedConfig { yaml, succeeded: true, loaded_ms: clock::now_ms() };
+    pub(crate) fn config_loaded(&self, config: LoadedConfig) {
+        *self.config.lock() = ConfigState { config, succeeded: true, loaded_ms: clock::now_ms() };
     }
 
     /// A configuration was refused; the one in force stays.
@@ -110,7 +130,7 @@ impl web::Status for ServerStatus {
     }
 
     fn config_yaml(&self) -> String {
-        self.config.lock().yaml.clone()
+        self.config.lock().config.yaml.clone()
     }
 
     fn flags(&self) -> Vec<(String, String)> {
@@ -167,6 +187,22 @@ impl web::Status for ServerStatus {
             bytes_by_label_name: counts(stats.memory_in_bytes_by_label_name),
             series_by_label_pair: counts(stats.series_count_by_label_value_pair),
         })
+    }
+
+    fn blocks(&self) -> storage::Result<Vec<String>> {
+        let db = self.db.get().ok_or_else(|| storage::Error::Closed("TSDB not ready".into()))?;
+        let blocks = db.blocks();
+        let metas = blocks.iter().map(|block| serde_json::to_string(block.meta()));
+        let texts: Result<Vec<String>, serde_json::Error> = metas.collect();
+        Ok(texts.expect("plain data as text"))
+    }
+
+    fn scrape_pool(&self, name: &str) -> Option<PoolConfig> {
+        self.config.lock().config.pools.get(name).cloned()
+    }
+
+    fn external_labels(&self) -> Labels {
+        self.config.lock().config.external_labels.clone()
     }
 
     fn wal_replay(&self) -> WalReplay {

@@ -9,6 +9,9 @@ mod group;
 mod manager;
 mod provider;
 
+/// The mechanisms that are built, by the names under which the features page lists them.
+pub const BUILT: &[&str] = &["file", "static"];
+
 pub use group::{TargetGroup, TargetGroups};
 pub use manager::Manager;
 pub use provider::{Provider, Publisher, Running};

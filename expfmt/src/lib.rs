@@ -1,10 +1,12 @@
-//! Exposition formats: what targets answer, as entries. No I/O, no knowledge of scraping.
+//! Exposition formats: what targets answer, as entries, and what we answer. No I/O, no knowledge of scraping.
 //! Reading order: `entry` (what parsers give out), `text`, `openmetrics`, `protobuf` (the parsers), `labels` (a series as
-//! label pairs), `classic` and `convert` (histograms with custom buckets), `negotiate` (which parser).
+//! label pairs), `classic` and `convert` (histograms with custom buckets), `negotiate` (which parser),
+//! `encode` (families as text and protobuf).
 #![forbid(unsafe_code)]
 
 mod classic;
 mod convert;
+pub mod encode;
 mod entry;
 mod float;
 pub mod labels;

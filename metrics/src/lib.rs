@@ -12,6 +12,7 @@ mod process;
 mod registry;
 mod stopwatch;
 mod summary;
+mod view;
 
 pub use counter::Counter;
 pub use family::{CounterVec, GaugeVec, HistogramVec, SummaryVec};
@@ -21,6 +22,7 @@ pub use process::register_process;
 pub use registry::Registry;
 pub use stopwatch::Stopwatch;
 pub use summary::Summary;
+pub use view::{FamilyView, MetricView, ValueView};
 
 /// The default buckets of client_golang for durations in seconds.
 pub const DEFAULT_BUCKETS: [f64; 11] =

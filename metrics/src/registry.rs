@@ -1,7 +1,8 @@
 //! Declares metrics and prints them in the text exposition format 0.0.4, families sorted by name.
 
-use crate::family::{Child, Family, Function, Kind, Values};
+use crate::family::{Family, Function, Kind};
 use crate::float::push_float;
+use crate::view::{self, FamilyView, ValueView};
 use crate::{Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramVec, Summary, SummaryVec};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
@@ -112,53 +113,46 @@ impl Registry {
 
     /// Appends the metrics of the families whose name `keep` accepts.
     pub fn encode_text_where(&self, out: &mut String, keep: impl Fn(&str) -> bool) {
+        for family in self.families(keep) {
+            encode_family(out, &family);
+        }
+    }
+
+    /// The families whose name `keep` accepts, as they are now, sorted by name. Those without a metric are left out.
+    pub fn families(&self, keep: impl Fn(&str) -> bool) -> Vec<FamilyView> {
         let families: Vec<(Box<str>, Arc<Family>)> = {
             let families = self.0.read();
             let kept = families.iter().filter(|(name, _)| keep(name));
             kept.map(|(name, family)| (name.clone(), Arc::clone(family))).collect()
         };
         // Functions may declare or take locks of their own: none of ours is held here.
-        for (name, family) in families {
-            encode_family(out, &name, &family);
-        }
+        families.iter().filter_map(|(name, family)| view::view(name, family)).collect()
     }
 }
 
-fn encode_family(out: &mut String, name: &str, family: &Family) {
-    let children = family.children();
-    if children.is_empty() {
-        return;
-    }
-    out.extend(["# HELP ", name, " "]);
+fn encode_family(out: &mut String, family: &FamilyView) {
+    out.extend(["# HELP ", &family.name, " "]);
     push_escaped(out, &family.help, false);
-    out.extend(["\n# TYPE ", name, " ", family.kind.as_str(), "\n"]);
-    for (values, child) in &children {
-        let line = Line { name, label_names: &family.label_names, values };
-        encode_child(out, &line, child);
-    }
-}
-
-fn encode_child(out: &mut String, line: &Line<'_>, child: &Child) {
-    match child {
-        Child::Counter(counter) => line.push(out, "", None, counter.get()),
-        Child::Gauge(gauge) => line.push(out, "", None, gauge.get()),
-        Child::Function(read) => line.push(out, "", None, read()),
-        Child::Histogram(histogram) => {
-            let view = histogram.view();
-            let count = view.cumulative.last().map_or(0, |(_, count)| *count);
-            for (bound, cumulative) in view.cumulative {
-                line.push(out, "_bucket", Some(("le", bound)), cumulative as f64);
+    out.extend(["\n# TYPE ", &family.name, " ", family.kind, "\n"]);
+    for metric in &family.metrics {
+        let line = Line { name: &family.name, labels: &metric.labels };
+        match &metric.value {
+            ValueView::Number(value) => line.push(out, "", None, *value),
+            ValueView::Histogram { cumulative, sum } => {
+                let count = cumulative.last().map_or(0, |(_, count)| *count);
+                for (bound, count) in cumulative {
+                    line.push(out, "_bucket", Some(("le", *bound)), *count as f64);
+                }
+                line.push(out, "_sum", None, *sum);
+                line.push(out, "_count", None, count as f64);
             }
-            line.push(out, "_sum", None, view.sum);
-            line.push(out, "_count", None, count as f64);
-        }
-        Child::Summary(summary) => {
-            let view = summary.view();
-            for (quantile, value) in view.quantiles {
-                line.push(out, "", Some(("quantile", quantile)), value);
+            ValueView::Summary { quantiles, sum, count } => {
+                for (quantile, value) in quantiles {
+                    line.push(out, "", Some(("quantile", *quantile)), *value);
+                }
+                line.push(out, "_sum", None, *sum);
+                line.push(out, "_count", None, *count as f64);
             }
-            line.push(out, "_sum", None, view.sum);
-            line.push(out, "_count", None, view.count as f64);
         }
     }
 }
@@ -166,15 +160,14 @@ fn encode_child(out: &mut String, line: &Line<'_>, child: &Child) {
 /// Name and labels of the lines of one child.
 struct Line<'a> {
     name: &'a str,
-    label_names: &'a Values,
-    values: &'a Values,
+    labels: &'a [(Box<str>, Box<str>)],
 }
 
 impl Line<'_> {
     fn push(&self, out: &mut String, suffix: &str, extra: Option<(&str, f64)>, value: f64) {
         out.extend([self.name, suffix]);
         let mut opening = "{";
-        for (name, value) in self.label_names.iter().zip(self.values) {
+        for (name, value) in self.labels {
             out.extend([opening, name, "=\""]);
             push_escaped(out, value, true);
             out.push('"');

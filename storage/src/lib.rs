@@ -6,6 +6,7 @@ mod append;
 mod batch;
 mod cancel;
 mod error;
+mod exemplars;
 mod fanout;
 mod memory;
 mod merge;
@@ -18,7 +19,9 @@ pub use append::{
 };
 pub use batch::{ChunkRef, Pin, SeriesBatch};
 pub use cancel::Cancel;
+pub use chunk::SampleColumns;
 pub use error::{Error, Result};
+pub use exemplars::{Exemplar, ExemplarQueryable, SeriesExemplars};
 pub use fanout::MergeQuerier;
 pub use memory::MemoryStorage;
 pub use merge::{SourceHeap, chain_samples, merge, merge_names};

@@ -1,14 +1,22 @@
 //! The handlers of `/api/v1`, one file a group. A handler reads parameters, does its work and writes its JSON.
 
+pub mod admin;
+pub(crate) mod exemplars;
+pub(crate) mod features;
 pub(crate) mod format;
+pub(crate) mod notifications;
 pub(crate) mod query;
+pub(crate) mod relabel;
+pub(crate) mod rules;
+pub(crate) mod search;
+pub(crate) mod self_metrics;
 pub(crate) mod series;
 pub mod status;
 pub(crate) mod targets;
 
 use crate::call::{Done, done};
 use crate::error::Result;
-use crate::json::{Gone, Out, push_end, push_html_text, push_text};
+use crate::json::{Gone, Out, push_end, push_html_text, push_text, push_value};
 use model::Labels;
 use std::fmt::Display;
 use std::io::Write;
@@ -124,6 +132,20 @@ impl<'o> Object<'o> {
             write(out, element);
         }
         out.push(b']');
+    }
+}
+
+/// A number as JSON has it.
+pub(crate) fn push_value_text(out: &mut Vec<u8>, value: f64) {
+    push_value(out, value);
+}
+
+/// A truth value as Go's `strconv.ParseBool` reads it.
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 

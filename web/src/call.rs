@@ -5,9 +5,9 @@ use crate::body::{Body, CancelOnDrop, Piece};
 use crate::compress::{Encoding, Packer};
 use crate::error::{ApiError, Kind, Result};
 use crate::json::{Gone, Out};
-use crate::response::{Answer, bare, error_envelope, json_headers};
+use crate::response::{Answer, bare, error_envelope, error_text, set};
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::Cancel;
@@ -21,6 +21,8 @@ const MAX_WAITING_PIECES: usize = 4;
 pub(crate) enum Done {
     /// The answer is written.
     Written,
+    /// All went well and there is nothing to say.
+    Nothing,
     /// The reader went away.
     Gone,
 }
@@ -30,13 +32,56 @@ pub(crate) fn done(written: Result<(), Gone>) -> Result<Done> {
     Ok(if written.is_ok() { Done::Written } else { Done::Gone })
 }
 
+/// What an answer is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    /// The media type of a success.
+    pub(crate) content_type: HeaderValue,
+    /// Failures are plain texts; otherwise envelopes.
+    pub(crate) plain_errors: bool,
+}
+
+impl Form {
+    /// The envelope of the API.
+    pub(crate) fn json() -> Self {
+        Self::of("application/json")
+    }
+
+    /// Another media type, whose failures are envelopes nevertheless.
+    pub(crate) fn of(content_type: &'static str) -> Self {
+        Self { content_type: HeaderValue::from_static(content_type), plain_errors: false }
+    }
+
+    fn error(&self, error: &ApiError, packer: Packer, encoding: Encoding) -> Answer {
+        let status = error.kind.status();
+        if self.plain_errors {
+            let mut answer = error_text(status, &error.text);
+            let text = format!("{}\n", error.text).into_bytes();
+            *answer.body_mut() = Body::full(packer.finish(text));
+            packed(&mut answer, encoding);
+            return answer;
+        }
+        let mut answer = bare(status, Body::full(packer.finish(error_envelope(error))));
+        set(&mut answer, header::CONTENT_TYPE, "application/json");
+        packed(&mut answer, encoding);
+        answer
+    }
+}
+
+/// Says how the body is packed.
+fn packed(answer: &mut Answer, encoding: Encoding) {
+    if let Some(name) = encoding.name() {
+        set(answer, header::CONTENT_ENCODING, name);
+    }
+}
+
 /// The thread that ran a handler panicked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Panicked;
 
 /// Runs `handler` with its deadline. Its answer is a success as soon as a piece of it has left.
 pub(crate) async fn run<H>(
-    encoding: Encoding,
+    (form, encoding): (Form, Encoding),
     timeout: Option<Duration>,
     handler: H,
 ) -> std::result::Result<Answer, Panicked>
@@ -47,7 +92,10 @@ where
     let guard = CancelOnDrop(Arc::clone(&cancel));
     let (head, mut begun) = oneshot::channel();
     let work_cancel = Arc::clone(&cancel);
-    tokio::task::spawn_blocking(move || work(encoding, head, &work_cancel, handler));
+    let work_form = form.clone();
+    tokio::task::spawn_blocking(move || {
+        work((&work_form, encoding), head, &work_cancel, handler);
+    });
     let begun = match timeout {
         None => begun.await,
         Some(timeout) => match tokio::time::timeout(timeout, &mut begun).await {
@@ -58,12 +106,18 @@ where
             }
         },
     };
-    let mut answer = match begun.map_err(|_| Panicked)? {
-        Begun::Whole(answer) => answer,
-        Begun::Pieces(pieces) => bare(StatusCode::OK, Body::pieces(pieces, guard)),
+    let pieces = match begun.map_err(|_| Panicked)? {
+        Begun::Whole(answer) => return Ok(answer),
+        Begun::Pieces(pieces) => pieces,
     };
-    json_headers(&mut answer, encoding);
-    Ok(answer)
+    Ok(success(Body::pieces(pieces, guard), &form, encoding))
+}
+
+fn success(body: Body, form: &Form, encoding: Encoding) -> Answer {
+    let mut answer = bare(StatusCode::OK, body);
+    answer.headers_mut().insert(header::CONTENT_TYPE, form.content_type.clone());
+    packed(&mut answer, encoding);
+    answer
 }
 
 /// How an answer begins.
@@ -72,8 +126,12 @@ enum Begun {
     Pieces(mpsc::Receiver<Piece>),
 }
 
-fn work<H>(encoding: Encoding, head: oneshot::Sender<Begun>, cancel: &Cancel, handler: H)
-where
+fn work<H>(
+    (form, encoding): (&Form, Encoding),
+    head: oneshot::Sender<Begun>,
+    cancel: &Cancel,
+    handler: H,
+) where
     H: FnOnce(&Cancel, &mut Out<'_>) -> Result<Done>,
 {
     let mut packer = Packer::new(encoding);
@@ -96,38 +154,37 @@ where
     let result = handler(cancel, &mut out);
     let rest = std::mem::take(&mut out.bytes);
     drop(out);
-    let (status, rest) = match result {
-        Ok(Done::Written) => (StatusCode::OK, rest),
-        Ok(Done::Gone) => return,
-        Err(error) => {
-            if error.kind == Kind::Internal {
-                tracing::error!(error = %error, "request failed");
-            }
-            (error.kind.status(), error_envelope(&error))
-        }
-    };
     // Whoever hears nothing of it went away.
-    let heard = match (head, pieces) {
-        (Some(head), _) => {
-            let body = Body::full(packer.finish(rest));
-            head.send(Begun::Whole(bare(status, body))).is_ok()
+    let heard = match (result, head, pieces) {
+        (Ok(Done::Gone), _, _) => return,
+        (Ok(Done::Nothing), Some(head), _) => {
+            head.send(Begun::Whole(bare(StatusCode::NO_CONTENT, Body::empty()))).is_ok()
         }
-        (None, Some(pieces)) if status == StatusCode::OK => {
+        (Ok(_), Some(head), _) => {
+            let body = Body::full(packer.finish(rest));
+            head.send(Begun::Whole(success(body, form, encoding))).is_ok()
+        }
+        (Ok(_), None, Some(pieces)) => {
             let packed = Bytes::from(packer.finish(rest));
             pieces.blocking_send(Piece::Bytes(packed)).is_ok()
                 && pieces.blocking_send(Piece::End).is_ok()
         }
-        // An answer that fails half-way breaks off: its reader must not take it for whole.
-        (None, _) => false,
+        (Err(error), head, _) => {
+            if error.kind == Kind::Internal {
+                tracing::error!(error = %error, "request failed");
+            }
+            // An answer that fails half-way breaks off: its reader must not take it for whole.
+            head.is_some_and(|head| {
+                head.send(Begun::Whole(form.error(&error, packer, encoding))).is_ok()
+            })
+        }
+        (Ok(_), None, None) => unreachable!("the head leaves with the first piece"),
     };
     tracing::trace!(heard, "request done");
 }
 
 /// The answer to a panic.
-pub(crate) fn panicked(encoding: Encoding) -> Answer {
+pub(crate) fn panicked((form, encoding): (&Form, Encoding)) -> Answer {
     let error = ApiError::new(Kind::Internal, "internal error: the request hit a bug; see the log");
-    let body = Packer::new(encoding).finish(error_envelope(&error));
-    let mut answer = bare(error.kind.status(), Body::full(body));
-    json_headers(&mut answer, encoding);
-    answer
+    form.error(&error, Packer::new(encoding), encoding)
 }

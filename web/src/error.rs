@@ -13,6 +13,7 @@ pub(crate) enum Kind {
     Canceled,
     Timeout,
     Internal,
+    Unavailable,
 }
 
 impl Kind {
@@ -23,6 +24,7 @@ impl Kind {
             Self::Canceled => "canceled",
             Self::Timeout => "timeout",
             Self::Internal => "internal",
+            Self::Unavailable => "unavailable",
         }
     }
 
@@ -33,7 +35,7 @@ impl Kind {
             // Nobody reads it: the client is gone.
             Self::Canceled => StatusCode::from_u16(499).expect("three digits"),
             Self::Timeout => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Internal | Self::Unavailable => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

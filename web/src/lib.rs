@@ -8,7 +8,9 @@ mod body;
 mod call;
 mod compress;
 mod error;
+mod federate;
 pub mod json;
+pub mod notifications;
 mod observe;
 mod params;
 mod response;
@@ -16,23 +18,32 @@ mod router;
 mod server;
 mod ui;
 
+pub use api::admin::Admin;
 pub use server::{ListenError, Server};
 
 use arc_swap::ArcSwap;
 use metrics::Registry;
-use model::Matcher;
+use model::relabel::Rule;
+use model::{Labels, Matcher};
+use notifications::Notifications;
 use promql::Engine;
 use scrape::{PoolStatus, TargetMetadata};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use storage::Queryable;
+use storage::{ExemplarQueryable, Queryable};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the HTTP side serves.
 pub struct Api {
     /// Where queries read.
     pub queryable: Arc<dyn Queryable>,
+    /// Where exemplars are, if any are kept.
+    pub exemplars: Option<Arc<dyn ExemplarQueryable>>,
+    /// Deletes and copies data; `None` while the admin API is switched off.
+    pub admin: Option<Arc<dyn Admin>>,
+    /// What the pages tell.
+    pub notifications: Arc<Notifications>,
     /// Remote write, remote read and OTLP, as far as they are switched on.
     pub remote: remote::Endpoints,
     /// Runs queries; swapped when a reload changes what it depends on.
@@ -80,6 +91,16 @@ pub struct Options {
     pub query_timeout: Duration,
     /// Addresses to listen on; port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
+    /// The server is an agent: it has no data to query.
+    pub agent: bool,
+    /// Whether the admin API was asked for, also where there is nothing to administer.
+    pub admin_asked: bool,
+    /// The largest limit of a search, zero for no bound; `None` while the search API is switched off.
+    pub search_max_limit: Option<usize>,
+    /// `stats=all` lists what each step took.
+    pub per_step_stats: bool,
+    /// What `/api/v1/features` tells besides what is known here: category, name, whether it is on.
+    pub switches: Vec<(&'static str, &'static str, bool)>,
 }
 
 /// Wishes of the lifecycle API.
@@ -109,6 +130,15 @@ impl TargetsSource for scrape::Manager {
     }
 }
 
+/// How a scrape job is set up.
+#[derive(Clone, Debug)]
+pub struct PoolConfig {
+    /// Its section, defaults included, secrets hidden.
+    pub yaml: String,
+    /// The rules that make its targets.
+    pub relabel_rules: Arc<[Rule]>,
+}
+
 /// Whether requests are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
@@ -134,6 +164,12 @@ pub trait Status: Send + Sync {
     fn runtime_info(&self) -> api::status::RuntimeInfo;
     /// Counts of the head; the lists hold at most `limit` entries.
     fn tsdb(&self, limit: usize) -> storage::Result<api::status::TsdbStatus>;
+    /// The meta data of each block as JSON, oldest first.
+    fn blocks(&self) -> storage::Result<Vec<String>>;
+    /// A scrape job by name.
+    fn scrape_pool(&self, name: &str) -> Option<PoolConfig>;
+    /// Labels added to everything that leaves this server.
+    fn external_labels(&self) -> Labels;
     /// First, last and current segment of the log that is read at start.
     fn wal_replay(&self) -> api::status::WalReplay;
 }

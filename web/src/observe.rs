@@ -9,6 +9,7 @@ pub(crate) struct Observer {
     durations: HistogramVec,
     sizes: HistogramVec,
     pub(crate) panics: Counter,
+    pub(crate) federation_errors: Counter,
     pub(crate) queries: Gauge,
     pub(crate) queue_seconds: Summary,
     pub(crate) eval_seconds: Summary,
@@ -22,6 +23,10 @@ impl Observer {
                 "The max number of concurrent queries.",
             )
             .set(max_concurrency as f64);
+        registry.counter(
+            "prometheus_web_federation_warnings_total",
+            "Total number of warnings that occurred while sending federation responses.",
+        );
         let slices = registry.summary_vec(
             "prometheus_engine_query_duration_seconds",
             "Query timings",
@@ -49,6 +54,10 @@ impl Observer {
             panics: registry.counter(
                 "firesteel_http_panics_total",
                 "Requests that ended in a panic of their handler.",
+            ),
+            federation_errors: registry.counter(
+                "prometheus_web_federation_errors_total",
+                "Total number of errors that occurred while sending federation responses.",
             ),
             queries: registry.gauge(
                 "prometheus_engine_queries",

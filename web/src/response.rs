@@ -2,7 +2,6 @@
 
 use crate::Options;
 use crate::body::Body;
-use crate::compress::Encoding;
 use crate::error::ApiError;
 use crate::json::push_html_text;
 use http::header::{self, HeaderName, HeaderValue};
@@ -63,14 +62,6 @@ pub(crate) fn error_envelope(error: &ApiError) -> Vec<u8> {
     push_html_text(&mut out, &error.text);
     out.push(b'}');
     out
-}
-
-/// The headers of a JSON answer.
-pub(crate) fn json_headers(answer: &mut Answer, encoding: Encoding) {
-    set(answer, header::CONTENT_TYPE, "application/json");
-    if let Some(name) = encoding.name() {
-        set(answer, header::CONTENT_ENCODING, name);
-    }
 }
 
 /// What browsers want to know before a page of another origin may read the answer.

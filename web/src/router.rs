@@ -1,31 +1,26 @@
 //! Paths to handlers: what exists, with which methods, what is answered before readiness, and how each is run.
 
+mod endpoints;
+mod pages;
 mod peers;
 mod routes;
 
-use crate::api::{format, query, series, status, targets};
 use crate::body::Body;
-use crate::call::{self, Done};
-use crate::compress::{Encoding, Packer};
-use crate::error::Result;
-use crate::json::Out;
 use crate::observe::Observer;
-use crate::params::{Params, decode};
-use crate::response::{
-    Answer, bare, cross_origin, error_text, json_headers, not_found, redirect, set, text,
-};
-use crate::{Api, Command, Readiness, ui};
+use crate::params::Params;
+use crate::response::{Answer, bare, cross_origin, error_text, not_found, redirect, set, text};
+use crate::{Api, Readiness, ui};
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use metrics::Stopwatch;
 use routes::{Route, find};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use storage::Cancel;
-use tokio::sync::{Semaphore, oneshot};
+use std::sync::atomic::AtomicBool;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// The most bytes of a form.
 const MAX_FORM_BYTES: usize = 10 << 20;
@@ -37,13 +32,22 @@ pub(crate) struct State {
     observer: Observer,
     gate: Semaphore,
     quitting: AtomicBool,
+    /// Ends what would not end by itself: answers that go on as long as someone listens.
+    pub(crate) stop: CancellationToken,
 }
 
 impl State {
     pub(crate) fn new(api: Api) -> Self {
         let observer = Observer::new(&api.registry, api.options.max_concurrency);
+        let notifications = Arc::clone(&api.notifications);
+        api.registry.gauge_fn(
+            "prometheus_api_notification_active_subscribers",
+            "The current number of active notification subscribers.",
+            move || notifications.listeners() as f64,
+        );
         let gate = Semaphore::new(api.options.max_concurrency.clamp(1, Semaphore::MAX_PERMITS));
-        Self { api, observer, gate, quitting: AtomicBool::new(false) }
+        let (quitting, stop) = (AtomicBool::new(false), CancellationToken::new());
+        Self { api, observer, gate, quitting, stop }
     }
 
     pub(crate) fn api(&self) -> &Api {
@@ -99,7 +103,8 @@ where
     if parts.method == Method::OPTIONS && is_api {
         return (None, api_options(state, &parts.headers));
     }
-    let Some((route, endpoint)) = find(path) else {
+    let found = find(path).filter(|(route, _)| !options.agent || *route != Route::Page);
+    let Some((route, endpoint)) = found else {
         return (None, trailing_slash(state, parts, path).unwrap_or_else(not_found));
     };
     let label = Some(endpoint.label);
@@ -190,26 +195,29 @@ where
     match route {
         Route::Api(endpoint) => {
             let form = match parts.method {
-                Method::POST => read_body(body, MAX_FORM_BYTES, state).await,
+                Method::POST | Method::PUT => read_body(body, MAX_FORM_BYTES, state).await,
                 _ => Ok(Bytes::new()),
             };
             let params = match form {
                 Ok(form) => Params::read(query, &parts.headers, &form),
                 Err(refusal) => return refusal,
             };
-            let mut answer = api(state, endpoint, params, &parts.headers).await;
+            let mut answer = endpoints::api(state, endpoint, params, &parts.headers).await;
             cross_origin(answer.headers_mut(), &parts.headers, options);
             answer
         }
         Route::Write => peers::write(state, &parts.headers, body).await,
         Route::Read => peers::read(state, body).await,
         Route::Otlp => peers::otlp(state, &parts.headers, body).await,
-        Route::Healthy => health(parts, "Prometheus Server is Healthy.\n"),
-        Route::Ready => health(parts, "Prometheus Server is Ready.\n"),
-        Route::Reload | Route::Quit => lifecycle(state, route, &parts.method).await,
-        Route::Metrics => own_metrics(state, parts),
+        Route::Healthy => pages::health(parts, options, "Healthy"),
+        Route::Ready => pages::health(parts, options, "Ready"),
+        Route::Reload | Route::Quit => pages::lifecycle(state, route, &parts.method).await,
+        Route::Metrics => pages::own_metrics(state, parts),
+        Route::Federate => pages::federate(state, parts).await,
+        Route::NotificationsLive => pages::notifications(state, &parts.headers),
         Route::Home => {
-            redirect(StatusCode::FOUND, &format!("{}/query", options.external_path), true)
+            let page = if options.agent { "agent" } else { "query" };
+            redirect(StatusCode::FOUND, &format!("{}/{page}", options.external_path), true)
         }
         Route::Graph => {
             let to = format!("{}/query?{query}", options.external_path);
@@ -219,21 +227,14 @@ where
         Route::Asset(asset) => ui::asset(asset),
         Route::Version => {
             let mut info = Vec::new();
-            status::push_build_info(&mut info, &state.api.status.build_info());
+            crate::api::status::push_build_info(&mut info, &state.api.status.build_info());
             text(StatusCode::OK, String::from_utf8(info).expect("JSON is UTF-8"))
         }
     }
 }
 
-fn health(parts: &Parts, words: &str) -> Answer {
-    match parts.method {
-        Method::HEAD => bare(StatusCode::OK, Body::empty()),
-        _ => text(StatusCode::OK, words),
-    }
-}
-
 /// The body of a request, within `limit` and the read timeout.
-async fn read_body<B>(body: B, limit: usize, state: &State) -> std::result::Result<Bytes, Answer>
+async fn read_body<B>(body: B, limit: usize, state: &State) -> Result<Bytes, Answer>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -248,186 +249,4 @@ where
         Ok(Err(error)) => Err(error_text(StatusCode::BAD_REQUEST, error)),
         Err(_elapsed) => Err(error_text(StatusCode::REQUEST_TIMEOUT, "reading the body timed out")),
     }
-}
-
-/// Runs an endpoint of the API that answers JSON.
-async fn api(
-    state: &Arc<State>,
-    endpoint: routes::Api,
-    params: Params,
-    headers: &HeaderMap,
-) -> Answer {
-    use routes::Api as E;
-    let packs = !matches!(endpoint, E::WalReplay);
-    let encoding = if packs { Encoding::negotiate(headers) } else { Encoding::Identity };
-    let ran = match endpoint {
-        E::Query | E::QueryRange => run_query(state, &endpoint, &params, encoding).await,
-        _ => {
-            let state = Arc::clone(state);
-            let handler = move |cancel: &Cancel, out: &mut Out<'_>| {
-                answer_quickly(&state.api, &endpoint, &params, cancel, out)
-            };
-            call::run(encoding, None, handler).await
-        }
-    };
-    let mut answer = ran.unwrap_or_else(|call::Panicked| {
-        state.observer.panics.inc();
-        call::panicked(encoding)
-    });
-    if packs {
-        set(&mut answer, header::VARY, "Accept-Encoding");
-    }
-    answer
-}
-
-/// The endpoints that wait for no permit.
-fn answer_quickly(
-    api: &Api,
-    endpoint: &routes::Api,
-    params: &Params,
-    cancel: &Cancel,
-    out: &mut Out<'_>,
-) -> Result<Done> {
-    use routes::Api as E;
-    let (storage, known) = (&*api.queryable, &*api.status);
-    let features = || api.engine.load().options().features;
-    match endpoint {
-        E::Query | E::QueryRange => unreachable!("queries wait for a permit"),
-        E::Labels => series::names(storage, params, out),
-        E::LabelValues(name) => {
-            let name = decode(name.as_bytes(), false).unwrap_or_default();
-            series::values(storage, &name, params, out)
-        }
-        E::Series => series::series(storage, params, cancel, out),
-        E::FormatQuery => format::format_query(params, features(), out),
-        E::ParseQuery => format::parse_query(params, features(), out),
-        E::Targets => targets::targets(&*api.targets, &api.options, params, out),
-        E::TargetsMetadata => targets::target_metadata(&*api.targets, params, out),
-        E::Metadata => targets::metadata(&*api.targets, params, out),
-        E::ScrapePools => targets::pools(&*api.targets, out),
-        E::Config => status::config(known, out),
-        E::Flags => status::flags(known, out),
-        E::BuildInfo => status::build_info(known, out),
-        E::RuntimeInfo => status::runtime_info(known, out),
-        E::Tsdb => status::tsdb(known, params, out),
-        E::WalReplay => status::wal_replay(known, out),
-    }
-}
-
-/// Waits for a permit, then evaluates.
-async fn run_query(
-    state: &Arc<State>,
-    endpoint: &routes::Api,
-    params: &Params,
-    encoding: Encoding,
-) -> std::result::Result<Answer, call::Panicked> {
-    let clock = Stopwatch::start();
-    let query = match endpoint {
-        routes::Api::QueryRange => query::Query::range(params),
-        _ => query::Query::instant(params, (state.api.now_ms)()),
-    };
-    let query = match query {
-        Ok(query) => query,
-        Err(error) => return call::run(encoding, None, |_, _| Err(error)).await,
-    };
-    let most = state.api.options.query_timeout;
-    let timeout = query.timeout.map_or(most, |asked| asked.min(most));
-    let counted = Counted::new(&state.observer);
-    let waited = tokio::time::timeout(timeout, state.gate.acquire()).await;
-    let Ok(permit) = waited else {
-        let error = crate::error::ApiError::new(
-            crate::error::Kind::Timeout,
-            "query timed out in query queue",
-        );
-        return call::run(encoding, None, |_, _| Err(error)).await;
-    };
-    let queued = clock.elapsed();
-    state.observer.queue_seconds.observe(queued.as_secs_f64());
-    let shared = Arc::clone(state);
-    let left = timeout.saturating_sub(queued);
-    let ran = call::run(encoding, Some(left), move |cancel, out| {
-        if left.is_zero() {
-            cancel.time_out();
-        }
-        let clock = Stopwatch::start();
-        let engine = shared.api.engine.load_full();
-        let done = query.answer(&engine, &*shared.api.queryable, (queued, left), cancel, out);
-        shared.observer.eval_seconds.observe(clock.elapsed_seconds());
-        done
-    });
-    let ran = ran.await;
-    drop((permit, counted));
-    ran
-}
-
-/// Counts a query while it waits and runs.
-struct Counted<'a>(&'a Observer);
-
-impl<'a> Counted<'a> {
-    fn new(observer: &'a Observer) -> Self {
-        observer.queries.inc();
-        Self(observer)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.queries.dec();
-    }
-}
-
-/// `/-/reload` and `/-/quit`.
-async fn lifecycle(state: &State, route: Route, method: &Method) -> Answer {
-    if method == Method::GET {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed");
-    }
-    let Some(commands) = &state.api.lifecycle else {
-        return text(StatusCode::FORBIDDEN, "Lifecycle API is not enabled.");
-    };
-    if matches!(route, Route::Quit) {
-        if state.quitting.swap(true, Ordering::Relaxed) {
-            return text(StatusCode::OK, "Termination already in progress.");
-        }
-        if commands.send(Command::Quit).await.is_err() {
-            return text(StatusCode::OK, "Termination already in progress.");
-        }
-        return text(StatusCode::OK, "Requesting termination... Goodbye!");
-    }
-    let (reply, reloaded) = oneshot::channel();
-    let sent = commands.send(Command::Reload(reply)).await.is_ok();
-    let reloaded = if sent { reloaded.await.ok() } else { None };
-    match reloaded {
-        Some(Ok(())) => bare(StatusCode::OK, Body::empty()),
-        failed => {
-            let why = match failed {
-                Some(Err(why)) => why,
-                _ => "the server is stopping".to_owned(),
-            };
-            let what = format_args!("failed to reload config: {why}");
-            error_text(StatusCode::INTERNAL_SERVER_ERROR, what)
-        }
-    }
-}
-
-/// `/metrics`.
-fn own_metrics(state: &State, parts: &Parts) -> Answer {
-    let params = Params::read(parts.uri.query().unwrap_or_default(), &HeaderMap::new(), &[]);
-    let names: Vec<&str> = params.all("name[]").collect();
-    let mut exposition = String::with_capacity(32 << 10);
-    let keep = |name: &str| names.is_empty() || names.contains(&name);
-    state.api.registry.encode_text_where(&mut exposition, keep);
-    let asked = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let utf8 = asked.is_some_and(|asked| asked.contains("escaping=allow-utf-8"));
-    let escaping = if utf8 { "allow-utf-8" } else { "underscores" };
-    let encoding = match Encoding::negotiate(&parts.headers) {
-        Encoding::Gzip => Encoding::Gzip,
-        _ => Encoding::Identity,
-    };
-    let packed = Packer::new(encoding).finish(exposition.into_bytes());
-    let mut answer = bare(StatusCode::OK, Body::full(packed));
-    json_headers(&mut answer, encoding);
-    let content_type = format!("text/plain; version=0.0.4; charset=utf-8; escaping={escaping}");
-    let content_type = HeaderValue::from_str(&content_type).expect("made of known words");
-    answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    answer
 }

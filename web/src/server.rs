@@ -89,6 +89,7 @@ impl Server {
             tracker.spawn(accept);
         }
         stop.cancelled().await;
+        self.state.stop.cancel();
         tracker.close();
         if tokio::time::timeout(GRACE, tracker.wait()).await.is_err() {
             tracing::warn!(

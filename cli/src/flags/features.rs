@@ -33,6 +33,8 @@ pub struct Features {
     pub synthesise_starts: bool,
     /// Deltas of OTLP are stored as they are.
     pub otlp_native_delta: bool,
+    /// The search API answers.
+    pub search_api: bool,
     /// Metadata is logged with the samples.
     pub metadata_records: bool,
 }
@@ -47,7 +49,6 @@ const INERT: &[&str] = &[
     "memory-snapshot-on-shutdown",
     "old-ui",
     "otlp-deltatocumulative",
-    "search-api",
     "use-start-timestamps",
     "use-uncached-io",
 ];
@@ -71,6 +72,7 @@ impl Features {
             "st-storage" => Some(&mut self.start_timestamps),
             "st-synthesis" => Some(&mut self.synthesise_starts),
             "otlp-native-delta-ingestion" => Some(&mut self.otlp_native_delta),
+            "search-api" => Some(&mut self.search_api),
             "metadata-wal-records" => Some(&mut self.metadata_records),
             "auto-reload-config" => Some(&mut self.auto_reload),
             _ => None,

@@ -117,8 +117,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "Longest time to read a request or to keep an idle connection.",
     ),
     flag("web.max-connections", Int, "512", "Most connections at one time, over all addresses."),
-    flag("web.max-notifications-subscribers", Int, "16", "Most pages that follow notifications.")
-        .inert(),
+    flag("web.max-notifications-subscribers", Int, "16", "Most pages that follow notifications."),
     flag(
         "web.external-url",
         Text,
@@ -308,8 +307,7 @@ pub(super) const FLAGS: &[Flag] = &[
     )
     .server(),
     flag("web.search.max-limit", Int, "10000", "Largest limit of a search; 0 is no bound.")
-        .server()
-        .inert(),
+        .server(),
     flag(
         "rules.alert.for-outage-tolerance",
         Duration,

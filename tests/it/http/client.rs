@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 /// What a server answered. Header names are in lower case.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,6 +53,18 @@ pub(crate) fn exchange(
     parse(&received, method)
 }
 
+/// Asks for a stream that does not end, reads it for that long and hangs up.
+pub(crate) fn listen(address: SocketAddr, path: &str, how_long: Duration) -> Answer {
+    let mut stream = TcpStream::connect(address).expect("connect");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("send");
+    stream.set_read_timeout(Some(how_long)).expect("timeout");
+    let mut received = Vec::new();
+    // The timeout is what ends it, unless the answer has no body.
+    drop(stream.read_to_end(&mut received));
+    parse(&received, "GET")
+}
+
 fn parse(received: &[u8], method: &str) -> Answer {
     let end = received.windows(4).position(|w| w == b"\r\n\r\n").expect("headers end");
     let head = String::from_utf8_lossy(&received[..end]).into_owned();
@@ -75,7 +88,8 @@ fn parse(received: &[u8], method: &str) -> Answer {
 fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     loop {
-        let end = rest.windows(2).position(|w| w == b"\r\n").expect("chunk size");
+        // A stream that was left before its end has no last chunk.
+        let Some(end) = rest.windows(2).position(|w| w == b"\r\n") else { return body };
         let size = std::str::from_utf8(&rest[..end]).expect("chunk size");
         let size = usize::from_str_radix(size.trim(), 16).expect("chunk size");
         rest = &rest[end + 2..];

@@ -18,7 +18,8 @@ use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use tsdb::head::{Head, HeadOptions};
 use web::api::status::{BuildInfo, RuntimeInfo, TsdbStatus, WalReplay};
-use web::{Api, Options, Readiness, Server, Status, TargetsSource};
+use web::notifications::Notifications;
+use web::{Api, Options, PoolConfig, Readiness, Server, Status, TargetsSource};
 
 /// What differs from server to server.
 pub(crate) struct Setup {
@@ -63,11 +64,14 @@ impl TargetsSource for NoTargets {
     }
 }
 
-struct Fixed(Readiness);
+struct Fixed {
+    readiness: Readiness,
+    external_labels: Labels,
+}
 
 impl Status for Fixed {
     fn readiness(&self) -> Readiness {
-        self.0
+        self.readiness
     }
     fn config_yaml(&self) -> String {
         "global:\n  scrape_interval: 1m\n".to_owned()
@@ -85,6 +89,15 @@ impl Status for Fixed {
         let names = vec![("up".to_owned(), 3), ("x".to_owned(), 1)];
         assert!(limit > 0);
         Ok(TsdbStatus { num_series: 4, series_by_metric_name: names, ..Default::default() })
+    }
+    fn blocks(&self) -> storage::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+    fn scrape_pool(&self, _name: &str) -> Option<PoolConfig> {
+        None
+    }
+    fn external_labels(&self) -> Labels {
+        self.external_labels.clone()
     }
     fn wal_replay(&self) -> WalReplay {
         WalReplay::default()
@@ -119,9 +132,15 @@ pub(crate) fn api(
     Api {
         remote: Endpoints { write: appendable.map(receiver), read: Some(Arc::new(reader)), otlp },
         queryable,
+        exemplars: None,
+        admin: None,
+        notifications: Arc::new(Notifications::new(16)),
         engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),
         targets: Arc::new(NoTargets),
-        status: Arc::new(Fixed(setup.readiness)),
+        status: Arc::new(Fixed {
+            readiness: setup.readiness,
+            external_labels: setup.external_labels.clone(),
+        }),
         lifecycle: None,
         registry,
         now_ms: setup.now_ms,
@@ -182,6 +201,11 @@ fn options(setup: &Setup) -> Options {
         max_concurrency: 20,
         query_timeout: setup.query_timeout,
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        agent: false,
+        admin_asked: false,
+        search_max_limit: None,
+        per_step_stats: false,
+        switches: Vec::new(),
     };
     (setup.change)(&mut options);
     options

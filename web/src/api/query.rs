@@ -3,7 +3,7 @@
 use super::{Object, begin};
 use crate::call::{Done, done};
 use crate::error::{ApiError, Kind, Result};
-use crate::json::{Gone, Out, push_end, push_result};
+use crate::json::{Gone, Out, push_end, push_result, push_seconds};
 use crate::params::Params;
 use metrics::Stopwatch;
 use model::timestamp;
@@ -25,6 +25,8 @@ pub(crate) struct Query {
     limit: usize,
     lookback_ms: Option<i64>,
     stats: Option<String>,
+    /// Whether the statistics list the samples of each step, where they are asked for.
+    per_step: bool,
     /// How long it may take, if the request says so.
     pub(crate) timeout: Option<Duration>,
 }
@@ -87,8 +89,60 @@ impl Query {
             limit,
             lookback_ms: lookback.filter(|&ns| ns > 0).map(|ns| ns / 1_000_000),
             stats: (!stats.is_empty()).then(|| stats.to_owned()),
+            per_step: false,
             timeout: timeout.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0))),
         })
+    }
+
+    /// The same with statistics by step, if the request asks for all of them.
+    pub(crate) fn with_steps(mut self, enabled: bool) -> Self {
+        self.per_step = enabled && self.stats.as_deref() == Some("all");
+        self
+    }
+
+    /// Writes what each step took: time and count.
+    fn push_steps(&self, out: &mut Vec<u8>, counts: &[u64]) {
+        let (begin_ms, step_ms) = match self.times {
+            Times::At(at_ms) => (at_ms, 0),
+            Times::Range(start_ms, _, step_ms) => (start_ms, step_ms),
+        };
+        out.push(b'[');
+        for (index, count) in counts.iter().enumerate() {
+            out.extend_from_slice(if index == 0 { b"[" } else { b",[" });
+            push_seconds(out, begin_ms + step_ms * index as i64);
+            out.push(b',');
+            out.extend_from_slice(itoa::Buffer::new().format(*count).as_bytes());
+            out.push(b']');
+        }
+        out.push(b']');
+    }
+
+    fn push_stats(&self, out: &mut Vec<u8>, stats: &Stats, queued: f64, evaluated: f64) {
+        Object::write(out, |object| {
+            object.object("timings", |timings| {
+                timings.plain("evalTotalTime", evaluated);
+                timings.plain("resultSortTime", 0);
+                timings.plain("queryPreparationTime", 0);
+                timings.plain("innerEvalTime", evaluated);
+                timings.plain("execQueueTime", queued);
+                timings.plain("execTotalTime", queued + evaluated);
+            });
+            object.object("samples", |samples| {
+                if self.per_step {
+                    let counts = &stats.samples_per_step;
+                    self.push_steps(samples.key("totalQueryableSamplesPerStep"), counts);
+                }
+                samples.plain("totalQueryableSamples", stats.total_queryable_samples);
+                if self.per_step {
+                    self.push_steps(
+                        samples.key("samplesReadPerStep"),
+                        &stats.samples_read_per_step,
+                    );
+                }
+                samples.plain("samplesRead", stats.samples_read);
+                samples.plain("peakSamples", stats.peak_samples);
+            });
+        });
     }
 
     /// Evaluates it and writes the answer. `queued` is how long it waited, `left` how long it may run.
@@ -124,7 +178,8 @@ impl Query {
             }
             if let Some(asked) = &self.stats {
                 out.push(",\"stats\":");
-                push_stats(&mut out.bytes, &answer.stats, queued.as_secs_f64(), eval_seconds);
+                let queued = queued.as_secs_f64();
+                self.push_stats(&mut out.bytes, &answer.stats, queued, eval_seconds);
                 if !matches!(asked.as_str(), "true" | "all") {
                     let quoted = model::quote::Quoted(asked);
                     let text = format!(
@@ -139,24 +194,6 @@ impl Query {
         };
         done(write())
     }
-}
-
-fn push_stats(out: &mut Vec<u8>, stats: &Stats, queued: f64, evaluated: f64) {
-    Object::write(out, |object| {
-        object.object("timings", |timings| {
-            timings.plain("evalTotalTime", evaluated);
-            timings.plain("resultSortTime", 0);
-            timings.plain("queryPreparationTime", 0);
-            timings.plain("innerEvalTime", evaluated);
-            timings.plain("execQueueTime", queued);
-            timings.plain("execTotalTime", queued + evaluated);
-        });
-        object.object("samples", |samples| {
-            samples.plain("totalQueryableSamples", stats.total_queryable_samples);
-            samples.plain("samplesRead", stats.samples_read);
-            samples.plain("peakSamples", stats.peak_samples);
-        });
-    });
 }
 
 /// What a failed query is in the API.

@@ -12,7 +12,7 @@ use model::{LabelsColumn, Matcher, Symbols, TimeRange};
 use storage::{Annotations, Cancel, Querier, Queryable, SelectHints, SeriesBatch};
 
 /// The selectors of a request; an answer may match any of them.
-fn selectors(params: &Params) -> Result<Vec<Vec<Matcher>>> {
+pub(super) fn selectors(params: &Params) -> Result<Vec<Vec<Matcher>>> {
     let selects_all = || ApiError::bad_data("match[] must contain at least one non-empty matcher");
     let read = |text: &str| match promql::parse_selector(text) {
         Ok(matchers) if matchers.iter().all(|matcher| matcher.matches("")) => Err(selects_all()),

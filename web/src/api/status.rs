@@ -180,6 +180,14 @@ pub(crate) fn tsdb(status: &dyn Status, params: &Params, out: &mut Out<'_>) -> R
     })
 }
 
+/// `/api/v1/status/tsdb/blocks`.
+pub(crate) fn blocks(status: &dyn Status, out: &mut Out<'_>) -> Result<Done> {
+    let blocks = status.blocks()?;
+    answer_object(out, |data| {
+        data.list("blocks", blocks, |out, meta| out.extend_from_slice(meta.as_bytes()));
+    })
+}
+
 /// `/api/v1/status/walreplay`.
 pub(crate) fn wal_replay(status: &dyn Status, out: &mut Out<'_>) -> Result<Done> {
     let progress = status.wal_replay();

@@ -1,5 +1,6 @@
 //! The table of paths.
 
+use crate::api::search::What;
 use crate::ui::Asset;
 use http::Method;
 
@@ -15,6 +16,8 @@ pub(super) enum Route {
     Reload,
     Quit,
     Metrics,
+    Federate,
+    NotificationsLive,
     Home,
     Graph,
     Page,
@@ -27,6 +30,7 @@ pub(super) enum Route {
 pub(super) enum Api {
     Query,
     QueryRange,
+    QueryExemplars,
     Labels,
     /// The name as it stands in the path.
     LabelValues(String),
@@ -37,12 +41,58 @@ pub(super) enum Api {
     TargetsMetadata,
     Metadata,
     ScrapePools,
+    ScrapePoolConfig,
+    RelabelSteps,
+    Alertmanagers,
+    Rules,
+    Alerts,
+    Search(What),
+    DeleteSeries,
+    CleanTombstones,
+    Snapshot,
+    Features,
+    Notifications,
+    SelfMetrics,
     Config,
     Flags,
     BuildInfo,
     RuntimeInfo,
     Tsdb,
+    TsdbBlocks,
     WalReplay,
+}
+
+impl Api {
+    /// Whether an agent, which has no database to read, answers it.
+    pub(super) fn is_for_agents(&self) -> bool {
+        matches!(
+            self,
+            Self::Targets
+                | Self::TargetsMetadata
+                | Self::Metadata
+                | Self::ScrapePools
+                | Self::ScrapePoolConfig
+                | Self::RelabelSteps
+                | Self::Config
+                | Self::Flags
+                | Self::BuildInfo
+                | Self::RuntimeInfo
+                | Self::SelfMetrics
+                | Self::WalReplay
+                | Self::Features
+                | Self::Notifications
+        )
+    }
+
+    /// Whether its answers are compressed for those who ask for it.
+    pub(super) fn packs(&self) -> bool {
+        !matches!(self, Self::WalReplay | Self::Notifications | Self::Search(_))
+    }
+
+    /// Whether it is refused until the storage is open.
+    fn needs_readiness(&self) -> bool {
+        !matches!(self, Self::WalReplay | Self::Notifications)
+    }
 }
 
 /// What holds for a path.
@@ -73,46 +123,28 @@ const GET: &str = "GET, OPTIONS";
 const GET_HEAD: &str = "GET, HEAD, OPTIONS";
 const GET_POST: &str = "GET, OPTIONS, POST";
 const POST: &str = "OPTIONS, POST";
+const POST_PUT: &str = "OPTIONS, POST, PUT";
 const ANY: &str = "GET, OPTIONS, POST, PUT";
 
 /// What `path`, below the route prefix, leads to.
 pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
-    if let Some(rest) = path.strip_prefix("/api/v1/label/")
-        && let Some(name) = rest.strip_suffix("/values")
-        && !name.is_empty()
-        && !name.contains('/')
-        && !name.to_ascii_lowercase().contains("%2f")
-    {
-        let label = "/api/v1/label/:name/values";
-        let endpoint = Endpoint { label, allow: GET, needs_readiness: true };
-        return Some((Route::Api(Api::LabelValues(name.to_owned())), endpoint));
+    if let Some((api, label, allow)) = find_api(path) {
+        let needs_readiness = api.needs_readiness();
+        return Some((Route::Api(api), Endpoint { label, allow, needs_readiness }));
     }
-    let api = |api| Route::Api(api);
     let (route, label, allow) = match path {
-        "/api/v1/query" => (api(Api::Query), "/api/v1/query", GET_POST),
-        "/api/v1/query_range" => (api(Api::QueryRange), "/api/v1/query_range", GET_POST),
-        "/api/v1/labels" => (api(Api::Labels), "/api/v1/labels", GET_POST),
-        "/api/v1/series" => (api(Api::Series), "/api/v1/series", GET_POST),
-        "/api/v1/format_query" => (api(Api::FormatQuery), "/api/v1/format_query", GET_POST),
-        "/api/v1/parse_query" => (api(Api::ParseQuery), "/api/v1/parse_query", GET_POST),
-        "/api/v1/targets" => (api(Api::Targets), "/api/v1/targets", GET),
-        "/api/v1/targets/metadata" => (api(Api::TargetsMetadata), "/api/v1/targets/metadata", GET),
-        "/api/v1/metadata" => (api(Api::Metadata), "/api/v1/metadata", GET),
-        "/api/v1/scrape_pools" => (api(Api::ScrapePools), "/api/v1/scrape_pools", GET),
-        "/api/v1/status/config" => (api(Api::Config), "/api/v1/status/config", GET),
-        "/api/v1/status/flags" => (api(Api::Flags), "/api/v1/status/flags", GET),
-        "/api/v1/status/buildinfo" => (api(Api::BuildInfo), "/api/v1/status/buildinfo", GET),
-        "/api/v1/status/runtimeinfo" => (api(Api::RuntimeInfo), "/api/v1/status/runtimeinfo", GET),
-        "/api/v1/status/tsdb" => (api(Api::Tsdb), "/api/v1/status/tsdb", GET),
-        "/api/v1/status/walreplay" => (api(Api::WalReplay), "/api/v1/status/walreplay", GET),
         "/api/v1/write" => (Route::Write, "/api/v1/write", POST),
         "/api/v1/otlp/v1/metrics" => (Route::Otlp, "/api/v1/otlp/v1/metrics", POST),
         "/api/v1/read" => (Route::Read, "/api/v1/read", POST),
+        "/api/v1/notifications/live" => {
+            (Route::NotificationsLive, "/api/v1/notifications/live", GET)
+        }
         "/-/healthy" => (Route::Healthy, "/-/healthy", GET_HEAD),
         "/-/ready" => (Route::Ready, "/-/ready", GET_HEAD),
         "/-/reload" => (Route::Reload, "/-/reload", ANY),
         "/-/quit" => (Route::Quit, "/-/quit", ANY),
         "/metrics" => (Route::Metrics, "/metrics", GET),
+        "/federate" => (Route::Federate, "/federate", GET),
         "/" => (Route::Home, "/", GET),
         "/graph" => (Route::Graph, "/graph", GET),
         "/query" => (Route::Page, "/query", GET),
@@ -122,10 +154,57 @@ pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
             (Route::Asset(asset), "/assets/*filepath", GET)
         }
     };
-    let needs_readiness = match &route {
-        Route::Api(api) => *api != Api::WalReplay,
-        Route::Ready | Route::Write | Route::Read | Route::Otlp => true,
-        _ => false,
-    };
+    let needs_readiness =
+        matches!(route, Route::Ready | Route::Write | Route::Read | Route::Otlp | Route::Federate);
     Some((route, Endpoint { label, allow, needs_readiness }))
+}
+
+/// The endpoints of the API without parameters in their path, with the methods they take.
+const APIS: &[(&str, Api, &str)] = &[
+    ("/api/v1/query", Api::Query, GET_POST),
+    ("/api/v1/query_range", Api::QueryRange, GET_POST),
+    ("/api/v1/query_exemplars", Api::QueryExemplars, GET_POST),
+    ("/api/v1/labels", Api::Labels, GET_POST),
+    ("/api/v1/series", Api::Series, GET_POST),
+    ("/api/v1/format_query", Api::FormatQuery, GET_POST),
+    ("/api/v1/parse_query", Api::ParseQuery, GET_POST),
+    ("/api/v1/targets", Api::Targets, GET),
+    ("/api/v1/targets/metadata", Api::TargetsMetadata, GET),
+    ("/api/v1/targets/relabel_steps", Api::RelabelSteps, GET),
+    ("/api/v1/metadata", Api::Metadata, GET),
+    ("/api/v1/scrape_pools", Api::ScrapePools, GET),
+    ("/api/v1/scrape_pools/config", Api::ScrapePoolConfig, GET),
+    ("/api/v1/alertmanagers", Api::Alertmanagers, GET),
+    ("/api/v1/rules", Api::Rules, GET),
+    ("/api/v1/alerts", Api::Alerts, GET),
+    ("/api/v1/search/metric_names", Api::Search(What::MetricNames), GET_POST),
+    ("/api/v1/search/label_names", Api::Search(What::LabelNames), GET_POST),
+    ("/api/v1/search/label_values", Api::Search(What::LabelValues), GET_POST),
+    ("/api/v1/admin/tsdb/delete_series", Api::DeleteSeries, POST_PUT),
+    ("/api/v1/admin/tsdb/clean_tombstones", Api::CleanTombstones, POST_PUT),
+    ("/api/v1/admin/tsdb/snapshot", Api::Snapshot, POST_PUT),
+    ("/api/v1/features", Api::Features, GET),
+    ("/api/v1/notifications", Api::Notifications, GET),
+    ("/api/v1/status/self_metrics", Api::SelfMetrics, GET),
+    ("/api/v1/status/config", Api::Config, GET),
+    ("/api/v1/status/flags", Api::Flags, GET),
+    ("/api/v1/status/buildinfo", Api::BuildInfo, GET),
+    ("/api/v1/status/runtimeinfo", Api::RuntimeInfo, GET),
+    ("/api/v1/status/tsdb", Api::Tsdb, GET),
+    ("/api/v1/status/tsdb/blocks", Api::TsdbBlocks, GET),
+    ("/api/v1/status/walreplay", Api::WalReplay, GET),
+];
+
+fn find_api(path: &str) -> Option<(Api, &'static str, &'static str)> {
+    if let Some(rest) = path.strip_prefix("/api/v1/label/")
+        && let Some(name) = rest.strip_suffix("/values")
+        && !name.is_empty()
+        && !name.contains('/')
+        && !name.to_ascii_lowercase().contains("%2f")
+    {
+        let label = "/api/v1/label/:name/values";
+        return Some((Api::LabelValues(name.to_owned()), label, GET));
+    }
+    let (label, api, allow) = APIS.iter().find(|(known, _, _)| *known == path)?;
+    Some((api.clone(), label, allow))
 }
