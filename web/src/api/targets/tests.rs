@@ -29,6 +29,11 @@ fn options() -> Options {
         max_concurrency: 1,
         query_timeout: Duration::from_secs(1),
         listen: vec![SocketAddr::from(([0, 0, 0, 0], 9090))],
+        agent: false,
+        admin_asked: false,
+        search_max_limit: None,
+        per_step_stats: false,
+        switches: Vec::new(),
     }
 }
 
