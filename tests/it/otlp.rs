@@ -50,10 +50,10 @@ fn options(result: &Value) -> Options {
 
 /// Replays against the head, and against the in-memory storage what the head does not keep.
 fn replay(line: &Value, request: &Value, result: &Value, otlp: (Options, Config)) -> Outcome {
-    match replay_with(request, result, otlp.clone(), Arc::new(head())) {
+    match replay_with(request, result, otlp.clone(), &Arc::new(head())) {
         Outcome::Waits(_) => {
             let storage = Arc::new(MemoryStorage::new());
-            unless_of_twin(line, replay_with(request, result, otlp, storage))
+            unless_of_twin(line, replay_with(request, result, otlp, &storage))
         }
         other => other,
     }
@@ -64,15 +64,15 @@ fn replay_with<S: Queryable + Appendable + 'static>(
     request: &Value,
     result: &Value,
     otlp: (Options, Config),
-    storage: Arc<S>,
+    storage: &Arc<S>,
 ) -> Outcome {
     let setup = Setup { otlp: Some(otlp), ..Setup::default() };
-    let running = Running::start(Arc::clone(&storage), &setup);
+    let running = Running::start(Arc::clone(storage), &setup);
     match compare(&result["response"], &send(&running, request)) {
         Outcome::Agrees => {}
         other => return other,
     }
-    let (got, expect) = (stored(&*storage), expected(result));
+    let (got, expect) = (stored(&**storage), expected(result));
     if got == expect {
         return Outcome::Agrees;
     }

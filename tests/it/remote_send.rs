@@ -312,6 +312,26 @@ fn what_is_sent_twice_after_a_crash_is_stored_once() {
 }
 
 #[test]
+fn one_refused_series_does_not_take_the_others_with_it() {
+    let peer = Peer::start(|_| Manner::Take);
+    let (runtime, mut source) = (runtime(), Source::new());
+    source.write(1);
+    let sender = source.sender(&runtime);
+    let rule = "  write_relabel_configs:\n  - {source_labels: [s], regex: 's[01]', target_label: s, replacement: same}\n";
+    sender.apply(config(peer.address, rule), &Labels::empty());
+    await_start(&source);
+    source.write(20);
+    // Two series fall on one label set and are refused as duplicates; the others arrive.
+    let begin = Stopwatch::start();
+    let whole = || stored(&peer.storage).values().filter(|rows| rows.len() == 20).count();
+    while whole() < SERIES - 2 {
+        assert!(begin.elapsed() < LIMIT, "{} whole series", whole());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    sender.stop();
+}
+
+#[test]
 fn labels_change_on_the_way() {
     let peer = Peer::start(|_| Manner::Take);
     let (runtime, mut source) = (runtime(), Source::new());

@@ -201,16 +201,16 @@ pub(crate) fn unless_of_twin(line: &Value, outcome: Outcome) -> Outcome {
 
 /// Replays against the head, and against the in-memory storage what the head does not keep.
 fn replay(line: &Value) -> Outcome {
-    match replay_with(line, Arc::new(head())) {
+    match replay_with(line, &Arc::new(head())) {
         Outcome::Waits(reason) if reason.contains("histograms") => {
-            let outcome = replay_with(line, Arc::new(storage::MemoryStorage::new()));
+            let outcome = replay_with(line, &Arc::new(storage::MemoryStorage::new()));
             unless_of_twin(line, outcome)
         }
         other => other,
     }
 }
 
-fn replay_with<S: Queryable + Appendable + 'static>(line: &Value, storage: Arc<S>) -> Outcome {
+fn replay_with<S: Queryable + Appendable + 'static>(line: &Value, storage: &Arc<S>) -> Outcome {
     if line["config"].is_string() {
         return Outcome::Waits("out-of-order samples are not built yet");
     }
@@ -221,14 +221,14 @@ fn replay_with<S: Queryable + Appendable + 'static>(line: &Value, storage: Arc<S
         ..Options::default()
     };
     let setup = Setup { now_ms: || 1_793_498_400_000, receive, ..Setup::default() };
-    let running = Running::start(Arc::clone(&storage), &setup);
+    let running = Running::start(Arc::clone(storage), &setup);
     for step in line["steps"].as_array().expect("steps") {
         match compare(&step["response"], &send(&running, &step["request"])) {
             Outcome::Agrees => {}
             other => return other,
         }
     }
-    let (got, expect) = (stored(&*storage), expected(line));
+    let (got, expect) = (stored(&**storage), expected(line));
     if got == expect {
         Outcome::Agrees
     } else {

@@ -51,6 +51,15 @@ impl Counts {
         counts
     }
 
+    /// What is left without `other`, which is no more of any kind.
+    pub(super) fn without(self, other: Self) -> Self {
+        Self {
+            samples: self.samples - other.samples,
+            histograms: self.histograms - other.histograms,
+            exemplars: self.exemplars - other.exemplars,
+        }
+    }
+
     pub(super) fn total(self) -> u64 {
         self.samples + self.histograms + self.exemplars
     }

@@ -18,6 +18,10 @@ use tokio_util::sync::CancellationToken;
 /// How much of an answer is kept for the log.
 const MAX_ANSWER_BYTES: usize = 256;
 
+/// How often a batch that a receiver of 1.0 refuses as a whole is split to save what is good in it. What may be a
+/// repetition is split as often as it takes.
+const MAX_SPLITS: u32 = 32;
+
 /// What all shards of a queue share.
 pub(super) struct Context {
     pub(super) config: WriteConfig,
@@ -35,10 +39,11 @@ enum Outcome {
         what: String,
         pause: Option<Duration>,
     },
-    /// Trying again will not help.
+    /// Trying again will not help. 2.0 tells what was written all the same.
     Refused {
         status: u16,
         what: String,
+        written: Counts,
     },
 }
 
@@ -91,10 +96,12 @@ async fn send_all(
     stop: &CancellationToken,
 ) {
     let mut pieces = vec![std::mem::take(batch)];
+    let mut splits = 0;
     while let Some(mut piece) = pieces.pop() {
-        match send(context, encoder, &mut piece, stop).await {
+        match send(context, encoder, &mut piece, splits < MAX_SPLITS, stop).await {
             Sent::Settled => {}
             Sent::Split => {
+                splits += 1;
                 let second = piece.split_off(piece.len() / 2);
                 pieces.extend([second, piece]);
             }
@@ -111,7 +118,7 @@ async fn send_all(
 enum Sent {
     /// Sent, or dropped for good.
     Settled,
-    /// Refused, but perhaps only for what was sent before: each half by itself.
+    /// Refused as a whole, perhaps for little of it: each half by itself.
     Split,
     /// Told to stop: it is still to be sent.
     Stopped,
@@ -121,6 +128,7 @@ async fn send(
     context: &Context,
     encoder: &mut Encoder,
     items: &mut Vec<Item>,
+    may_split: bool,
     stop: &CancellationToken,
 ) -> Sent {
     let queue = &context.config.queue;
@@ -135,32 +143,15 @@ async fn send(
         let body = Bytes::copy_from_slice(encoder.encode(context.config.message, items));
         let (what, pause) = match request(context, body, attempt, counts).await {
             Outcome::Taken => {
-                let highest_ms = items.iter().map(|item| item.timestamp_ms).max().unwrap_or(0);
-                context.metrics.sent(counts, highest_ms);
-                context.ledger.done(items.iter().map(|item| item.number));
+                settle(context, items, counts, None);
                 return Sent::Settled;
             }
-            Outcome::Refused { status: 400, .. }
-                if items.len() > 1 && items.iter().any(|item| item.may_repeat) =>
-            {
-                return Sent::Split;
-            }
-            Outcome::Refused { status: 400, .. } if items.iter().all(|item| item.may_repeat) => {
-                context.metrics.dropped(counts, Drop::Repeated, true);
-                context.ledger.done(items.iter().map(|item| item.number));
-                return Sent::Settled;
-            }
-            Outcome::Refused { what, .. } => {
-                tracing::error!(
-                    component = "remote",
-                    remote_name = context.config.queue_name(),
-                    url = context.config.url,
-                    count = counts.total(),
-                    err = what,
-                    "non-recoverable error"
-                );
-                context.metrics.failed(counts);
-                context.ledger.done(items.iter().map(|item| item.number));
+            Outcome::Refused { status, what, written } => {
+                let is_v1 = context.config.message == Message::V1;
+                if is_v1 && status == 400 && items.len() > 1 && (may_split || may_repeat(items)) {
+                    return Sent::Split;
+                }
+                settle(context, items, written, Some((status, &what)));
                 return Sent::Settled;
             }
             Outcome::Again { what, pause } => (what, pause),
@@ -181,6 +172,35 @@ async fn send(
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+fn may_repeat(items: &[Item]) -> bool {
+    items.iter().any(|item| item.may_repeat)
+}
+
+/// The items are done with: as many as `written` were taken, the others refused with this status and text.
+fn settle(context: &Context, items: &[Item], written: Counts, refused: Option<(u16, &str)>) {
+    let newest_ms = items.iter().map(|item| item.timestamp_ms).max().unwrap_or(0);
+    context.metrics.sent(written, newest_ms);
+    let left = Counts::of(items).without(written);
+    match refused {
+        None => {}
+        Some((400, _)) if items.iter().all(|item| item.may_repeat) => {
+            context.metrics.dropped(left, Drop::Repeated, true);
+        }
+        Some((_, what)) => {
+            tracing::error!(
+                component = "remote",
+                remote_name = context.config.queue_name(),
+                url = context.config.url,
+                count = left.total(),
+                err = what,
+                "non-recoverable error"
+            );
+            context.metrics.failed(left);
+        }
+    }
+    context.ledger.done(items.iter().map(|item| item.number));
 }
 
 /// Drops what is older than it may be.
@@ -244,31 +264,39 @@ fn judge(context: &Context, posted: &Posted, counts: Counts) -> Outcome {
         format!("server returned HTTP status {status}: {}", said.trim())
     };
     let text = |name: &str| posted.headers.get(name).and_then(|value| value.to_str().ok());
+    let told = |kind: &str, most: u64| -> u64 {
+        let name = format!("x-prometheus-remote-write-{kind}-written");
+        let told = text(&name).and_then(|value| value.parse().ok());
+        told.filter(|_| context.config.message == Message::V2).unwrap_or(0).min(most)
+    };
+    let written = Counts {
+        samples: told("samples", counts.samples),
+        histograms: told("histograms", counts.histograms),
+        exemplars: told("exemplars", counts.exemplars),
+    };
     match status {
         200..=299 => {
-            let written = |kind: &str| -> u64 {
-                let name = format!("x-prometheus-remote-write-{kind}-written");
-                text(&name).and_then(|value| value.parse().ok()).unwrap_or(0)
-            };
             let is_silent = context.config.message == Message::V2
                 && counts.samples + counts.histograms > 0
-                && written("samples") + written("histograms") + written("exemplars") == 0;
+                && written.total() == 0;
             if is_silent {
                 let what = format!(
                     "the receiver answered {status} and counts nothing of {} samples as written: it does not know 2.0",
                     counts.total()
                 );
-                return Outcome::Refused { status, what };
+                return Outcome::Refused { status, what, written };
             }
             Outcome::Taken
         }
-        429 if !context.config.queue.retries_429 => Outcome::Refused { status, what: what() },
+        429 if !context.config.queue.retries_429 => {
+            Outcome::Refused { status, what: what(), written }
+        }
         429 | 500..=599 => {
             let pause =
                 text("retry-after").and_then(|value| retry_after(value, (context.now_ms)()));
             Outcome::Again { what: what(), pause }
         }
-        _ => Outcome::Refused { status, what: what() },
+        _ => Outcome::Refused { status, what: what(), written },
     }
 }
 
