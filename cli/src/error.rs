@@ -12,6 +12,9 @@ pub enum Error {
     /// The database does not open or close.
     #[error("opening storage failed: {0}")]
     Storage(#[from] tsdb::Error),
+    /// The web configuration cannot be used.
+    #[error("invalid web configuration: {0}")]
+    Guard(#[from] web::GuardError),
     /// A port cannot be had.
     #[error("unable to start listening: {0}")]
     Listen(#[from] web::ListenError),

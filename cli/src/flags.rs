@@ -44,6 +44,8 @@ pub struct Flags {
     pub max_connections: usize,
     /// `--web.enable-lifecycle`
     pub enable_lifecycle: bool,
+    /// `--web.config.file`; empty for none.
+    pub web_config_file: String,
     /// `--web.enable-admin-api`
     pub enable_admin_api: bool,
     /// `--web.search.max-limit`; zero is no bound.
@@ -193,6 +195,7 @@ impl Flags {
             read_timeout: duration("web.read-timeout"),
             max_connections: count("web.max-connections"),
             enable_lifecycle: values.switch("web.enable-lifecycle"),
+            web_config_file: text("web.config.file"),
             enable_admin_api: values.switch("web.enable-admin-api"),
             search_max_limit: count("web.search.max-limit"),
             max_notifications_subscribers: count("web.max-notifications-subscribers"),

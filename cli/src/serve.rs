@@ -57,6 +57,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         queryable: reads.queryable(),
         remote: crate::peers::endpoints(&settings, reloader.reloadable(), &late, &registry),
         exemplars: None,
+        guard: settings.guard()?,
         admin: None,
         notifications: Arc::clone(notifications),
         engine,

@@ -35,6 +35,17 @@ pub(crate) struct Settings {
     pub(crate) web: web::Options,
 }
 
+impl Settings {
+    /// Who may talk to the server, if a file says so.
+    pub(crate) fn guard(&self) -> Result<Option<web::Guard>, Error> {
+        let path = &self.flags.web_config_file;
+        if path.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(web::Guard::load(std::path::Path::new(path))?))
+    }
+}
+
 /// The settings of these flags; fails on values that only now turn out to be impossible.
 pub(crate) fn from_flags(flags: &Flags) -> Result<Settings, Error> {
     for warning in &flags.warnings {

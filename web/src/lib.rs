@@ -9,6 +9,7 @@ mod call;
 mod compress;
 mod error;
 mod federate;
+mod guard;
 pub mod json;
 pub mod notifications;
 mod observe;
@@ -19,6 +20,7 @@ mod server;
 mod ui;
 
 pub use api::admin::Admin;
+pub use guard::{Guard, GuardError};
 pub use server::{ListenError, Server};
 
 use arc_swap::ArcSwap;
@@ -54,6 +56,8 @@ pub struct Api {
     pub status: Arc<dyn Status>,
     /// Where reload and quit go; `None` while the lifecycle API is switched off.
     pub lifecycle: Option<mpsc::Sender<Command>>,
+    /// Who may talk to the server; `None` lets everyone in.
+    pub guard: Option<Guard>,
     /// Our own metrics.
     pub registry: Registry,
     /// The wall clock in milliseconds.

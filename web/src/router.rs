@@ -9,7 +9,7 @@ use crate::body::Body;
 use crate::observe::Observer;
 use crate::params::Params;
 use crate::response::{Answer, bare, cross_origin, error_text, not_found, redirect, set, text};
-use crate::{Api, Readiness, ui};
+use crate::{Api, Readiness, guard, ui};
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::request::Parts;
@@ -63,7 +63,15 @@ where
 {
     let clock = Stopwatch::start();
     let (parts, body) = request.into_parts();
-    let (label, answer) = route(&state, &parts, body).await;
+    let headers = match &state.api.guard {
+        None => HeaderMap::new(),
+        Some(guard) => match guard.admit(&parts.headers).await {
+            Ok(headers) => headers,
+            Err(refusal) => return *refusal,
+        },
+    };
+    let (label, mut answer) = route(&state, &parts, body).await;
+    guard::add(&mut answer, &headers);
     if let Some(label) = label {
         let code = answer.status().as_u16();
         state.observer.answered(label, code, clock.elapsed_seconds(), answer.body().len());

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -150,6 +151,30 @@ async fn connection(stream: TcpStream, state: Arc<State>, stop: CancellationToke
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY failed");
     }
+    let guard = state.api().guard.as_ref();
+    let acceptor = match guard {
+        Some(guard) if guard.has_tls() => guard.acceptor().await,
+        _ => Ok(None),
+    };
+    match acceptor {
+        Ok(None) => speak(stream, state, stop).await,
+        Ok(Some(acceptor)) => {
+            let patience = state.api().options.read_timeout;
+            match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => speak(stream, state, stop).await,
+                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                Err(_elapsed) => tracing::debug!("TLS handshake timed out"),
+            }
+        }
+        Err(error) => tracing::error!(component = "web", error, "TLS cannot be set up"),
+    }
+}
+
+/// Speaks HTTP until the other side has enough or the server stops.
+async fn speak<S>(stream: S, state: Arc<State>, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -157,6 +182,9 @@ async fn connection(stream: TcpStream, state: Arc<State>, stop: CancellationToke
         .header_read_timeout(state.api().options.read_timeout)
         .http2()
         .timer(TokioTimer::new());
+    if state.api().guard.as_ref().is_some_and(|guard| !guard.http2()) {
+        builder = builder.http1_only();
+    }
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
         async move { Ok::<_, Infallible>(router::answer(state, request).await) }

@@ -109,7 +109,7 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("auto-gomemlimit.ratio", Float, "0.9", "Accepted for compatibility; above 0, at most 1.")
         .inert(),
     flag("auto-gomemlimit.refresh-interval", Duration, "0s", "Accepted for compatibility.").inert(),
-    flag("web.config.file", Text, "", "File with TLS and users of this server.").inert(),
+    flag("web.config.file", Text, "", "File with TLS and users of this server."),
     flag(
         "web.read-timeout",
         Duration,

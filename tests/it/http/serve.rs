@@ -134,6 +134,7 @@ pub(crate) fn api(
         queryable,
         exemplars: None,
         admin: None,
+        guard: None,
         notifications: Arc::new(Notifications::new(16)),
         engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),
         targets: Arc::new(NoTargets),

@@ -25,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "model",
             "metrics",
             "net",
+            "yaml",
             "expfmt",
             "storage",
             "promql",
