@@ -2,6 +2,7 @@
 //! Reading order: `flags` (what was typed), `settings` (what it comes to), `serve` (start, loop, stop), `reload`.
 #![forbid(unsafe_code)]
 
+mod admin;
 mod clock;
 pub mod config;
 mod error;

@@ -58,7 +58,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         remote: crate::peers::endpoints(&settings, reloader.reloadable(), &late, &registry),
         exemplars: None,
         guard: settings.guard()?,
-        admin: None,
+        admin: settings.flags.enable_admin_api.then(|| Arc::<LateDb>::clone(&late) as _),
         notifications: Arc::clone(notifications),
         engine,
         targets: Arc::new(scraping.clone()),

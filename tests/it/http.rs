@@ -18,7 +18,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::{Appendable, Querier, Queryable};
-use tests::{golden, golden_bytes};
+use tests::{Scratch, golden, golden_bytes};
 
 /// What stands for a value that is not compared.
 const ANY: &str = "\"<volatile>\"";
@@ -63,6 +63,22 @@ fn setup(server: &str) -> Setup {
     setup
 }
 
+/// The recorded web configurations.
+fn web_config(server: &str) -> Option<&'static str> {
+    match server {
+        "auth" => Some(
+            "basic_auth_users:\n  \
+             admin: $2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n\
+             http_server_config:\n  headers:\n    X-Frame-Options: deny\n    \
+             Content-Security-Policy: \"default-src 'self'\"\n    \
+             Strict-Transport-Security: max-age=1\n    X-Content-Type-Options: nosniff\n    \
+             X-XSS-Protection: \"1\"\n",
+        ),
+        "ratelimit" => Some("rate_limit: {interval: 1h, burst: 3}\n"),
+        _ => None,
+    }
+}
+
 /// A storage that only takes: an agent's.
 struct WriteOnly;
 
@@ -73,15 +89,21 @@ impl Queryable for WriteOnly {
 }
 
 /// A fresh server with the recorded floats in it, except the bare one.
-fn start(server: &str) -> Running {
+fn start(server: &str, scratch: &Scratch) -> Running {
+    let mut setup = setup(server);
+    if let Some(text) = web_config(server) {
+        let path = scratch.path().join("web.yml");
+        std::fs::write(&path, text).expect("web configuration");
+        setup.guard = Some(path);
+    }
     let running = if server == "agent" {
         let head: Arc<dyn Appendable> = Arc::new(serve::head());
-        Running::start_api(serve::api(Arc::new(WriteOnly), Some(head), &setup(server)))
+        Running::start_api(serve::api(Arc::new(WriteOnly), Some(head), &setup))
     } else {
-        Running::start(Arc::new(serve::head()), &setup(server))
+        Running::start(Arc::new(serve::head()), &setup)
     };
     let bodies: &[&str] = match server {
-        "bare" | "prefix" | "agent" => &[],
+        "bare" | "prefix" | "agent" | "auth" | "ratelimit" => &[],
         "main" | "federate" => &["http/dataset_floats.rw", "http/extra.rw"],
         _ => &["http/dataset_floats.rw"],
     };
@@ -225,7 +247,6 @@ fn relaxed(line: &Value, mut value: Json) -> Json {
 fn left_out(line: &Value) -> Option<&'static str> {
     // The binary itself is asked these: configuration, flags and data directory are its own.
     match line["server"].as_str() {
-        Some("auth" | "ratelimit") => return Some("servers with a web configuration file"),
         Some("rules") => return Some("rules are not evaluated yet"),
         Some("admin" | "block") => return Some("deletes and snapshots of the database"),
         _ => {}
@@ -245,6 +266,7 @@ fn left_out(line: &Value) -> Option<&'static str> {
 #[expect(clippy::print_stdout, reason = "the count is what a replay is for")]
 fn replay(file: &str, excused: &[(&str, &str)]) {
     let lines = golden(&format!("http/{file}.jsonl"));
+    let scratch = Scratch::new("http");
     let mut servers: BTreeMap<&str, Running> = BTreeMap::new();
     let (mut agreed, mut failures) = (0, Vec::new());
     let mut left: BTreeMap<&str, usize> = BTreeMap::new();
@@ -255,7 +277,20 @@ fn replay(file: &str, excused: &[(&str, &str)]) {
         }
         let server = line["server"].as_str().expect("server");
         let name = line["name"].as_str().expect("name");
-        let running = servers.entry(server).or_insert_with(|| start(server));
+        let running = servers.entry(server).or_insert_with(|| {
+            let running = start(server, &scratch);
+            if server == "ratelimit" {
+                // The recording asked once whether the server was there.
+                exchange(running.address, "GET", "/-/healthy", &[], &[]);
+            }
+            running
+        });
+        for step in line["before"].as_array().into_iter().flatten() {
+            for (name, text) in step["write_file"].as_object().into_iter().flatten() {
+                let text = text.as_str().expect("text");
+                std::fs::write(scratch.path().join(name), text).expect("written");
+            }
+        }
         let difference = difference(line, &ask(running, &line["request"]));
         let excuse = excused.iter().find(|(excused, _)| *excused == name);
         match (difference, excuse) {

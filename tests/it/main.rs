@@ -33,3 +33,4 @@ mod scalars;
 mod scrape;
 mod server;
 mod wal;
+mod web_config;

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tsdb::head::{Head, HeadOptions};
 use web::api::status::{BuildInfo, RuntimeInfo, TsdbStatus, WalReplay};
 use web::notifications::Notifications;
-use web::{Api, Options, PoolConfig, Readiness, Server, Status, TargetsSource};
+use web::{Api, Guard, Options, PoolConfig, Readiness, Server, Status, TargetsSource};
 
 /// What differs from server to server.
 pub(crate) struct Setup {
@@ -32,6 +32,7 @@ pub(crate) struct Setup {
     pub(crate) external_labels: Labels,
     pub(crate) otlp: Option<(otlp::Options, otlp::Config)>,
     pub(crate) now_ms: fn() -> i64,
+    pub(crate) guard: Option<PathBuf>,
     pub(crate) change: fn(&mut Options),
 }
 
@@ -48,6 +49,7 @@ impl Default for Setup {
             otlp: None,
             // 2026-11-01T02:00:00Z, the end of the recorded data.
             now_ms: || 1_793_498_400_000,
+            guard: None,
             change: |_| {},
         }
     }
@@ -134,7 +136,7 @@ pub(crate) fn api(
         queryable,
         exemplars: None,
         admin: None,
-        guard: None,
+        guard: setup.guard.as_deref().map(|path| Guard::load(path).expect("web configuration")),
         notifications: Arc::new(Notifications::new(16)),
         engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),
         targets: Arc::new(NoTargets),

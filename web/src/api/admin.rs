@@ -9,8 +9,9 @@ use model::{Matcher, TimeRange};
 
 /// Operations on the stored data.
 pub trait Admin: Send + Sync {
-    /// Deletes the samples within `range` of the series that satisfy all `matchers`.
-    fn delete_series(&self, range: TimeRange, matchers: &[Matcher]) -> storage::Result<()>;
+    /// Deletes the samples within `range` of the series that satisfy any of the `selectors`, each a list of matchers
+    /// that must all hold. One without matchers selects nothing.
+    fn delete_series(&self, range: TimeRange, selectors: &[Vec<Matcher>]) -> storage::Result<()>;
     /// Rewrites what holds deleted samples without them.
     fn clean_tombstones(&self) -> storage::Result<()>;
     /// Writes a copy of all data below the data directory and answers its name; the head is left out if asked for.
@@ -34,10 +35,7 @@ pub(crate) fn delete_series(admin: Option<&dyn Admin>, params: &Params) -> Resul
     let selectors: Vec<Vec<Matcher>> = selectors
         .collect::<std::result::Result<_, _>>()
         .map_err(|error| ApiError::parameter("match[]", error))?;
-    // A selector without matchers selects nothing here.
-    for matchers in selectors.iter().filter(|matchers| !matchers.is_empty()) {
-        admin.delete_series(range, matchers)?;
-    }
+    admin.delete_series(range, &selectors)?;
     Ok(Done::Nothing)
 }
 
