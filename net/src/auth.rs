@@ -67,7 +67,7 @@ pub(crate) fn basic_value(username: &str, password: &str) -> String {
 }
 
 /// The text of a secret file, without blanks around it.
-async fn read_secret(what: &'static str, path: &str) -> Result<Secret, Error> {
+pub(crate) async fn read_secret(what: &'static str, path: &str) -> Result<Secret, Error> {
     match tokio::fs::read_to_string(path).await {
         Ok(text) => Ok(Secret::new(text.trim())),
         Err(source) => Err(Error::File { what, path: path.into(), source }),

@@ -7,10 +7,12 @@ pub use post::{Post, Posted};
 
 use crate::Error;
 use crate::auth;
-use crate::config::{HttpClientConfig, ProxyConfig};
+use crate::config::HttpClientConfig;
 use crate::connect::Connector;
 use crate::decompress::BodyReader;
 use crate::error::chain;
+use crate::oauth2::TokenSource;
+use crate::proxy::{Proxies, Proxy, ProxyKind};
 use crate::tls::TlsSettings;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -69,6 +71,37 @@ struct Inner {
     client: HyperClient<Connector, Full<Bytes>>,
     config: HttpClientConfig,
     user_agent: HeaderValue,
+    proxies: Arc<Proxies>,
+    tokens: Option<TokenSource>,
+}
+
+impl Inner {
+    /// The headers of a request that the configuration asks for; nothing secret if it goes to another host than asked.
+    async fn headers(&self, same_host: bool) -> Result<HeaderMap, Error> {
+        let mut headers = auth::headers(&self.config, same_host).await?;
+        if let Some(tokens) = &self.tokens
+            && same_host
+        {
+            headers.insert(header::AUTHORIZATION, tokens.header().await?);
+        }
+        Ok(headers)
+    }
+
+    /// Adds what a proxy that reads the request wants to see.
+    fn add_proxy_headers(&self, url: &Url, headers: &mut HeaderMap) {
+        if url.scheme() != "http" {
+            return;
+        }
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let proxy = self.proxies.for_host(false, host, port);
+        if let Some(value) =
+            proxy.filter(|p| p.kind != ProxyKind::Socks5).and_then(Proxy::authorization)
+            && !headers.contains_key(header::PROXY_AUTHORIZATION)
+        {
+            headers.insert(header::PROXY_AUTHORIZATION, value);
+        }
+    }
 }
 
 impl fmt::Debug for Client {
@@ -80,11 +113,17 @@ impl fmt::Debug for Client {
 impl Client {
     /// Builds a client. No file is read yet.
     pub fn new(config: &HttpClientConfig, options: ClientOptions) -> Result<Self, Error> {
-        if config.oauth2.is_some() {
-            return Err(Error::Unsupported("oauth2"));
-        }
-        check_proxy(&config.proxy)?;
-        let connector = Connector::new(TlsSettings::new(config)?, options.unix_socket);
+        let tokens = match &config.oauth2 {
+            Some(oauth2) => Some(TokenSource::new(oauth2, &options.user_agent)?),
+            None => None,
+        };
+        let proxies = match options.unix_socket {
+            Some(_) => Proxies::default(),
+            None => Proxies::new(&config.proxy, |name| std::env::var(name).ok())?,
+        };
+        let proxies = Arc::new(proxies);
+        let tls = TlsSettings::new(config)?;
+        let connector = Connector::new(tls, Arc::clone(&proxies), options.unix_socket);
         let client = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -93,7 +132,8 @@ impl Client {
         let user_agent = HeaderValue::try_from(&*options.user_agent).map_err(|e| {
             Error::Config { place: "user agent".into(), what: e.to_string().into() }
         })?;
-        Ok(Self(Arc::new(Inner { client, config: config.clone(), user_agent })))
+        let config = config.clone();
+        Ok(Self(Arc::new(Inner { client, config, user_agent, proxies, tokens })))
     }
 
     /// Asks, and replaces `body` with the uncompressed body of the answer if its status is 200; other bodies are left
@@ -129,7 +169,7 @@ impl Client {
     ) -> Result<http::Response<Incoming>, Error> {
         let (is_first, same_host) = (url == first, is_same_host(first, url));
         let failed = |what: Box<str>| Error::Request { url: url.as_str().into(), what };
-        let mut headers = auth::headers(&self.0.config, same_host).await?;
+        let mut headers = self.0.headers(same_host).await?;
         // Hyper sends the headers in this order, after the host.
         let mut all = HeaderMap::with_capacity(headers.len() + 4);
         all.insert(header::USER_AGENT, self.0.user_agent.clone());
@@ -143,6 +183,7 @@ impl Client {
             headers.insert(header::AUTHORIZATION, value);
         }
         all.extend(headers);
+        self.0.add_proxy_headers(url, &mut all);
         // As it was given where possible: the URL type drops dot segments, which targets may tell apart.
         let exact = if is_first && url.username().is_empty() { request.url } else { url.as_str() };
         let mut asked =
@@ -213,17 +254,6 @@ fn redirect_target(
 /// Whether credentials for `first` may go to `next`: the same host, and no step back from TLS.
 fn is_same_host(first: &Url, next: &Url) -> bool {
     first.host() == next.host() && (first.scheme() != "https" || next.scheme() == "https")
-}
-
-fn check_proxy(proxy: &ProxyConfig) -> Result<(), Error> {
-    if !proxy.proxy_url.is_empty() {
-        return Err(Error::Unsupported("proxy_url"));
-    }
-    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
-    if proxy.proxy_from_environment && names.iter().any(|name| std::env::var_os(name).is_some()) {
-        return Err(Error::Unsupported("proxy_from_environment with a proxy in the environment"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Connections: TCP or a local socket, with TLS on top where the URL says so. Pooling is the client's.
 
 use crate::Error;
+use crate::proxy::{Proxies, Proxy, ProxyKind};
 use crate::tls::TlsSettings;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -23,17 +24,20 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub(crate) struct Stream {
     io: TokioIo<Box<dyn Io>>,
     is_http2: bool,
+    /// A proxy reads the requests: they name the whole URL.
+    is_proxied: bool,
 }
 
 impl Stream {
     fn new(io: impl Io + 'static, is_http2: bool) -> Self {
-        Self { io: TokioIo::new(Box::new(io)), is_http2 }
+        Self { io: TokioIo::new(Box::new(io)), is_http2, is_proxied: false }
     }
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        if self.is_http2 { Connected::new().negotiated_h2() } else { Connected::new() }
+        let connected = Connected::new().proxy(self.is_proxied);
+        if self.is_http2 { connected.negotiated_h2() } else { connected }
     }
 }
 
@@ -65,16 +69,29 @@ impl Write for Stream {
     }
 }
 
+async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let socket = TcpStream::connect((host, port)).await?;
+    // Requests are written at once; waiting for more only delays them.
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
 /// Makes connections for the pool.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tls: Arc<TlsSettings>,
+    proxies: Arc<Proxies>,
     unix_socket: Option<Arc<PathBuf>>,
 }
 
 impl Connector {
-    pub(crate) fn new(tls: TlsSettings, unix_socket: Option<PathBuf>) -> Self {
-        Self { tls: Arc::new(tls), unix_socket: unix_socket.map(Arc::new) }
+    pub(crate) fn new(
+        tls: TlsSettings,
+        proxies: Arc<Proxies>,
+        unix_socket: Option<PathBuf>,
+    ) -> Self {
+        Self { tls: Arc::new(tls), proxies, unix_socket: unix_socket.map(Arc::new) }
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, Error> {
@@ -89,11 +106,39 @@ impl Connector {
             return self.secure(socket, host, is_tls, failed).await;
         }
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let address = (host.trim_start_matches('[').trim_end_matches(']'), port);
-        let socket = TcpStream::connect(address).await.map_err(|e| failed(&e))?;
-        // Requests are written at once; waiting for more only delays them.
-        socket.set_nodelay(true).map_err(|e| failed(&e))?;
-        self.secure(socket, host, is_tls, failed).await
+        match self.proxies.for_host(is_tls, host, port) {
+            Some(proxy) => {
+                let socket = dial(&proxy.host, proxy.port).await.map_err(|e| failed(&e))?;
+                self.through(proxy, socket, (host, port), is_tls, failed).await
+            }
+            None => {
+                let socket = dial(host, port).await.map_err(|e| failed(&e))?;
+                self.secure(socket, host, is_tls, failed).await
+            }
+        }
+    }
+
+    /// Goes on through the proxy behind `socket`.
+    async fn through(
+        &self,
+        proxy: &Proxy,
+        socket: TcpStream,
+        (host, port): (&str, u16),
+        is_tls: bool,
+        failed: impl Fn(&dyn std::error::Error) -> Error,
+    ) -> Result<Stream, Error> {
+        let mut io: Box<dyn Io> = Box::new(socket);
+        if proxy.kind == ProxyKind::Https {
+            let config = self.tls.proxy_config().await?;
+            let name = self.tls.server_name(&proxy.host)?;
+            let connector = tokio_rustls::TlsConnector::from(config);
+            io = Box::new(connector.connect(name, io).await.map_err(|e| failed(&e))?);
+        }
+        if !is_tls && proxy.kind != ProxyKind::Socks5 {
+            return Ok(Stream { is_proxied: true, ..Stream::new(io, false) });
+        }
+        proxy.open(&mut io, host, port).await?;
+        self.secure(io, host, is_tls, failed).await
     }
 
     async fn secure(

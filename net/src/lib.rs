@@ -1,5 +1,5 @@
 //! The HTTP client of everything that asks other servers, and its configuration. The only place that opens sockets as a
-//! client. Reading order: `config`, `client`, `auth`, `tls`, `connect`, `decompress`.
+//! client. Reading order: `config`, `client`, `auth`, `oauth2`, `tls`, `proxy`, `connect`, `decompress`.
 #![forbid(unsafe_code)]
 
 mod auth;
@@ -8,6 +8,8 @@ pub mod config;
 mod connect;
 mod decompress;
 mod error;
+mod oauth2;
+mod proxy;
 mod tls;
 
 pub use error::Error;

@@ -56,6 +56,13 @@ impl TlsSettings {
         Ok(config)
     }
 
+    /// The settings for a connection to a proxy, which is spoken to in HTTP/1.1.
+    pub(crate) async fn proxy_config(&self) -> Result<Arc<ClientConfig>, Error> {
+        let mut config = (*self.client_config().await?).clone();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
     async fn read(&self) -> Result<Material, Error> {
         let config = &self.config;
         Ok(Material {

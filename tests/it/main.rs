@@ -20,6 +20,7 @@ mod histogram;
 mod http;
 mod http_client;
 mod native;
+mod net_client;
 mod otlp;
 mod parse;
 mod queries;

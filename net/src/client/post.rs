@@ -55,7 +55,7 @@ impl Client {
     async fn send(&self, post: &Post<'_>) -> Result<Posted, Error> {
         let url = parse_url(post.url)?;
         let failed = |what: Box<str>| failure(post.url, &what);
-        let mut headers = auth::headers(&self.0.config, true).await?;
+        let mut headers = self.0.headers(true).await?;
         let mut all = HeaderMap::with_capacity(headers.len() + post.headers.len() + 2);
         all.insert(header::USER_AGENT, self.0.user_agent.clone());
         for &(name, value) in post.headers {
@@ -68,6 +68,7 @@ impl Client {
             headers.insert(header::AUTHORIZATION, value);
         }
         all.extend(headers);
+        self.0.add_proxy_headers(&url, &mut all);
         let target = if url.username().is_empty() { post.url } else { url.as_str() };
         let request = http::Request::post(target).body(Full::new(post.body.clone()));
         let mut request = request.map_err(|e| failed(chain(&e)))?;
