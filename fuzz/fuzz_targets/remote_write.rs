@@ -8,9 +8,16 @@ use std::sync::Arc;
 use storage::MemoryStorage;
 
 fuzz_target!(|bytes: &[u8]| {
-    let receiver = Receiver::new(Arc::new(MemoryStorage::new()), Options::default(), &metrics::Registry::new());
-    let _packed = receiver.write(Message::V1, bytes, 0);
-    if let Ok(body) = snap::raw::Encoder::new().compress_vec(bytes) {
-        let _plain = receiver.write(Message::V1, &body, 0);
+    let receiver = Receiver::new(
+        Arc::new(MemoryStorage::new()),
+        Options::default(),
+        &metrics::Registry::new(),
+    );
+    let packed = snap::raw::Encoder::new().compress_vec(bytes);
+    for message in [Message::V1, Message::V2] {
+        let _as_it_is = receiver.write(message, bytes, 0);
+        if let Ok(body) = &packed {
+            let _packed = receiver.write(message, body, 0);
+        }
     }
 });

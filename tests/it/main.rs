@@ -26,6 +26,7 @@ mod parse;
 mod queries;
 mod regex;
 mod relabel;
+mod remote_http;
 mod remote_read;
 mod remote_read_client;
 mod remote_send;
