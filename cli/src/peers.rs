@@ -151,6 +151,7 @@ pub(crate) fn endpoints(
         start_timestamps: features.start_timestamps,
         metadata: features.metadata_records,
         native_delta: features.otlp_native_delta,
+        sums_deltas: features.otlp_delta_sums,
         lookback_ms: i64::try_from(flags.lookback_delta.as_millis()).unwrap_or(i64::MAX),
     };
     let otlp = flags.enable_otlp_receiver.then(|| {

@@ -4,6 +4,7 @@
 
 mod buckets;
 mod config;
+mod deltas;
 mod json;
 mod labels;
 mod message;
@@ -17,10 +18,12 @@ pub use config::{Config, Strategy};
 
 use crate::receive::{self, MAX_AHEAD_MS};
 use arc_swap::ArcSwap;
+use deltas::Deltas;
 use flate2::read::GzDecoder;
 use metrics::{Counter, CounterVec, Registry};
 use model::SeriesRef;
 use model::metadata::Metadata;
+use parking_lot::Mutex;
 use rows::{Fault, Samples, Translated};
 use std::io::Read;
 use std::sync::Arc;
@@ -68,6 +71,8 @@ pub struct Options {
     pub metadata: bool,
     /// Deltas are stored as they are.
     pub native_delta: bool,
+    /// Deltas are summed up.
+    pub sums_deltas: bool,
     /// How far instant queries look back; `target_info` comes twice as often.
     pub lookback_ms: i64,
 }
@@ -77,6 +82,7 @@ pub struct Receiver {
     appendable: Arc<dyn Appendable>,
     options: Options,
     config: Arc<ArcSwap<Config>>,
+    deltas: Mutex<Deltas>,
     warnings: CounterVec,
     exemplars_out_of_order: Counter,
 }
@@ -105,6 +111,7 @@ impl Receiver {
             appendable,
             options,
             config,
+            deltas: Mutex::default(),
             warnings: registry.counter_vec(
                 "prometheus_api_otlp_translation_warnings_total",
                 "The total number of warnings produced while translating OTLP metrics to the Prometheus model, \
@@ -153,10 +160,12 @@ impl Receiver {
         let mut translator = Translator { config: &config, options: &self.options, out };
         if is_json {
             let value = json::parse(body).map_err(refused)?;
-            let resources = json::read(&value).map_err(refused)?;
+            let mut resources = json::read(&value).map_err(refused)?;
+            self.sum_deltas(&mut resources, now_ms);
             resources.iter().for_each(|resource| translator.resource(resource));
         } else {
-            let resources = protobuf::read(body).map_err(|error| refused(error.to_string()))?;
+            let mut resources = protobuf::read(body).map_err(|error| refused(error.to_string()))?;
+            self.sum_deltas(&mut resources, now_ms);
             resources.iter().for_each(|resource| translator.resource(resource));
         }
         let translated = translator.out;
@@ -164,6 +173,12 @@ impl Receiver {
             self.warnings.with(&["label_name_collision"]).inc_by(translated.collisions);
         }
         self.append(translated, now_ms)
+    }
+
+    fn sum_deltas(&self, resources: &mut [message::Resource<'_>], now_ms: i64) {
+        if self.options.sums_deltas {
+            self.deltas.lock().sum_up(resources, now_ms);
+        }
     }
 
     fn append(&self, mut translated: Translated, now_ms: i64) -> Result<(), Error> {

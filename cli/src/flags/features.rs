@@ -31,6 +31,8 @@ pub struct Features {
     pub start_timestamps: bool,
     /// Counters without a start timestamp get one.
     pub synthesise_starts: bool,
+    /// Deltas of OTLP are summed up.
+    pub otlp_delta_sums: bool,
     /// Deltas of OTLP are stored as they are.
     pub otlp_native_delta: bool,
     /// The search API answers.
@@ -48,7 +50,6 @@ const INERT: &[&str] = &[
     "histograms-st-encoding",
     "memory-snapshot-on-shutdown",
     "old-ui",
-    "otlp-deltatocumulative",
     "use-start-timestamps",
     "use-uncached-io",
 ];
@@ -71,6 +72,7 @@ impl Features {
             "created-timestamp-zero-ingestion" => Some(&mut self.zero_samples),
             "st-storage" => Some(&mut self.start_timestamps),
             "st-synthesis" => Some(&mut self.synthesise_starts),
+            "otlp-deltatocumulative" => Some(&mut self.otlp_delta_sums),
             "otlp-native-delta-ingestion" => Some(&mut self.otlp_native_delta),
             "search-api" => Some(&mut self.search_api),
             "metadata-wal-records" => Some(&mut self.metadata_records),
