@@ -16,6 +16,8 @@ pub(crate) struct Slot(u32);
 pub(crate) enum State {
     /// Relabelling dropped it.
     Dropped,
+    /// A bound on labels leaves it out.
+    Limited,
     /// New in this scrape; not resolved yet.
     Pending,
     /// It is this series.
@@ -132,6 +134,14 @@ impl Cache {
     /// Number of lines.
     pub(crate) fn len(&self) -> usize {
         self.lines.len() - self.free.len()
+    }
+
+    /// Number of lines that are series.
+    pub(crate) fn num_series(&self) -> usize {
+        let is_series = |line: &&Line| {
+            line.seen != 0 && matches!(line.state, State::Series(_) | State::Pending)
+        };
+        self.lines.iter().filter(is_series).count()
     }
 
     /// The line expected next, by the order of the last body.
@@ -296,7 +306,7 @@ impl Cache {
     fn series(&self, slot: u32) -> Option<SeriesRef> {
         match self.lines[slot as usize].state {
             State::Series(series) => Some(series),
-            State::Dropped | State::Pending => None,
+            State::Dropped | State::Limited | State::Pending => None,
         }
     }
 

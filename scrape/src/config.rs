@@ -66,6 +66,18 @@ pub struct Limits {
     pub label_value_length_limit: u64,
     /// Dropped targets to remember.
     pub keep_dropped_targets: u64,
+    /// What happens beyond a bound.
+    pub mode: LimitMode,
+}
+
+/// What happens to a scrape or a job beyond a bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LimitMode {
+    /// All of it fails.
+    #[default]
+    Reject,
+    /// What was known before goes on, what is new is left out and counted.
+    KeepExisting,
 }
 
 /// A job: what to scrape and how.

@@ -63,6 +63,8 @@ pub(crate) struct Counts {
     pub(crate) over_limit: u64,
     /// Histograms that had too many buckets.
     pub(crate) over_bucket_limit: u64,
+    /// Samples left out so that the others stay within the bounds.
+    pub(crate) left_out: u64,
 }
 
 /// A line whose labels are still to be resolved.
@@ -101,7 +103,7 @@ impl Ingest {
         rules: &SampleRules,
         appender: &mut dyn Appender,
     ) -> (Counts, Result<()>) {
-        let mut reading = Reading::new(rules, now_ms);
+        let mut reading = Reading::new(rules, now_ms, &self.cache);
         self.floats.clear();
         self.histograms.clear();
         self.zero_floats.clear();

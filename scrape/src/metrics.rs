@@ -13,6 +13,7 @@ pub(crate) struct ScrapeMetrics {
     pub(crate) out_of_order: Counter,
     pub(crate) out_of_bounds: Counter,
     pub(crate) out_of_order_exemplars: Counter,
+    pub(crate) left_out: Counter,
     pub(crate) exceeded_bucket_limit: Counter,
     pub(crate) cache_flush_forced: Counter,
     pub(crate) exceeded_label_limits: Counter,
@@ -65,6 +66,10 @@ impl ScrapeMetrics {
             exceeded_bucket_limit: counter(
                 "scrapes_exceeded_native_histogram_bucket_limit_total",
                 "Scrapes with a native histogram of too many buckets, which were rejected.",
+            ),
+            left_out: registry.counter(
+                "firesteel_scrape_samples_over_limit_dropped_total",
+                "Samples left out because their job keeps existing series beyond a limit.",
             ),
             cache_flush_forced: counter(
                 "scrapes_cache_flush_forced_total",

@@ -1,6 +1,6 @@
 //! The targets of one job: which are scraped, which loops start and stop when targets or configuration change.
 
-use crate::config::ScrapeConfig;
+use crate::config::{LimitMode, ScrapeConfig};
 use crate::failure_log::FailureLog;
 use crate::fetch::Fetch;
 use crate::histograms::HistogramLimits;
@@ -101,7 +101,12 @@ impl Pool {
         mut waiting: HashMap<u64, (oneshot::Receiver<Handover>, Arc<TargetState>)>,
     ) {
         let stopwatch = Stopwatch::start();
-        let targets = self.build_targets(groups);
+        let mut targets = self.build_targets(groups);
+        let keeps_existing = self.config.limits.mode == LimitMode::KeepExisting;
+        if keeps_existing && self.is_over_limit(targets.len()) {
+            self.shared.metrics.exceeded_target_limit.inc();
+            self.leave_out_new(&mut targets, &waiting);
+        }
         let gone: Vec<u64> =
             self.running.keys().copied().filter(|hash| !targets.contains_key(hash)).collect();
         for hash in gone {
@@ -113,7 +118,7 @@ impl Pool {
         let num_targets = targets.len();
         self.context.num_targets.store(num_targets, Ordering::Relaxed);
         let limit = self.config.limits.target_limit;
-        if limit > 0 && num_targets as u64 > limit {
+        if self.is_over_limit(num_targets) && !keeps_existing {
             self.shared.metrics.exceeded_target_limit.inc();
         }
         for (hash, target) in targets {
@@ -129,6 +134,28 @@ impl Pool {
         metrics.pool_target_limit.with(&job).set(limit as f64);
         metrics.syncs.with(&job).inc();
         metrics.sync_seconds.with(&job).observe(stopwatch.elapsed_seconds());
+    }
+
+    fn is_over_limit(&self, num_targets: usize) -> bool {
+        let limit = self.config.limits.target_limit;
+        limit > 0 && num_targets as u64 > limit
+    }
+
+    /// Leaves out targets that are too many, those that are not scraped yet, by their hashes: as good as chance, but the
+    /// same each time.
+    fn leave_out_new(
+        &self,
+        targets: &mut HashMap<u64, Target>,
+        waiting: &HashMap<u64, (oneshot::Receiver<Handover>, Arc<TargetState>)>,
+    ) {
+        let is_known = |hash: &u64| self.running.contains_key(hash) || waiting.contains_key(hash);
+        let mut new: Vec<u64> = targets.keys().copied().filter(|hash| !is_known(hash)).collect();
+        new.sort_unstable();
+        while self.is_over_limit(targets.len())
+            && let Some(hash) = new.pop()
+        {
+            targets.remove(&hash);
+        }
     }
 
     /// The targets of all groups, each once.
@@ -260,7 +287,10 @@ fn context(
         offset_seed: shared.offset_seed.load(Ordering::Relaxed),
         fallback: fallback(config),
         extra_metrics: config.extra_scrape_metrics,
-        target_limit: config.limits.target_limit,
+        target_limit: match config.limits.mode {
+            LimitMode::Reject => config.limits.target_limit,
+            LimitMode::KeepExisting => 0,
+        },
         num_targets,
         failure_log: FailureLog::new(&config.scrape_failure_log_file, &config.job_name),
         metadata_entries: shared.metrics.metadata_entries.with(&[&config.job_name]),

@@ -14,6 +14,8 @@ const NAMES: [&str; 5] = [
 ];
 const EXTRA_NAMES: [&str; 3] =
     ["scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes"];
+/// Where limits leave out instead of failing; at the end of all.
+const LEFT_OUT_NAME: &str = "scrape_samples_dropped";
 
 /// What there is to report.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +34,17 @@ pub(crate) struct Report {
 pub(crate) struct ReportSeries {
     labels: Vec<Labels>,
     refs: Vec<SeriesRef>,
+    extra: bool,
+    left_out: bool,
 }
 
 impl ReportSeries {
-    /// The series of the target with these labels; `extra` ones are asked for by the configuration.
-    pub(crate) fn new(target_labels: &Labels, extra: bool) -> Self {
+    /// The series of the target with these labels; `extra` ones are asked for by the configuration, `left_out` tells that
+    /// limits leave samples out.
+    pub(crate) fn new(target_labels: &Labels, extra: bool, left_out: bool) -> Self {
         let mut builder = LabelsBuilder::new();
         let names = NAMES.iter().chain(EXTRA_NAMES.iter().filter(|_| extra));
+        let names = names.chain([&LEFT_OUT_NAME].into_iter().filter(|_| left_out));
         let labels = names
             .map(|name| {
                 builder.clear();
@@ -51,7 +57,7 @@ impl ReportSeries {
                 builder.labels()
             })
             .collect();
-        Self { labels, refs: Vec::new() }
+        Self { labels, refs: Vec::new(), extra, left_out }
     }
 
     /// Stages the report of the scrape at `timestamp_ms`.
@@ -61,17 +67,21 @@ impl ReportSeries {
         timestamp_ms: i64,
         appender: &mut dyn Appender,
     ) -> Result<()> {
-        let values = [
+        let mut values = vec![
             f64::from(u8::from(report.up)),
             report.duration_seconds,
             report.counts.scraped as f64,
             report.counts.after_relabelling as f64,
             report.counts.series_added as f64,
-            report.timeout_seconds,
-            report.sample_limit as f64,
-            report.body_size_bytes as f64,
         ];
-        self.append_values(&values[..self.labels.len()], timestamp_ms, appender)
+        if self.extra {
+            let body_size = report.body_size_bytes as f64;
+            values.extend([report.timeout_seconds, report.sample_limit as f64, body_size]);
+        }
+        if self.left_out {
+            values.push(report.counts.left_out as f64);
+        }
+        self.append_values(&values, timestamp_ms, appender)
     }
 
     /// Stages the markers that end the series.

@@ -1,6 +1,7 @@
 //! The life of one target: wait for its place in the interval, scrape, report, and at the end leave markers. One task
 //! each; what it decides about samples is in `ingest`, when it acts is in `schedule`.
 
+use crate::config::LimitMode;
 use crate::failure_log::FailureLog;
 use crate::fetch::{Fetch, FetchRequest, format_of};
 use crate::ingest::{Counts, Ingest, SampleRules};
@@ -78,7 +79,8 @@ impl ScrapeLoop {
         rules: Arc<SampleRules>,
         orders: watch::Receiver<Order>,
     ) -> Self {
-        let report = ReportSeries::new(&target.labels, context.extra_metrics);
+        let left_out = rules.labels.limits.mode == LimitMode::KeepExisting;
+        let report = ReportSeries::new(&target.labels, context.extra_metrics, left_out);
         let metadata_gauges =
             MetadataGauges::new(context.metadata_entries.clone(), context.metadata_bytes.clone());
         let (ingest, body) = (Box::default(), Vec::new());
@@ -329,6 +331,7 @@ impl IngestJob {
             (&metrics.out_of_order, counts.out_of_order),
             (&metrics.out_of_bounds, counts.out_of_bounds),
             (&metrics.out_of_order_exemplars, counts.out_of_order_exemplars),
+            (&metrics.left_out, counts.left_out),
         ] {
             if number > 0 {
                 counter.add(number as f64);

@@ -215,3 +215,28 @@ fn discovery_updates() {
 fn formats() {
     run("formats", 40);
 }
+
+/// Three targets where two are allowed: which of them are scraped, by the number of their scrapes.
+fn scrapes_over_target_limit(mode: &str) -> Vec<usize> {
+    let script = serde_json::json!([{"content_type": "text/plain", "body": "a 1\n", "times": 3}]);
+    let addresses = ["127.0.0.1:21400", "127.0.0.2:21400", "127.0.0.3:21400"];
+    let targets =
+        addresses.map(|address| serde_json::json!({"address": address, "script": script}));
+    let config = format!(
+        "global:\n  scrape_interval: 1s\n  limit_mode: {mode}\nscrape_configs:\n- job_name: j\n  \
+         target_limit: 2\n  static_configs:\n  - targets: {addresses:?}\n"
+    );
+    let line = serde_json::json!({"name": "soft", "config": config, "targets": targets});
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().start_paused(true).build().expect("a runtime");
+    let outcome = runtime.block_on(replay(&Scenario::new(&line)));
+    let stored = outcome.storage.series();
+    let exposed = stored.iter().filter(|(labels, _)| labels.get("__name__") == Some("a"));
+    exposed.map(|(_, samples)| samples.iter().filter(|sample| !sample.is_stale()).count()).collect()
+}
+
+#[test]
+fn beyond_a_soft_target_limit_the_others_go_on() {
+    assert_eq!(scrapes_over_target_limit("keep_existing"), [3, 3]);
+    assert!(scrapes_over_target_limit("reject").is_empty());
+}

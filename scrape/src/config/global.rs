@@ -1,7 +1,7 @@
 //! The section `global`: its fields, how it is settled, and the typed form.
 
 use super::protocol::{check_validation, names, protocols, validation};
-use super::{GlobalConfig, Limits, protocol};
+use super::{GlobalConfig, LimitMode, Limits, protocol};
 use model::Labels;
 use yaml::{Field, Kind, Problem, Schema, Section, Value, no_check};
 
@@ -13,7 +13,17 @@ pub(super) const LIMIT_FIELDS: &[Field] = &[
     Field::new("label_limit", Kind::Uint),
     Field::new("label_name_length_limit", Kind::Uint),
     Field::new("label_value_length_limit", Kind::Uint),
+    Field::new("limit_mode", Kind::Word(check_limit_mode)),
 ];
+
+const KEEP_EXISTING: &str = "keep_existing";
+
+fn check_limit_mode(name: &str) -> Result<(), String> {
+    match name {
+        "" | "reject" | KEEP_EXISTING => Ok(()),
+        _ => Err(format!("there is no limit mode {name:?}; there are reject and {KEEP_EXISTING}")),
+    }
+}
 
 /// How names are checked and asked for.
 pub(super) const NAME_FIELDS: &[Field] = &[
@@ -128,6 +138,10 @@ impl Limits {
             label_name_length_limit: section.uint("label_name_length_limit"),
             label_value_length_limit: section.uint("label_value_length_limit"),
             keep_dropped_targets: section.uint("keep_dropped_targets"),
+            mode: match section.text("limit_mode") {
+                KEEP_EXISTING => LimitMode::KeepExisting,
+                _ => LimitMode::Reject,
+            },
         }
     }
 }

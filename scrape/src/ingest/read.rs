@@ -2,8 +2,9 @@
 
 use super::rows::When;
 use super::{Counts, Ingest, NewSeries, SampleRules};
-use crate::Result;
-use crate::cache::{Slot, Start, State};
+use crate::cache::{Cache, Slot, Start, State};
+use crate::config::LimitMode;
+use crate::{Error, Result};
 use expfmt::labels::{Declared, split_series};
 use expfmt::{
     ConvertClassic, Entry, Format, OpenMetricsParser, Parser, Point, ProtobufParser, TextParser,
@@ -28,6 +29,8 @@ pub(super) struct Reading<'a> {
     pub(super) counts: Counts,
     /// Samples counted against the limit.
     num_limited: u64,
+    /// Set if what is beyond the limits is left out: how many series may still be added.
+    room: Option<u64>,
     /// What the body declared last, and for which family.
     metric_type: MetricType,
     unit: Vec<u8>,
@@ -35,13 +38,21 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(rules: &'a SampleRules, now_ms: i64) -> Self {
+    pub(super) fn new(rules: &'a SampleRules, now_ms: i64, cache: &Cache) -> Self {
+        let room = match (rules.labels.limits.mode, rules.sample_limit) {
+            (LimitMode::Reject, _) => None,
+            (LimitMode::KeepExisting, 0) => Some(u64::MAX),
+            (LimitMode::KeepExisting, limit) => {
+                Some(limit.saturating_sub(cache.num_series() as u64))
+            }
+        };
         Self {
             rules,
             now_ms,
             max_ms: now_ms.saturating_add(MAX_AHEAD_MS),
             counts: Counts::default(),
             num_limited: 0,
+            room,
             metric_type: MetricType::Unknown,
             unit: Vec::new(),
             family: Vec::new(),
@@ -53,7 +64,7 @@ impl<'a> Reading<'a> {
     fn admits(&mut self, timestamp_ms: Option<i64>) -> bool {
         self.num_limited += 1;
         let limit = self.rules.sample_limit;
-        if limit > 0 && self.num_limited > limit {
+        if limit > 0 && self.num_limited > limit && self.room.is_none() {
             self.counts.over_limit += 1;
             return false;
         }
@@ -211,8 +222,13 @@ impl Ingest {
     fn known_line(&mut self, reading: &mut Reading<'_>, slot: Slot, point: Point) -> Option<Point> {
         reading.counts.scraped += 1;
         let again = self.cache.see(slot);
-        if self.cache.state(slot) == State::Dropped {
-            return None;
+        match self.cache.state(slot) {
+            State::Dropped => return None,
+            State::Limited => {
+                reading.counts.left_out += 1;
+                return None;
+            }
+            State::Pending | State::Series(_) => {}
         }
         reading.counts.after_relabelling += 1;
         let exposed_ms = reading.exposed_ms(point);
@@ -231,18 +247,33 @@ impl Ingest {
         point: Point,
     ) -> Result<Option<Slot>> {
         reading.counts.scraped += 1;
+        if reading.room == Some(0) {
+            // Without a look at its labels: a flood of new series must not cost more than reading it.
+            reading.counts.left_out += 1;
+            return Ok(None);
+        }
         let rules = reading.rules;
         let (metric_type, as_labels) = (reading.metric_type, rules.features.type_and_unit_labels);
         let declared = Declared { metric_type, unit: &reading.unit, as_labels };
         split_series(series, &declared, &mut self.exposed_labels);
-        if !rules.labels.apply(&self.exposed_labels, &mut self.builder, &mut self.scratch)? {
-            self.cache.insert(series, State::Dropped, metric_type, None);
-            return Ok(None);
+        match rules.labels.apply(&self.exposed_labels, &mut self.builder, &mut self.scratch) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.cache.insert(series, State::Dropped, metric_type, None);
+                return Ok(None);
+            }
+            Err(Error::LabelLimit(_)) if reading.room.is_some() => {
+                reading.counts.left_out += 1;
+                self.cache.insert(series, State::Limited, metric_type, None);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
         }
         reading.counts.after_relabelling += 1;
         if !reading.admits(reading.exposed_ms(point)) {
             return Ok(None);
         }
+        reading.room = reading.room.map(|room| room - 1);
         let unit = as_labels.then_some(&reading.unit[..]);
         let slot = self.cache.insert(series, State::Pending, metric_type, unit);
         self.new_series.push(NewSeries { slot, labels: self.builder.labels() });
@@ -281,7 +312,10 @@ impl Ingest {
         mut histogram: Histogram,
     ) -> bool {
         if !reading.rules.histograms.apply(&mut histogram) {
-            reading.counts.over_bucket_limit += 1;
+            match reading.room {
+                None => reading.counts.over_bucket_limit += 1,
+                Some(_) => reading.counts.left_out += 1,
+            }
             return false;
         }
         let when = reading.when(point);

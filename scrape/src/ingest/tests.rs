@@ -111,3 +111,33 @@ fn a_broken_body_leaves_markers_for_what_it_did_not_reach() {
     assert_eq!(storage.rows.len(), 1);
     assert_eq!(storage.known[storage.rows[0].0 as usize - 1].get("__name__"), Some("b"));
 }
+
+#[test]
+fn beyond_a_soft_limit_known_series_go_on() {
+    let (mut ingest, mut rules, mut storage) = (Ingest::default(), rules(), Forgetful::default());
+    rules.labels.limits.mode = crate::config::LimitMode::KeepExisting;
+    rules.labels.limits.label_limit = 2;
+    rules.sample_limit = 2;
+    let mut append = |body: &[u8], now_ms: i64| {
+        storage.rows.clear();
+        let (counts, result) =
+            ingest.append((Format::Text, body), now_ms, &rules, &mut &mut storage);
+        result.expect("nothing fails");
+        let names: Vec<_> = storage
+            .rows
+            .iter()
+            .filter(|(_, _, value)| !model::is_stale_nan(*value))
+            .map(|(series, ..)| {
+                storage.known[*series as usize - 1].get("__name__").map(str::to_owned)
+            })
+            .map(Option::unwrap_or_default)
+            .collect();
+        (names.concat(), counts.left_out, counts.after_relabelling)
+    };
+    assert_eq!(append(b"a 1\nl{x=\"y\"} 1\nb 1\nc 1\n", 1000), ("ab".into(), 2, 2));
+    // New series first: the known ones have their places all the same.
+    assert_eq!(append(b"d 1\nl{x=\"y\"} 1\nb 1\na 1\n", 2000), ("ba".into(), 2, 2));
+    // A place is free once its series has been missing for a scrape.
+    assert_eq!(append(b"d 1\nb 1\n", 3000), ("b".into(), 1, 1));
+    assert_eq!(append(b"d 1\nb 1\n", 4000), ("db".into(), 0, 2));
+}
