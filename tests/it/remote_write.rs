@@ -11,6 +11,7 @@ use model::{MatchOp, Matcher, Symbols, TimeRange};
 use remote::receive::Options;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use storage::{Appendable, Cancel, Queryable, SelectHints, SeriesBatch};
 use tests::golden;
@@ -250,6 +251,26 @@ fn replay_all(file: &str) {
     }
     println!("{file} {agreed}/{} agreed, {waiting:?}", lines.len());
     assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn the_one_too_many_is_told_to_come_again() {
+    let running = Running::start(Arc::new(head()), &Setup::default());
+    let mut open = Vec::new();
+    // Bodies that are announced and never come take up the room, sooner or later.
+    let refused = (0..200).find_map(|_| {
+        let mut stream = std::net::TcpStream::connect(running.address).expect("connected");
+        let head = "POST /api/v1/write HTTP/1.1\r\nHost: x\r\nContent-Length: 30000000\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream.set_read_timeout(Some(std::time::Duration::from_millis(100))).expect("set");
+        let mut answer = [0; 400];
+        let len = stream.read(&mut answer).unwrap_or(0);
+        open.push(stream);
+        (len > 0).then(|| String::from_utf8_lossy(&answer[..len]).to_lowercase())
+    });
+    let refused = refused.expect("an answer");
+    assert!(refused.starts_with("http/1.1 503") && refused.contains("retry-after: 5"), "{refused}");
+    assert!(open.len() >= 3);
 }
 
 #[test]

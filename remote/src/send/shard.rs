@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// How much of an answer is kept for the log.
 const MAX_ANSWER_BYTES: usize = 256;
 
+/// How long a request at hand may go on after we were told to stop.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// How often a batch that a receiver of 1.0 refuses as a whole is split to save what is good in it. What may be a
 /// repetition is split as often as it takes.
 const MAX_SPLITS: u32 = 32;
@@ -141,7 +144,11 @@ async fn send(
         }
         let counts = Counts::of(items.iter());
         let body = Bytes::copy_from_slice(encoder.encode(context.config.message, items));
-        let (what, pause) = match request(context, body, attempt, counts).await {
+        let outcome = tokio::select! {
+            outcome = request(context, body, attempt, counts) => outcome,
+            () = given_up(stop) => return Sent::Stopped,
+        };
+        let (what, pause) = match outcome {
             Outcome::Taken => {
                 settle(context, items, counts, None);
                 return Sent::Settled;
@@ -172,6 +179,12 @@ async fn send(
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Waits until whoever told us to stop has waited long enough for the request at hand.
+async fn given_up(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(GRACE).await;
 }
 
 fn may_repeat(items: &[Item]) -> bool {
