@@ -325,6 +325,15 @@ impl Config {
         self.root.list("rule_files")
     }
 
+    /// `runtime.gogc` as Go writes it; nothing here collects garbage by it.
+    #[must_use]
+    pub fn gogc(&self) -> String {
+        match self.root.one("runtime").int("gogc") {
+            off if off < 0 => "off".to_owned(),
+            percent => percent.to_string(),
+        }
+    }
+
     /// How OTLP is translated.
     #[must_use]
     pub fn otlp(&self) -> remote::otlp::Config {

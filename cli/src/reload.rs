@@ -126,6 +126,7 @@ impl Reloader {
         self.notifications.remove(RELOAD_FAILED, clock::now_ms());
         self.status.config_loaded(LoadedConfig {
             yaml: loaded.config.to_yaml(),
+            gogc: loaded.config.gogc(),
             pools: loaded.pools.clone(),
             external_labels: loaded.config.global.external_labels.clone(),
         });

@@ -40,6 +40,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     metrics::register_process(&registry, &crate::status::BUILD);
     let late = Arc::new(LateDb::default());
     let status = Arc::new(ServerStatus::new(Arc::clone(&late)));
+    status.register(&registry);
     let engine = Arc::new(ArcSwap::from_pointee(promql::Engine::new(settings.engine)));
     // Load before anything is touched: a bad configuration leaves no trace.
     let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));

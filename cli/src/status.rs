@@ -4,6 +4,7 @@ use crate::clock;
 use crate::flags::Flags;
 use crate::late::LateDb;
 use crate::settings::retention_text;
+use metrics::Registry;
 use model::Labels;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -53,6 +54,8 @@ struct StartFacts {
 pub(crate) struct LoadedConfig {
     /// All of it, secrets hidden.
     pub(crate) yaml: String,
+    /// `runtime.gogc`, as text.
+    pub(crate) gogc: String,
     /// The scrape jobs by name.
     pub(crate) pools: BTreeMap<String, PoolConfig>,
     /// The labels added to what leaves this server.
@@ -61,8 +64,12 @@ pub(crate) struct LoadedConfig {
 
 impl Default for LoadedConfig {
     fn default() -> Self {
-        let (yaml, pools) = (String::new(), BTreeMap::new());
-        Self { yaml, pools, external_labels: Labels::empty() }
+        Self {
+            yaml: String::new(),
+            gogc: String::new(),
+            pools: BTreeMap::new(),
+            external_labels: Labels::empty(),
+        }
     }
 }
 
@@ -84,6 +91,16 @@ impl ServerStatus {
             db,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
+    }
+
+    /// Declares the metric that says whether requests are answered.
+    pub(crate) fn register(self: &Arc<Self>, registry: &Registry) {
+        let status = Arc::clone(self);
+        registry.gauge_fn(
+            "prometheus_ready",
+            "Whether Prometheus startup was fully completed and the server is ready for normal operation.",
+            move || f64::from(web::Status::readiness(&*status) == Readiness::Ready),
+        );
     }
 
     /// The flags hold what the configuration changes in them; the database is about to open.
@@ -164,7 +181,7 @@ impl web::Status for ServerStatus {
             num_threads: num_threads(),
             max_procs: self.threads,
             memory_limit_bytes: i64::MAX,
-            gogc: String::new(),
+            gogc: config.config.gogc.clone(),
             storage_retention: self
                 .start
                 .get()

@@ -7,12 +7,18 @@ use std::fs;
 /// Clock ticks of /proc: fixed at 100 a second for user space on every Linux architecture we build for.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Declares `process_*` and `prometheus_build_info` (constant labels, value 1).
+/// Declares `process_*`, `prometheus_build_info` (constant labels, value 1), and of `go_*` what dashboards show and
+/// has a meaning here.
 pub fn register_process(registry: &Registry, build_info: &[(&str, &str)]) {
     let (names, values): (Vec<&str>, Vec<&str>) = build_info.iter().copied().unzip();
     let help = "A metric with a constant '1' value labeled by version, revision, branch, goversion from which \
         prometheus was built, and the goos and goarch for the build.";
     registry.gauge_vec("prometheus_build_info", help, &names).with(&values).set(1.0);
+    let go_version = build_info.iter().find(|(name, _)| *name == "goversion");
+    registry
+        .gauge_vec("go_info", "Information about the Go environment.", &["version"])
+        .with(&[go_version.map_or("", |(_, version)| version)])
+        .set(1.0);
     if !fs::exists("/proc/self/stat").unwrap_or(false) {
         return;
     }
@@ -36,8 +42,38 @@ pub fn register_process(registry: &Registry, build_info: &[(&str, &str)]) {
         || limit("Max address space"),
     );
     registry.gauge_fn("process_resident_memory_bytes", "Resident memory size in bytes.", || {
-        status_kib("VmRSS:") * 1024.0
+        status_number("VmRSS:") * 1024.0
     });
+    for (name, help) in [
+        ("go_goroutines", "Number of goroutines that currently exist."),
+        ("go_threads", "Number of OS threads created."),
+    ] {
+        registry.gauge_fn(name, help, || status_number("Threads:"));
+    }
+    for (name, help) in [
+        (
+            "go_memstats_alloc_bytes",
+            "Number of bytes allocated in heap and currently in use. Equals to /memory/classes/heap/objects:bytes.",
+        ),
+        (
+            "go_memstats_heap_alloc_bytes",
+            "Number of heap bytes allocated and currently in use, same as go_memstats_alloc_bytes. Equals to \
+             /memory/classes/heap/objects:bytes.",
+        ),
+        (
+            "go_memstats_heap_inuse_bytes",
+            "Number of heap bytes that are in use. Equals to /memory/classes/heap/objects:bytes + \
+             /memory/classes/heap/unused:bytes",
+        ),
+    ] {
+        // Private memory of the process, mapped files left out: what its heap holds.
+        registry.gauge_fn(name, help, || status_number("RssAnon:") * 1024.0);
+    }
+    registry.gauge_fn(
+        "go_memstats_sys_bytes",
+        "Number of bytes obtained from system. Equals to /memory/classes/total:byte.",
+        || status_number("VmData:") * 1024.0,
+    );
     let start = boot_seconds() + stat_field(22) / TICKS_PER_SECOND;
     registry.gauge_fn(
         "process_start_time_seconds",
@@ -71,7 +107,8 @@ fn limit(name: &str) -> f64 {
     }
 }
 
-fn status_kib(name: &str) -> f64 {
+/// The number behind `name` in /proc/self/status; sizes are in KiB.
+fn status_number(name: &str) -> f64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     line.split_ascii_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0.0)

@@ -1,5 +1,7 @@
 //! What integration tests share: golden data and scratch directories. No assertions about behaviour live here.
 
+pub mod http;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,27 +1,20 @@
 //! The recorded HTTP transcripts of Prometheus, replayed against a server in this process, line by line.
 
-pub(crate) mod client;
-mod json;
 pub(crate) mod serve;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use client::{Answer, exchange, listen};
-use flate2::read::{GzDecoder, ZlibDecoder};
-use json::Json;
+pub(crate) use tests::http::client;
+
 use model::{Labels, MatchOp, Matcher, TimeRange};
 use promql::EngineOptions;
 use serde_json::Value;
 use serve::{Running, Setup};
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::{Appendable, Querier, Queryable};
+use tests::http::client::exchange;
+use tests::http::{ask, difference};
 use tests::{Scratch, golden, golden_bytes};
-
-/// What stands for a value that is not compared.
-const ANY: &str = "\"<volatile>\"";
 
 fn setup(server: &str) -> Setup {
     let mut setup = Setup::default();
@@ -122,127 +115,6 @@ fn start(server: &str, scratch: &Scratch) -> Running {
     running
 }
 
-fn ask(running: &Running, request: &Value) -> Answer {
-    let text = |name: &str| request[name].as_str().unwrap_or_default();
-    let headers: Vec<(String, String)> = request["headers"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| (name.clone(), value.as_str().expect("text").to_owned()))
-        .collect();
-    let packed = request["body_base64"].as_str().map(|body| STANDARD.decode(body).expect("base64"));
-    let body = packed.unwrap_or_else(|| text("body").as_bytes().to_vec());
-    let (method, path) = (text("method"), text("path"));
-    match request["read_ms"].as_u64() {
-        Some(ms) => listen(running.address, path, Duration::from_millis(ms)),
-        None => exchange(running.address, method, path, &headers, &body),
-    }
-}
-
-fn paths<'l>(line: &'l Value, kind: &str) -> Vec<&'l str> {
-    line[kind].as_array().into_iter().flatten().map(|path| path.as_str().expect("path")).collect()
-}
-
-/// What differs, if anything.
-fn difference(line: &Value, answer: &Answer) -> Option<String> {
-    let expect = &line["response"];
-    let volatile = paths(line, "volatile");
-    if !volatile.contains(&"status") && expect["status"] != answer.status {
-        return Some(format!(
-            "status {} instead of {}: {}",
-            answer.status,
-            expect["status"],
-            answer.text()
-        ));
-    }
-    for (name, value) in expect["headers"].as_object().into_iter().flatten() {
-        let values: Vec<&str> = match value {
-            Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
-            single => single.as_str().into_iter().collect(),
-        };
-        if !volatile.contains(&format!("header:{name}").as_str()) && answer.header(name) != values {
-            return Some(format!("{name}: {:?} instead of {values:?}", answer.header(name)));
-        }
-    }
-    if volatile.contains(&"body") {
-        return None;
-    }
-    if let Some(len) = expect["body_len"].as_u64() {
-        let begin = expect["body_start"].as_str().unwrap_or_default();
-        let agrees = answer.body.len() as u64 == len && answer.text().starts_with(begin);
-        return (!agrees).then(|| format!("{} bytes instead of {len}", answer.body.len()));
-    }
-    if let Some(body) = expect["body_base64"].as_str() {
-        let body = STANDARD.decode(body).expect("base64");
-        return (body != answer.body).then(|| format!("got    {:?}", answer.text()));
-    }
-    let expect = expect["body"].as_str().unwrap_or_default();
-    let got = unpacked(answer);
-    if expect == got || line["loose"].as_array().is_some_and(|l| l.contains(&"body".into())) {
-        return None;
-    }
-    if volatile.contains(&"spaces") {
-        let squeezed = |text: &str| text.split(' ').filter(|p| !p.is_empty()).collect::<String>();
-        let same = squeezed(expect) == squeezed(&got);
-        return (!same).then(|| format!("got    {got}\nexpect {expect}"));
-    }
-    let (Some(expect), Some(got)) = (Json::parse(expect), Json::parse(&got)) else {
-        return Some(format!("got    {got}\nexpect {expect}"));
-    };
-    let (expect, got) = (relaxed(line, expect), relaxed(line, got));
-    let show = |json: &Json| {
-        let mut text = String::new();
-        json.print(&mut text);
-        text
-    };
-    (!expect.agrees(&got)).then(|| format!("got    {}\nexpect {}", show(&got), show(&expect)))
-}
-
-/// The body without its compression.
-fn unpacked(answer: &Answer) -> String {
-    let mut plain = String::new();
-    let read = match answer.header("content-encoding")[..] {
-        ["gzip"] => GzDecoder::new(&answer.body[..]).read_to_string(&mut plain),
-        ["snappy"] => {
-            // Errors are announced as packed and are not.
-            let plain = snap::raw::Decoder::new().decompress_vec(&answer.body);
-            return plain.map_or(answer.text(), |p| String::from_utf8_lossy(&p).into_owned());
-        }
-        ["deflate"] => ZlibDecoder::new(&answer.body[..]).read_to_string(&mut plain),
-        _ => return answer.text(),
-    };
-    read.expect("compressed as announced");
-    plain
-}
-
-/// The value with what is not compared taken out.
-fn relaxed(line: &Value, mut value: Json) -> Json {
-    for path in paths(line, "volatile").into_iter().chain(paths(line, "loose")) {
-        if path.starts_with('$') {
-            value.at(path, &mut |at| *at = Json::Token(ANY.to_owned()));
-        }
-    }
-    for path in paths(line, "unordered") {
-        value.at(path, &mut |at| {
-            if let Json::Array(elements) = at {
-                elements.sort_by_key(|element| {
-                    let mut text = String::new();
-                    element.print(&mut text);
-                    text
-                });
-            }
-        });
-    }
-    for path in paths(line, "choice") {
-        value.at(path, &mut |at| {
-            if let Json::Array(elements) = at {
-                elements.fill(Json::Token(ANY.to_owned()));
-            }
-        });
-    }
-    value
-}
-
 /// What is left out of the replay in this process, and why.
 fn left_out(line: &Value) -> Option<&'static str> {
     // The binary itself is asked these: configuration, flags and data directory are its own.
@@ -281,7 +153,7 @@ fn replay(file: &str, excused: &[(&str, &str)]) {
             let running = start(server, &scratch);
             if server == "ratelimit" {
                 // The recording asked once whether the server was there.
-                exchange(running.address, "GET", "/-/healthy", &[], &[]);
+                drop(exchange(running.address, "GET", "/-/healthy", &[], &[]));
             }
             running
         });
@@ -291,7 +163,7 @@ fn replay(file: &str, excused: &[(&str, &str)]) {
                 std::fs::write(scratch.path().join(name), text).expect("written");
             }
         }
-        let difference = difference(line, &ask(running, &line["request"]));
+        let difference = difference(line, &ask(running.address, &line["request"]));
         let excuse = excused.iter().find(|(excused, _)| *excused == name);
         match (difference, excuse) {
             (None, None) => agreed += 1,

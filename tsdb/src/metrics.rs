@@ -53,7 +53,7 @@ impl DbMetrics {
         // One second to four and a half hours, each twice the one before, as Prometheus has them.
         let buckets: Vec<f64> = (0..15).map(|power| f64::from(1 << power)).collect();
         Self {
-            blocks_loaded: gauge("blocks_loaded", "Blocks that are open."),
+            blocks_loaded: gauge("blocks_loaded", "Number of currently loaded data blocks"),
             blocks_bytes: gauge("storage_blocks_bytes", "Bytes of all open blocks."),
             reloads: counter("reloads_total", "Times the blocks were read from disk."),
             reloads_failed: counter("reloads_failures_total", "Times that failed."),

@@ -1,4 +1,7 @@
 //! The running binary, seen from outside: start, bad input, reload, stop, kill. What one crate can show alone is not here.
 
+#![expect(clippy::print_stdout, reason = "how many recorded lines agree is worth seeing")]
+
 mod kill;
+mod replay;
 mod server;

@@ -6,27 +6,33 @@ use std::time::Duration;
 
 /// What a server answered. Header names are in lower case.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Headers in the order in which they came.
+    pub headers: Vec<(String, String)>,
+    /// The body as it came, chunks put together.
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// The body as text.
-    pub(crate) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// All values of a header.
-    pub(crate) fn header(&self, name: &str) -> Vec<&str> {
+    #[must_use]
+    pub fn header(&self, name: &str) -> Vec<&str> {
         let name = name.to_ascii_lowercase();
         self.headers.iter().filter(|(n, _)| *n == name).map(|(_, value)| value.as_str()).collect()
     }
 }
 
 /// Sends one request over a fresh connection.
-pub(crate) fn exchange(
+#[must_use]
+pub fn exchange(
     address: SocketAddr,
     method: &str,
     path: &str,
@@ -54,7 +60,8 @@ pub(crate) fn exchange(
 }
 
 /// Asks for a stream that does not end, reads it for that long and hangs up.
-pub(crate) fn listen(address: SocketAddr, path: &str, how_long: Duration) -> Answer {
+#[must_use]
+pub fn listen(address: SocketAddr, path: &str, how_long: Duration) -> Answer {
     let mut stream = TcpStream::connect(address).expect("connect");
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("send");
