@@ -15,6 +15,8 @@ use storage::{Appendable, Querier, Queryable};
 use tests::http::client::exchange;
 use tests::http::{ask, difference};
 use tests::{Scratch, golden, golden_bytes};
+use web::Readiness;
+use web::notifications::{STARTING, STOPPING};
 
 fn setup(server: &str) -> Setup {
     let mut setup = Setup::default();
@@ -24,6 +26,8 @@ fn setup(server: &str) -> Setup {
             setup.engine.features.experimental_functions = true;
             setup.change = |options| options.per_step_stats = true;
         }
+        "starting" => setup.readiness = Readiness::Starting,
+        "stopping" => setup.readiness = Readiness::Stopping,
         "search" => {
             setup.change = |options| options.search_max_limit = Some(50);
             // The recorded server was asked long after the last sample.
@@ -89,14 +93,29 @@ fn start(server: &str, scratch: &Scratch) -> Running {
         std::fs::write(&path, text).expect("web configuration");
         setup.guard = Some(path);
     }
-    let running = if server == "agent" {
+    let running = if matches!(server, "starting" | "stopping") {
+        let storage = Arc::new(serve::head());
+        let mut api = serve::api(Arc::clone(&storage) as _, Some(storage), &setup);
+        let (text, lifecycle) = match server {
+            "starting" => (STARTING, None),
+            _ => {
+                let (wishes, asked) = tokio::sync::mpsc::channel(1);
+                // Somebody listens as long as the test runs.
+                Box::leak(Box::new(asked));
+                (STOPPING, Some(wishes))
+            }
+        };
+        api.notifications.add(text, (setup.now_ms)());
+        api.lifecycle = lifecycle;
+        Running::start_api(api)
+    } else if server == "agent" {
         let head: Arc<dyn Appendable> = Arc::new(serve::head());
         Running::start_api(serve::api(Arc::new(WriteOnly), Some(head), &setup))
     } else {
         Running::start(Arc::new(serve::head()), &setup)
     };
     let bodies: &[&str] = match server {
-        "bare" | "prefix" | "agent" | "auth" | "ratelimit" => &[],
+        "bare" | "prefix" | "agent" | "auth" | "ratelimit" | "starting" | "stopping" => &[],
         "main" | "federate" => &["http/dataset_floats.rw", "http/extra.rw"],
         _ => &["http/dataset_floats.rw"],
     };
@@ -119,8 +138,9 @@ fn start(server: &str, scratch: &Scratch) -> Running {
 fn left_out(line: &Value) -> Option<&'static str> {
     // The binary itself is asked these: configuration, flags and data directory are its own.
     match line["server"].as_str() {
+        Some("lifecycle") => return Some("asked of the binary"),
         Some("rules") => return Some("rules are not evaluated yet"),
-        Some("admin" | "block") => return Some("deletes and snapshots of the database"),
+        Some("admin" | "block") => return Some("asked of the binary"),
         _ => {}
     }
     let path = line["request"]["path"].as_str().expect("path");
@@ -300,4 +320,10 @@ fn agent() {
             ("agent read", "the storage of an agent, whose words these are, is not built"),
         ],
     );
+}
+
+#[test]
+fn lifecycle() {
+    let own = "the progress is what this test says";
+    replay("lifecycle", &[("starting /api/v1/status/walreplay", own)]);
 }
