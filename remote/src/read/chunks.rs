@@ -112,6 +112,10 @@ impl<'s> Stream<'s> {
 
     /// Encodes samples anew.
     fn encode(&mut self, columns: &SampleColumns) -> Result<(), Error> {
+        if !columns.histograms.is_empty() {
+            let what = "chunks of native histograms cannot be cut or merged; ask for samples";
+            return Err(Error::Storage(storage::Error::Unsupported(what.into())));
+        }
         let rows = columns.timestamps_ms.chunks(SAMPLES_PER_CHUNK);
         for (times, values) in rows.zip(columns.values.chunks(SAMPLES_PER_CHUNK)) {
             let mut fresh = std::mem::take(&mut self.fresh);
@@ -176,13 +180,13 @@ fn overlap(batch: &SeriesBatch, series: usize) -> bool {
 }
 
 /// Whether a chunk may go out as it is: within the range, in an encoding that others know, without samples that are
-/// not visible yet.
+/// not visible yet. Native histograms are not encoded anew, so their chunks may reach beyond the range: readers cut them.
 fn is_whole(chunk: ChunkRef<'_>, range: TimeRange) -> bool {
     let meta = chunk.meta;
     let counted = chunk.data.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
-    meta.encoding != Encoding::Raw
-        && range.min_ms <= meta.min_ms
-        && meta.max_ms <= range.max_ms
+    let is_within = range.min_ms <= meta.min_ms && meta.max_ms <= range.max_ms;
+    Encoding::from_disk(meta.encoding as u8).is_some()
+        && (is_within || meta.encoding != Encoding::Xor)
         && counted.is_some_and(|count| u32::from(count) == meta.num_samples)
 }
 
