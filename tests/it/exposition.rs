@@ -1,5 +1,7 @@
 //! The recorded exposition bodies and content types against `expfmt`. Not scraping: that is `scrape`.
 
+mod written;
+
 use expfmt::labels::{Declared, LabelBuffer, split_series};
 use expfmt::{
     ConvertClassic, Entry, Format, OpenMetricsParser, ParseOptions, Parser, Point, ProtobufParser,
