@@ -57,10 +57,14 @@ impl Querier for WaitsHandle {
 
     fn label_values(
         &self,
-        _name: &str,
+        name: &str,
         _matchers: &[Matcher],
         _limit: usize,
     ) -> Result<Vec<Box<str>>> {
+        if name == "large" {
+            // More than sockets take in.
+            return Ok((0..400).map(|_| "v".repeat(64 << 10).into()).collect());
+        }
         Ok((0..200_000).map(|number| format!("value-{number}").into()).collect())
     }
 }
@@ -149,6 +153,23 @@ fn a_large_answer_streams_and_a_reader_who_leaves_stops_it() {
     stream.read_exact(&mut [0; 100]).expect("some of it");
     drop(stream);
     assert_eq!(get(&running, "/-/healthy").0, 200);
+}
+
+#[test]
+fn a_reader_who_takes_nothing_is_given_up() {
+    let change = |options: &mut web::Options| options.read_timeout = Duration::from_millis(200);
+    let (running, _) = waiting(&Setup { change, ..Setup::default() });
+    let mut stream = send(&running, "/api/v1/label/large/values");
+    let counted = "\nfiresteel_http_slow_readers_total 1\n";
+    let begin = metrics::Stopwatch::start();
+    while !get(&running, "/metrics").1.contains(counted) {
+        assert!(begin.elapsed() < Duration::from_secs(60), "never given up");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // What is left of the answer does not end as whole answers do.
+    let mut rest = Vec::new();
+    drop(stream.read_to_end(&mut rest));
+    assert!(!rest.ends_with(b"0\r\n\r\n"));
 }
 
 #[test]

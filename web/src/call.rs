@@ -8,13 +8,41 @@ use crate::json::{Gone, Out};
 use crate::response::{Answer, bare, error_envelope, error_text, set};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use metrics::Counter;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::Cancel;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 
 /// How many pieces wait for a slow reader before the work waits too.
 const MAX_WAITING_PIECES: usize = 4;
+
+/// How readers of streamed answers are waited for: one that takes nothing for too long is given up, so that it holds no
+/// thread and no result in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Readers {
+    /// How long a reader may take nothing.
+    pub(crate) patience: Duration,
+    /// Counts those that were given up.
+    pub(crate) given_up: Counter,
+}
+
+impl Readers {
+    /// Hands a piece to the reader of an answer. Called on a thread that may block.
+    fn send(&self, reader: &mpsc::Sender<Piece>, piece: Piece) -> std::result::Result<(), Gone> {
+        let sent = Handle::current().block_on(reader.send_timeout(piece, self.patience));
+        if let Err(SendTimeoutError::Timeout(_)) = sent {
+            self.given_up.inc();
+            tracing::warn!(
+                component = "web",
+                "A client reads its answer too slowly; it breaks off"
+            );
+        }
+        sent.map_err(|_| Gone)
+    }
+}
 
 /// What a handler says when it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +110,7 @@ pub(crate) struct Panicked;
 /// Runs `handler` with its deadline. Its answer is a success as soon as a piece of it has left.
 pub(crate) async fn run<H>(
     (form, encoding): (Form, Encoding),
+    readers: &Readers,
     timeout: Option<Duration>,
     handler: H,
 ) -> std::result::Result<Answer, Panicked>
@@ -92,9 +121,9 @@ where
     let guard = CancelOnDrop(Arc::clone(&cancel));
     let (head, mut begun) = oneshot::channel();
     let work_cancel = Arc::clone(&cancel);
-    let work_form = form.clone();
+    let (work_form, readers) = (form.clone(), readers.clone());
     tokio::task::spawn_blocking(move || {
-        work((&work_form, encoding), head, &work_cancel, handler);
+        work((&work_form, encoding), &readers, head, &work_cancel, handler);
     });
     let begun = match timeout {
         None => begun.await,
@@ -128,6 +157,7 @@ enum Begun {
 
 fn work<H>(
     (form, encoding): (&Form, Encoding),
+    readers: &Readers,
     head: oneshot::Sender<Begun>,
     cancel: &Cancel,
     handler: H,
@@ -148,7 +178,7 @@ fn work<H>(
         if packed.is_empty() {
             return Ok(());
         }
-        sender.blocking_send(Piece::Bytes(Bytes::from(packed))).map_err(|_| Gone)
+        readers.send(sender, Piece::Bytes(Bytes::from(packed)))
     };
     let mut out = Out::new(&mut hand_on);
     let result = handler(cancel, &mut out);
@@ -166,8 +196,8 @@ fn work<H>(
         }
         (Ok(_), None, Some(pieces)) => {
             let packed = Bytes::from(packer.finish(rest));
-            pieces.blocking_send(Piece::Bytes(packed)).is_ok()
-                && pieces.blocking_send(Piece::End).is_ok()
+            readers.send(&pieces, Piece::Bytes(packed)).is_ok()
+                && readers.send(&pieces, Piece::End).is_ok()
         }
         (Err(error), head, _) => {
             if error.kind == Kind::Internal {

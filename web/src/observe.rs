@@ -9,6 +9,9 @@ pub(crate) struct Observer {
     durations: HistogramVec,
     sizes: HistogramVec,
     pub(crate) panics: Counter,
+    pub(crate) slow_readers: Counter,
+    pub(crate) samples: Counter,
+    pub(crate) samples_read: Counter,
     pub(crate) federation_errors: Counter,
     pub(crate) queries: Gauge,
     pub(crate) queue_seconds: Summary,
@@ -58,6 +61,18 @@ impl Observer {
             panics: registry.counter(
                 "firesteel_http_panics_total",
                 "Requests that ended in a panic of their handler.",
+            ),
+            slow_readers: registry.counter(
+                "firesteel_http_slow_readers_total",
+                "Answers that broke off because their reader took nothing for too long.",
+            ),
+            samples: registry.counter(
+                "prometheus_engine_query_samples_total",
+                "The total number of samples loaded by all queries.",
+            ),
+            samples_read: registry.counter(
+                "prometheus_engine_query_samples_read_total",
+                "The total number of samples read by all queries.",
             ),
             federation_errors: registry.counter(
                 "prometheus_web_federation_errors_total",

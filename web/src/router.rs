@@ -6,6 +6,7 @@ mod peers;
 mod routes;
 
 use crate::body::Body;
+use crate::call::Readers;
 use crate::observe::Observer;
 use crate::params::Params;
 use crate::response::{Answer, bare, cross_origin, error_text, not_found, redirect, set, text};
@@ -30,6 +31,7 @@ const MAX_FORM_BYTES: usize = 10 << 20;
 pub(crate) struct State {
     api: Api,
     observer: Observer,
+    readers: Readers,
     gate: Semaphore,
     quitting: AtomicBool,
     /// Ends what would not end by itself: answers that go on as long as someone listens.
@@ -45,9 +47,11 @@ impl State {
             "The current number of active notification subscribers.",
             move || notifications.listeners() as f64,
         );
+        let readers =
+            Readers { patience: api.options.read_timeout, given_up: observer.slow_readers.clone() };
         let gate = Semaphore::new(api.options.max_concurrency.clamp(1, Semaphore::MAX_PERMITS));
         let (quitting, stop) = (AtomicBool::new(false), CancellationToken::new());
-        Self { api, observer, gate, quitting, stop }
+        Self { api, observer, readers, gate, quitting, stop }
     }
 
     pub(crate) fn api(&self) -> &Api {

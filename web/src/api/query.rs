@@ -145,7 +145,8 @@ impl Query {
         });
     }
 
-    /// Evaluates it and writes the answer. `queued` is how long it waited, `left` how long it may run.
+    /// Evaluates it and writes the answer. `queued` is how long it waited, `left` how long it may run; `count` hears
+    /// what it took.
     pub(crate) fn answer(
         &self,
         engine: &Engine,
@@ -153,6 +154,7 @@ impl Query {
         (queued, left): (Duration, Duration),
         cancel: &Cancel,
         out: &mut Out<'_>,
+        count: impl FnOnce(&Stats),
     ) -> Result<Done> {
         let clock = Stopwatch::start();
         let request = Request { lookback_ms: self.lookback_ms, cancel };
@@ -163,6 +165,7 @@ impl Query {
             }
         };
         let answer = answer.map_err(query_error)?;
+        count(&answer.stats);
         let evaluated = clock.elapsed();
         if evaluated > left {
             // The timer was late: what took longer than it may has timed out nevertheless.

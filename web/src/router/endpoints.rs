@@ -36,17 +36,18 @@ pub(super) async fn api(
     let ran = match endpoint {
         _ if refused => {
             let error = ApiError::new(Kind::Execution, "unavailable with Prometheus Agent");
-            call::run((form.clone(), encoding), None, |_, _| Err(error)).await
+            call::run((form.clone(), encoding), &state.readers, None, |_, _| Err(error)).await
         }
         Endpoint::Query | Endpoint::QueryRange => {
             run_query(state, &endpoint, &params, encoding).await
         }
         _ => {
+            let readers = state.readers.clone();
             let state = Arc::clone(state);
             let handler = move |cancel: &Cancel, out: &mut Out<'_>| {
                 answer_quickly(&state.api, &endpoint, &params, cancel, out)
             };
-            call::run((form.clone(), encoding), None, handler).await
+            call::run((form.clone(), encoding), &readers, None, handler).await
         }
     };
     let mut answer = ran.unwrap_or_else(|call::Panicked| {
@@ -121,7 +122,10 @@ async fn run_query(
     };
     let query = match query {
         Ok(query) => query.with_steps(state.api.options.per_step_stats),
-        Err(error) => return call::run((Form::json(), encoding), None, |_, _| Err(error)).await,
+        Err(error) => {
+            return call::run((Form::json(), encoding), &state.readers, None, |_, _| Err(error))
+                .await;
+        }
     };
     let most = state.api.options.query_timeout;
     let timeout = query.timeout.map_or(most, |asked| asked.min(most));
@@ -129,22 +133,27 @@ async fn run_query(
     let waited = tokio::time::timeout(timeout, state.gate.acquire()).await;
     let Ok(permit) = waited else {
         let error = ApiError::new(Kind::Timeout, "query timed out in query queue");
-        return call::run((Form::json(), encoding), None, |_, _| Err(error)).await;
+        return call::run((Form::json(), encoding), &state.readers, None, |_, _| Err(error)).await;
     };
     let queued = clock.elapsed();
     state.observer.queue_seconds.observe(queued.as_secs_f64());
     let shared = Arc::clone(state);
     let left = timeout.saturating_sub(queued);
-    let ran = call::run((Form::json(), encoding), Some(left), move |cancel, out| {
-        if left.is_zero() {
-            cancel.time_out();
-        }
-        let clock = Stopwatch::start();
-        let engine = shared.api.engine.load_full();
-        let done = query.answer(&engine, &*shared.api.queryable, (queued, left), cancel, out);
-        shared.observer.eval_seconds.observe(clock.elapsed_seconds());
-        done
-    });
+    let ran =
+        call::run((Form::json(), encoding), &state.readers, Some(left), move |cancel, out| {
+            if left.is_zero() {
+                cancel.time_out();
+            }
+            let clock = Stopwatch::start();
+            let engine = shared.api.engine.load_full();
+            let storage = &*shared.api.queryable;
+            let done = query.answer(&engine, storage, (queued, left), cancel, out, |stats| {
+                shared.observer.samples.add(stats.total_queryable_samples as f64);
+                shared.observer.samples_read.add(stats.samples_read as f64);
+            });
+            shared.observer.eval_seconds.observe(clock.elapsed_seconds());
+            done
+        });
     let ran = ran.await;
     drop((permit, counted));
     ran

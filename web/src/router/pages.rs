@@ -151,7 +151,8 @@ pub(super) async fn federate(state: &Arc<State>, parts: &Parts) -> Answer {
                 }
                 done
             };
-            let ran = call::run((form.clone(), encoding), Some(timeout), handler).await;
+            let ran =
+                call::run((form.clone(), encoding), &state.readers, Some(timeout), handler).await;
             ran.unwrap_or_else(|call::Panicked| {
                 state.observer.panics.inc();
                 call::panicked((&form, encoding))
