@@ -158,7 +158,7 @@ fn web(flags: &Flags) -> Result<web::Options, Error> {
 fn switches(flags: &Flags) -> Vec<(&'static str, &'static str, bool)> {
     let features = &flags.features;
     let mut switches = vec![
-        ("otlp_receiver", "delta_conversion", false),
+        ("otlp_receiver", "delta_conversion", features.otlp_delta_sums),
         ("otlp_receiver", "native_delta_ingestion", features.otlp_native_delta),
         ("prometheus", "auto_reload_config", features.auto_reload),
         ("scrape", "extra_scrape_metrics", true),
