@@ -10,7 +10,8 @@ pub fn decode(meta: ChunkMeta, data: &[u8], out: &mut SampleColumns) -> Result<(
         Encoding::RawHistogram => raw::decode_histograms(count, data, &mut out.histograms),
         Encoding::Xor => crate::xor::decode(count, data, out),
         Encoding::Histogram | Encoding::FloatHistogram => {
-            Err(DecodeError::Unsupported(meta.encoding as u8))
+            let is_integer = meta.encoding == Encoding::Histogram;
+            crate::histogram::decode(is_integer, count, data, &mut out.histograms)
         }
     }
 }

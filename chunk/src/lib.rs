@@ -2,14 +2,18 @@
 #![deny(unsafe_code)]
 
 pub mod append;
+mod bits;
 mod columns;
 mod decode;
+pub mod histogram;
+mod layout;
 mod merge;
 pub mod raw;
 pub mod xor;
 
 pub use columns::{HistogramColumns, SampleColumns};
 pub use decode::decode;
+pub use layout::ResetHeader;
 pub use merge::{delete, merge, trim};
 
 /// How the bytes of a chunk are encoded. The numbers are those on disk.

@@ -15,10 +15,10 @@ mod trim;
 mod validate;
 
 pub use arith::{Combined, Compensation, Incompatible};
-pub use buckets::{Bucket, exponential_bound};
+pub use buckets::{Bucket, exponential_bound, indices as bucket_indices};
 pub use custom::{ClassicError, ClassicHistogram};
 pub use quantile::Note;
-pub use side::add_compensated;
+pub use side::{add_compensated, spans_of};
 pub use text::hint_word;
 pub use trim::Trim;
 pub use validate::{MAX_SCHEMA, MIN_SCHEMA, ValidationError, invalid_schema};

@@ -1,5 +1,6 @@
 //! The write-ahead log against recordings of Prometheus: records both ways, and what becomes of damaged logs.
 
+use crate::chunk::{histogram, spelled};
 use disk::{Disk, SimDisk};
 use serde_json::Value;
 use std::path::Path;
@@ -79,6 +80,54 @@ fn records_agree_both_ways() {
     }
     eprintln!("records.jsonl: {read} read, {recognised} recognised");
     assert_eq!((read, recognised), (65, 233));
+}
+
+#[test]
+fn recorded_histogram_records() {
+    let (mut read, mut refused) = (0, 0);
+    let mut out = record::Histograms::default();
+    for line in tests::golden("tsdb/records.jsonl") {
+        let name = line["name"].as_str().unwrap();
+        if !line["type"].as_u64().is_some_and(|kind| (7..=10).contains(&kind)) {
+            continue;
+        }
+        let bytes = from_hex(line["hex"].as_str().unwrap());
+        let outcome = record::decode_histograms(&bytes, &mut out);
+        if let Some(error) = line["error"].as_str() {
+            let told = outcome.unwrap_err().to_string();
+            let same = told == error || error.starts_with("error reducing resolution");
+            assert!(same, "{name}: {told} instead of {error}");
+            refused += 1;
+            continue;
+        }
+        outcome.unwrap_or_else(|error| panic!("{name}: {error}"));
+        read += 1;
+        if name == "hist/bad-spans-not-checked" {
+            assert_eq!((out.values.len(), out.contradictory), (0, 1));
+            continue;
+        }
+        let rows = line["decoded"].as_array().unwrap();
+        assert_eq!(rows.len(), out.values.len(), "{name}");
+        for (row, (number, time, value)) in rows.iter().zip(out.iter()) {
+            let place = (row["ref"].as_u64().unwrap(), row["t"].as_i64().unwrap());
+            assert_eq!(place, (number, time), "{name}");
+            let mut wanted = row["h"].clone();
+            if name == "hist/hint-77" {
+                wanted["hint"] = 0.into();
+            }
+            assert_eq!(spelled(&histogram(&wanted)), spelled(value), "{name}");
+        }
+        let mut again = Vec::new();
+        record::encode_histograms(&out.iter(), &mut again);
+        let is_canonical = !["mixed-batch", "reserved-schema", "hint-77", "empty"]
+            .iter()
+            .any(|what| name.contains(what));
+        if is_canonical {
+            assert_eq!(again, [bytes], "{name}");
+        }
+    }
+    println!("histogram records: {read} read, {refused} refused as recorded");
+    assert!(read >= 35 && refused >= 18);
 }
 
 /// Puts the files of a recorded directory onto a disk.

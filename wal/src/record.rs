@@ -3,11 +3,13 @@
 
 mod decode;
 mod encode;
+mod histogram;
 
 pub use decode::{
     DecodeError, Samples, SeriesRows, Tombstones, decode_samples, decode_series, decode_tombstones,
 };
 pub use encode::{SampleEncoder, begin_series, encode_samples, encode_tombstones, push_series};
+pub use histogram::{Histograms, decode_histograms, encode_histograms};
 
 const SERIES: u8 = 1;
 const SAMPLES: u8 = 2;
@@ -38,7 +40,7 @@ pub enum Undecoded {
     MmapMarkers = 5,
     /// Type, unit and help of series.
     Metadata = 6,
-    /// Native histograms.
+    /// Native histograms: this one and the next three are read by [`decode_histograms`].
     Histograms = 7,
     /// Native histograms with float counts.
     FloatHistograms = 8,

@@ -19,7 +19,7 @@ pub struct Bucket {
 }
 
 /// The bucket numbers that `spans` stand for.
-pub(super) fn indices(spans: &[Span]) -> impl Iterator<Item = i32> + Clone {
+pub fn indices(spans: &[Span]) -> impl Iterator<Item = i32> + Clone {
     let mut end = 0_i32;
     spans.iter().flat_map(move |span| {
         let begin = end.wrapping_add(span.offset);

@@ -158,7 +158,7 @@ pub(super) fn common_bounds(a: &[f64], b: &[f64]) -> Vec<f64> {
 }
 
 /// The spans of ascending bucket numbers; neighbours share one.
-pub(super) fn spans_of(indices: impl Iterator<Item = i32>) -> Vec<Span> {
+pub fn spans_of(indices: impl Iterator<Item = i32>) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut end = 0_i32;
     for index in indices {

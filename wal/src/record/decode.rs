@@ -19,6 +19,18 @@ pub enum DecodeError {
         /// How many samples were begun.
         samples: usize,
     },
+    /// As [`Self::Size`], in a record of native histograms.
+    #[error("decode error after {histograms} histograms: invalid size")]
+    HistogramSize {
+        /// How many histograms were begun.
+        histograms: usize,
+    },
+    /// A histogram whose resolution cannot be brought down, since its spans and buckets disagree.
+    #[error("histogram #{histogram}: spans and buckets disagree")]
+    HistogramBuckets {
+        /// Which one, counted from one.
+        histogram: usize,
+    },
 }
 
 /// New series with their labels as borrowed pairs, laid out as `storage::LabelBatch` wants them.
@@ -87,7 +99,7 @@ impl Samples {
 /// Deleted ranges by series.
 pub type Tombstones = Vec<(u64, TimeRange)>;
 
-struct Cursor<'a>(&'a [u8]);
+pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
 impl<'a> Cursor<'a> {
     fn body(record: &'a [u8], kind: u8) -> Result<Self, DecodeError> {
@@ -97,14 +109,14 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn u64_be(&mut self) -> Option<u64> {
+    pub(super) fn u64_be(&mut self) -> Option<u64> {
         let (bytes, rest) = self.0.split_first_chunk::<8>()?;
         self.0 = rest;
         Some(u64::from_be_bytes(*bytes))
     }
 
     #[inline]
-    fn uvarint(&mut self) -> Option<u64> {
+    pub(super) fn uvarint(&mut self) -> Option<u64> {
         let (&first, rest) = self.0.split_first()?;
         if first < 0x80 {
             self.0 = rest;
@@ -129,7 +141,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn varint(&mut self) -> Option<i64> {
+    pub(super) fn varint(&mut self) -> Option<i64> {
         let zigzag = self.uvarint()?;
         Some((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
     }

@@ -18,11 +18,11 @@ fn put_uvarint(buffer: &mut [u8; SAMPLE_BYTES_MAX], mut at: usize, mut value: u6
     at + 1
 }
 
-fn zigzag(value: i64) -> u64 {
+pub(super) fn zigzag(value: i64) -> u64 {
     (value << 1) as u64 ^ (value >> 63) as u64
 }
 
-fn push_uvarint(out: &mut Vec<u8>, value: u64) {
+pub(super) fn push_uvarint(out: &mut Vec<u8>, value: u64) {
     let mut buffer = [0; SAMPLE_BYTES_MAX];
     let end = put_uvarint(&mut buffer, 0, value);
     out.extend_from_slice(&buffer[..end]);

@@ -1,0 +1,226 @@
+//! Bits of the histogram codecs, most significant first: a writer that grows a byte vector, a reader of foreign bytes,
+//! and the variable-length integers and xored floats that both sides share.
+
+use crate::DecodeError;
+
+/// Appends bits to a byte vector; the last byte is padded with zeros.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BitWriter {
+    pub(crate) bytes: Vec<u8>,
+    /// How many bits of the last byte are free.
+    free: u32,
+}
+
+impl BitWriter {
+    /// A writer behind whole bytes.
+    pub(crate) fn after(bytes: Vec<u8>) -> Self {
+        Self { bytes, free: 0 }
+    }
+
+    /// Appends the low `width` bits of `value`, up to 64.
+    pub(crate) fn put(&mut self, value: u64, width: u32) {
+        let mut left = width;
+        while left > 0 {
+            if self.free == 0 {
+                self.bytes.push(0);
+                self.free = 8;
+            }
+            let take = left.min(self.free);
+            let part = (value >> (left - take)) as u8 & (0xFF >> (8 - take));
+            let last = self.bytes.last_mut().expect("a byte was pushed");
+            *last |= part << (self.free - take);
+            self.free -= take;
+            left -= take;
+        }
+    }
+
+    /// A signed integer: short for small ones.
+    pub(crate) fn put_int(&mut self, value: i64) {
+        for (prefix, width) in CLASSES {
+            let half = 1_i64 << (width - 1);
+            if value != 0 && (-(half - 1)..=half).contains(&value) {
+                self.put(prefix, prefix_width(prefix));
+                self.put(value as u64, width);
+                return;
+            }
+        }
+        self.put_long(value as u64, value == 0);
+    }
+
+    /// An unsigned integer: short for small ones.
+    pub(crate) fn put_uint(&mut self, value: u64) {
+        for (prefix, width) in CLASSES {
+            if value != 0 && value >> width == 0 {
+                self.put(prefix, prefix_width(prefix));
+                self.put(value, width);
+                return;
+            }
+        }
+        self.put_long(value, value == 0);
+    }
+
+    fn put_long(&mut self, value: u64, is_zero: bool) {
+        if is_zero {
+            self.put(0, 1);
+        } else {
+            self.put(0xFF, 8);
+            self.put(value, 64);
+        }
+    }
+}
+
+/// Prefixes with the width of what follows; zero has a prefix of its own, and so has what fits nowhere.
+const CLASSES: [(u64, u32); 7] = [
+    (0b10, 3),
+    (0b110, 6),
+    (0b1110, 9),
+    (0b1_1110, 12),
+    (0b11_1110, 18),
+    (0b111_1110, 25),
+    (0b1111_1110, 56),
+];
+
+fn prefix_width(prefix: u64) -> u32 {
+    64 - prefix.leading_zeros()
+}
+
+/// Reads bits of foreign bytes; beyond the end there are zeros, and [`Self::check_end`] tells.
+#[derive(Clone, Debug)]
+pub(crate) struct BitReader<'d> {
+    data: &'d [u8],
+    at: usize,
+}
+
+impl<'d> BitReader<'d> {
+    pub(crate) fn new(data: &'d [u8], first_byte: usize) -> Self {
+        Self { data, at: first_byte * 8 }
+    }
+
+    /// How many bits are left.
+    pub(crate) fn rest(&self) -> usize {
+        (self.data.len() * 8).saturating_sub(self.at)
+    }
+
+    pub(crate) fn check_end(&self) -> Result<(), DecodeError> {
+        if self.at > self.data.len() * 8 { Err(DecodeError::Truncated) } else { Ok(()) }
+    }
+
+    /// The next `width` bits, 1 to 64, right-aligned.
+    #[inline]
+    pub(crate) fn take(&mut self, width: u32) -> u64 {
+        let (byte, shift) = (self.at / 8, (self.at % 8) as u32);
+        self.at += width as usize;
+        let word = match self.data.get(byte..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => u64::from_be_bytes(*bytes),
+            None => {
+                let rest = self.data.get(byte..).unwrap_or_default();
+                let mut bytes = [0; 8];
+                bytes[..rest.len()].copy_from_slice(rest);
+                u64::from_be_bytes(bytes)
+            }
+        };
+        let mut bits = word << shift;
+        if width + shift > 64 {
+            let next = self.data.get(byte + 8).copied().unwrap_or(0);
+            bits |= u64::from(next) >> (8 - shift);
+        }
+        bits >> (64 - width)
+    }
+
+    /// How many ones come before a zero, at most eight; the zero is eaten, too.
+    #[inline]
+    fn prefix(&mut self) -> u32 {
+        let mut ahead = self.clone();
+        let ones = (ahead.take(8) << 56).leading_ones().min(8);
+        self.at += (ones as usize + 1).min(8);
+        ones
+    }
+
+    /// The payload of a variable-length integer, and its width.
+    #[inline]
+    fn payload(&mut self) -> (u64, u32) {
+        match self.prefix() {
+            0 => (0, 0),
+            8 => (self.take(64), 64),
+            ones => {
+                let width = CLASSES[ones as usize - 1].1;
+                (self.take(width), width)
+            }
+        }
+    }
+
+    /// A signed integer.
+    #[inline]
+    pub(crate) fn int(&mut self) -> i64 {
+        let (raw, width) = self.payload();
+        let is_negative = width > 0 && width < 64 && raw > 1 << (width - 1);
+        if is_negative { raw.wrapping_sub(1 << width) as i64 } else { raw as i64 }
+    }
+
+    /// An unsigned integer.
+    #[inline]
+    pub(crate) fn uint(&mut self) -> u64 {
+        self.payload().0
+    }
+}
+
+/// A column of floats, each xored with the one before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct XorColumn {
+    pub(crate) bits: u64,
+    leading: u8,
+    trailing: u8,
+    has_window: bool,
+}
+
+impl XorColumn {
+    pub(crate) fn new(first: f64) -> Self {
+        Self { bits: first.to_bits(), leading: 0, trailing: 0, has_window: false }
+    }
+
+    pub(crate) fn value(self) -> f64 {
+        f64::from_bits(self.bits)
+    }
+
+    pub(crate) fn put(&mut self, value: f64, out: &mut BitWriter) {
+        let xor = value.to_bits() ^ self.bits;
+        self.bits = value.to_bits();
+        if xor == 0 {
+            out.put(0, 1);
+            return;
+        }
+        let leading = (xor.leading_zeros() as u8).min(31);
+        let trailing = xor.trailing_zeros() as u8;
+        if self.has_window && leading >= self.leading && trailing >= self.trailing {
+            out.put(0b10, 2);
+        } else {
+            (self.leading, self.trailing, self.has_window) = (leading, trailing, true);
+            let width = 64 - u64::from(leading) - u64::from(trailing);
+            // Width 64 does not fit its six bits and is written as zero.
+            out.put(0b11 << 11 | u64::from(leading) << 6 | width & 63, 13);
+        }
+        let width = 64 - u32::from(self.leading) - u32::from(self.trailing);
+        out.put(xor >> self.trailing, width);
+    }
+
+    #[inline]
+    pub(crate) fn read(&mut self, bits: &mut BitReader<'_>) -> Result<f64, DecodeError> {
+        if bits.take(1) == 0 {
+            return Ok(self.value());
+        }
+        if bits.take(1) == 1 {
+            let leading = bits.take(5) as u8;
+            let width = match bits.take(6) as u8 {
+                0 => 64,
+                width => width,
+            };
+            if leading + width > 64 {
+                return Err(DecodeError::Malformed("a value window is wider than 64 bits"));
+            }
+            (self.leading, self.trailing, self.has_window) = (leading, 64 - leading - width, true);
+        }
+        let width = 64 - u32::from(self.leading) - u32::from(self.trailing);
+        self.bits ^= bits.take(width) << self.trailing;
+        Ok(self.value())
+    }
+}

@@ -1,0 +1,196 @@
+//! Chunks of native histograms, encodings 2 and 3, byte for byte as Prometheus writes them: an open chunk that takes one
+//! sample after the other. Whether a sample may join is decided in `join`, reading is in `decode`.
+//!
+//! Layout: `u16` number of samples, a byte with the counter reset header, then bits: the layout of the buckets once,
+//! then the samples column by column, each against the sample before.
+
+mod decode;
+mod join;
+
+pub use decode::{decode, decode_exact, reset_header};
+pub use join::Join;
+
+use crate::bits::{BitWriter, XorColumn};
+use crate::layout::{self, ResetHeader};
+use model::histogram::{FloatHistogram, Histogram, IntHistogram, Layout};
+use model::is_stale_nan;
+use std::sync::Arc;
+
+/// Bytes of count and reset header in front of the bits.
+pub const HEADER_BYTES: usize = 3;
+
+/// An integer column: the last value and the last difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Delta {
+    last: i64,
+    delta: i64,
+}
+
+impl Delta {
+    /// Writes the difference of differences.
+    fn put(&mut self, value: i64, out: &mut BitWriter) {
+        let delta = value.wrapping_sub(self.last);
+        out.put_int(delta.wrapping_sub(self.delta));
+        *self = Self { last: value, delta };
+    }
+
+    /// Repeats the last difference on paper: what is written for a value that does not matter.
+    fn skip(&mut self, out: &mut BitWriter) {
+        out.put_int(0);
+    }
+}
+
+/// What an open chunk remembers of its newest sample.
+#[derive(Clone, Debug)]
+enum Columns {
+    Int { count: Delta, zero_count: Delta, sum: XorColumn, buckets: Vec<Delta> },
+    Float { count: XorColumn, zero_count: XorColumn, sum: XorColumn, buckets: Vec<XorColumn> },
+}
+
+/// An open chunk of native histograms: bytes and what continuing them takes.
+#[derive(Clone, Debug)]
+pub struct HistogramChunk {
+    bits: BitWriter,
+    layout: Arc<Layout>,
+    num_samples: u16,
+    time: Delta,
+    min_ms: i64,
+    columns: Columns,
+}
+
+impl HistogramChunk {
+    /// A chunk that begins with a sample.
+    #[must_use]
+    pub fn begin(timestamp_ms: i64, histogram: &Histogram, header: ResetHeader) -> Self {
+        let mut bits = BitWriter::after(vec![0, 1, header.to_byte()]);
+        let is_stale = is_stale_nan(histogram.sum());
+        let empty = Arc::new(Layout::default());
+        let layout = if is_stale { empty } else { Arc::clone(histogram.layout()) };
+        layout::put(&layout, &mut bits);
+        bits.put_int(timestamp_ms);
+        let columns = match histogram {
+            Histogram::Int(histogram) => first_int(histogram, is_stale, &mut bits),
+            Histogram::Float(histogram) => first_float(histogram, is_stale, &mut bits),
+        };
+        let time = Delta { last: timestamp_ms, delta: 0 };
+        Self { bits, layout, num_samples: 1, time, min_ms: timestamp_ms, columns }
+    }
+
+    /// The whole chunk.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bits.bytes
+    }
+
+    /// Number of samples.
+    #[must_use]
+    pub fn num_samples(&self) -> u16 {
+        self.num_samples
+    }
+
+    /// Timestamp of the first sample.
+    #[must_use]
+    pub fn min_ms(&self) -> i64 {
+        self.min_ms
+    }
+
+    /// Timestamp of the newest sample.
+    #[must_use]
+    pub fn last_ms(&self) -> i64 {
+        self.time.last
+    }
+
+    /// Whether counts are integers.
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
+        matches!(self.columns, Columns::Int { .. })
+    }
+
+    /// Whether the newest sample is a staleness marker.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        is_stale_nan(self.sum())
+    }
+
+    /// What the chunk says of the counter at its first sample.
+    #[must_use]
+    pub fn header(&self) -> ResetHeader {
+        ResetHeader::from_byte(self.bits.bytes[2])
+    }
+
+    fn sum(&self) -> f64 {
+        match &self.columns {
+            Columns::Int { sum, .. } | Columns::Float { sum, .. } => sum.value(),
+        }
+    }
+
+    /// Adds a sample of the same kind whose buckets are those of the chunk, or a staleness marker.
+    fn push(&mut self, timestamp_ms: i64, histogram: &Histogram) {
+        self.time.put(timestamp_ms, &mut self.bits);
+        let bits = &mut self.bits;
+        match (&mut self.columns, histogram) {
+            (Columns::Int { count, zero_count, sum, buckets }, Histogram::Int(next)) => {
+                if is_stale_nan(next.sum) {
+                    count.skip(bits);
+                    zero_count.skip(bits);
+                    sum.put(next.sum, bits);
+                } else {
+                    count.put(next.count as i64, bits);
+                    zero_count.put(next.zero_count as i64, bits);
+                    sum.put(next.sum, bits);
+                    let deltas = next.positive_deltas.iter().chain(&next.negative_deltas);
+                    buckets.iter_mut().zip(deltas).for_each(|(column, &v)| column.put(v, bits));
+                }
+            }
+            (Columns::Float { count, zero_count, sum, buckets }, Histogram::Float(next)) => {
+                let is_stale = is_stale_nan(next.sum);
+                count.put(if is_stale { 0.0 } else { next.count }, bits);
+                zero_count.put(if is_stale { 0.0 } else { next.zero_count }, bits);
+                sum.put(next.sum, bits);
+                if !is_stale {
+                    let counts = next.positive.iter().chain(&next.negative);
+                    buckets.iter_mut().zip(counts).for_each(|(column, &v)| column.put(v, bits));
+                }
+            }
+            _ => unreachable!("a sample of the other kind does not join"),
+        }
+        self.num_samples += 1;
+        self.bits.bytes[..2].copy_from_slice(&self.num_samples.to_be_bytes());
+    }
+}
+
+fn first_int(histogram: &IntHistogram, is_stale: bool, bits: &mut BitWriter) -> Columns {
+    let empty = IntHistogram { sum: histogram.sum, ..IntHistogram::default() };
+    let histogram = if is_stale { &empty } else { histogram };
+    bits.put_uint(histogram.count);
+    bits.put_uint(histogram.zero_count);
+    bits.put(histogram.sum.to_bits(), 64);
+    let column = |last| Delta { last, delta: 0 };
+    let deltas = histogram.positive_deltas.iter().chain(&histogram.negative_deltas);
+    let buckets = deltas.map(|&delta| {
+        bits.put_int(delta);
+        column(delta)
+    });
+    let buckets = buckets.collect();
+    Columns::Int {
+        count: column(histogram.count as i64),
+        zero_count: column(histogram.zero_count as i64),
+        sum: XorColumn::new(histogram.sum),
+        buckets,
+    }
+}
+
+fn first_float(histogram: &FloatHistogram, is_stale: bool, bits: &mut BitWriter) -> Columns {
+    let empty = FloatHistogram { sum: histogram.sum, ..FloatHistogram::default() };
+    let histogram = if is_stale { &empty } else { histogram };
+    let mut column = |value: f64| {
+        bits.put(value.to_bits(), 64);
+        XorColumn::new(value)
+    };
+    Columns::Float {
+        count: column(histogram.count),
+        zero_count: column(histogram.zero_count),
+        sum: column(histogram.sum),
+        buckets: histogram.positive.iter().chain(&histogram.negative).map(|&v| column(v)).collect(),
+    }
+}
