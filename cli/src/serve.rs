@@ -176,6 +176,11 @@ impl Running {
         let jobs: Vec<(String, discovery::config::DiscoveryConfigs)> =
             loaded.jobs.iter().map(|job| (job.job_name.clone(), job.discovery.clone())).collect();
         self.discovery.apply_config(&jobs);
+        let window = loaded.config.storage.out_of_order_time_window.as_millis();
+        let window_ms = i64::try_from(window).unwrap_or(i64::MAX);
+        if let Err(error) = self.db.set_out_of_order_window(window_ms) {
+            tracing::error!(err = %error, "Failed to apply the window of samples out of order");
+        }
         if let Err(error) = self.scraping.apply_config(&loaded.config.global, &loaded.jobs) {
             tracing::error!(err = %error, "A scrape job could not be set up; the others run");
         }

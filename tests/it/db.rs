@@ -425,7 +425,6 @@ fn not_yet(name: &str) -> Option<&'static str> {
         "replay-same-ref-two-label-sets" => {
             "Prometheus reads neither; here the first label set stays"
         }
-        _ if name.starts_with("wbl-") => "late samples",
         _ => return None,
     })
 }

@@ -22,6 +22,7 @@ mod http_client;
 mod native;
 mod net_client;
 mod otlp;
+mod out_of_order;
 mod parse;
 mod queries;
 mod regex;

@@ -1,11 +1,13 @@
 //! A database: a head with its log, blocks, and the work that turns one into the other. Opens, serves, closes.
 //!
 //! Reading order: here (the whole), `blocks` (which blocks there are), `recover` (the log back into the head),
-//! `maintain` (mapping, compaction, retention, checkpoints), `admin` (deleting, snapshots). Lock order: `work`, then the log, then what the head locks.
+//! `maintain` (mapping, compaction, retention, checkpoints), `admin` (deleting, snapshots),
+//! `ooo` (what comes out of order). Lock order: `work`, then the log, then what the head locks.
 
 mod admin;
 mod blocks;
 mod maintain;
+mod ooo;
 mod recover;
 
 pub use maintain::Maintained;
@@ -141,19 +143,22 @@ impl Db {
     pub fn min_time(&self) -> Option<i64> {
         let blocks = self.blocks.current();
         let first = blocks.iter().map(|block| block.meta().min_time).min();
-        first.into_iter().chain(Some(self.head.min_time()).filter(|&min| min != i64::MAX)).min()
+        let head = Some(self.head.min_time()).filter(|&min| min != i64::MAX);
+        let late = self.head.ooo_range().map(|range| range.min_ms);
+        first.into_iter().chain(head).chain(late).min()
     }
 
     /// Makes everything that was logged durable.
     pub fn sync(&self) -> Result<()> {
-        Ok(self.writer.lock().sync()?)
+        self.writer.lock().sync()?;
+        Ok(self.head.sync_ooo_log(false)?)
     }
 
     /// Ends in good order: everything is durable, the lock is free. Commits fail from then on; queries still work.
     pub fn close(&self) -> Result<()> {
         let work = self.work.lock();
         let flushed = self.head.flush_new_series();
-        let logged = self.writer.lock().close();
+        let logged = self.writer.lock().close().and(self.head.sync_ooo_log(true));
         if let Some(lock) = self.lock.lock().take() {
             lock.release(&*self.disk)?;
         }
@@ -180,8 +185,9 @@ impl Appendable for Db {
 impl Queryable for Db {
     fn querier(&self, range: TimeRange) -> storage::Result<Box<dyn Querier>> {
         // The head first: what moves to a block meanwhile is then seen twice, which merging mends, and not missed.
-        let head =
-            (self.head.max_time() >= range.min_ms).then(|| self.head.querier(range)).transpose()?;
+        let has_late = self.head.ooo_range().is_some_and(|late| late.overlaps(range));
+        let is_wanted = self.head.max_time() >= range.min_ms || has_late;
+        let head = is_wanted.then(|| self.head.querier(range)).transpose()?;
         let blocks = self.blocks.current();
         Ok(Box::new(DbQuerier::new(range, head, blocks.to_vec())))
     }

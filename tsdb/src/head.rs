@@ -1,7 +1,7 @@
 //! The mutable part of the database: series with their open chunks, in shards by label hash.
 //!
 //! Reading order: `series` and `shard` (the data), `append` and `commit` (writing), `isolation` (who sees what),
-//! `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `replay`.
+//! `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `replay`, `delete`, `ooo` (out of order).
 //!
 //! Lock order, each held only as long as named: the log (one write) | the gate of `isolation` (a commit is applied or
 //! a reader opens) before a shard (one batch) before the reference map or the new series (one batch). No thread holds
@@ -12,11 +12,13 @@ mod chunks;
 mod commit;
 mod delete;
 mod dictionary;
+mod found;
 mod gc;
 mod isolation;
 mod labels;
 mod map;
 mod metrics;
+mod ooo;
 mod postings;
 mod read;
 mod refs;
@@ -28,6 +30,7 @@ mod slab;
 mod stats;
 
 pub use chunks::LoadedChunks;
+pub use ooo::{OooCut, OooReplay};
 pub use replay::{Replay, ReplayStats};
 pub use stats::{HeadStats, LabelStat};
 
@@ -62,6 +65,8 @@ pub struct HeadOptions {
     pub chunk_range_ms: i64,
     /// How many samples a chunk should get.
     pub samples_per_chunk: u32,
+    /// How many samples that came out of order a chunk gets.
+    pub ooo_samples_per_chunk: usize,
     /// Number of shards, rounded up to a power of two: twice the cores is good.
     pub num_shards: usize,
 }
@@ -76,6 +81,7 @@ impl HeadOptions {
             chunks_dir,
             chunk_range_ms: 2 * 60 * 60 * 1000,
             samples_per_chunk: 120,
+            ooo_samples_per_chunk: 32,
             num_shards: (2 * cores).max(4),
         }
     }
@@ -120,6 +126,11 @@ struct Shared {
     new_series: Mutex<Vec<u8>>,
     /// References that are gone while samples of theirs may still be in the log, with the time of the last of them.
     expired: Mutex<HashMap<u64, i64>>,
+    ooo_window_ms: AtomicI64,
+    ooo_cap: usize,
+    ooo_min_ms: AtomicI64,
+    ooo_max_ms: AtomicI64,
+    ooo_log: Mutex<ooo::OooLog>,
     /// Deleted ranges by reference; readers take them whole when they open.
     tombstones: ArcSwap<Tombstones>,
     chunks: HeadChunks,
@@ -153,6 +164,11 @@ impl Head {
             log: OnceLock::new(),
             new_series: Mutex::default(),
             expired: Mutex::default(),
+            ooo_window_ms: AtomicI64::new(0),
+            ooo_cap: options.ooo_samples_per_chunk.clamp(1, 255),
+            ooo_min_ms: AtomicI64::new(i64::MAX),
+            ooo_max_ms: AtomicI64::new(i64::MIN),
+            ooo_log: Mutex::default(),
             tombstones: ArcSwap::default(),
             chunks: HeadChunks::new(options.disk, options.chunks_dir),
             maintenance: Mutex::default(),

@@ -33,6 +33,8 @@ pub struct DbOptions {
     pub merge_overlapping: bool,
     /// Do without the lock file.
     pub no_lockfile: bool,
+    /// How far behind the newest sample others may come out of order; zero takes none.
+    pub out_of_order_window_ms: i64,
     /// Where the progress of the replay is to be seen while the database opens.
     pub progress: Arc<ReplayProgress>,
 }
@@ -50,6 +52,7 @@ impl Default for DbOptions {
             block_segment_bytes: crate::compact::SEGMENT_BYTES,
             merge_overlapping: true,
             no_lockfile: false,
+            out_of_order_window_ms: 0,
             progress: Arc::default(),
         }
     }

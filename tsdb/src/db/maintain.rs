@@ -9,7 +9,7 @@ use model::hash::HashSet;
 use model::{Symbols, TimeRange};
 use std::path::Path;
 use std::sync::Arc;
-use storage::{Cancel, Queryable as _, SelectHints};
+use storage::{Cancel, SelectHints};
 use wal::checkpoint;
 
 use super::LOG_DIR;
@@ -19,6 +19,8 @@ use super::LOG_DIR;
 pub struct Maintained {
     /// Blocks that were cut from the head.
     pub head_blocks: usize,
+    /// Blocks of samples that came out of order.
+    pub ooo_blocks: usize,
     /// Blocks that were merged from others.
     pub merged_blocks: usize,
     /// The last segment that a new checkpoint covers.
@@ -94,7 +96,10 @@ impl Db {
             end_ms = Some(range.max_ms + 1);
         }
         let truncated = match end_ms {
-            Some(end_ms) => self.truncate_log(work, end_ms, done),
+            Some(end_ms) => {
+                let truncated = self.truncate_log(work, end_ms, done);
+                truncated.and(self.compact_ooo(work, now_ms, done))
+            }
             None => Ok(()),
         };
         outcome.and(truncated)
@@ -128,7 +133,7 @@ impl Db {
         range: TimeRange,
         into: &Path,
     ) -> storage::Result<Option<BlockMeta>> {
-        let querier = self.head.querier(range)?;
+        let querier = self.head.in_order_querier(range);
         let (symbols, cancel) = (Symbols::new(), Cancel::new());
         let mut source = querier.select(&[], &SelectHints::default(), &symbols, &cancel)?;
         let spec = BlockSpec {

@@ -1,10 +1,9 @@
 //! The head as it was: full chunks from their files, the rest from the log, which is cut where it is damaged.
 
-use crate::db::{Db, HEAD_CHUNKS_DIR, LATE_LOG_DIR, LOG_DIR, Parts};
+use crate::db::{Db, HEAD_CHUNKS_DIR, LOG_DIR, Parts};
 use crate::head::Replay;
 use crate::{Head, HeadOptions, Result};
 use ::metrics::Stopwatch;
-use disk::dir_size;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -26,6 +25,7 @@ impl Parts {
                 &[("err", what)],
             );
         }
+        let mut was_cut = false;
         match self.feed(log, &mut replay) {
             Ok(()) => {}
             Err(wal::Error::Corrupt(corruption)) => {
@@ -33,6 +33,7 @@ impl Parts {
                 self.log
                     .warn("Encountered WAL read error, attempting repair", &[("err", &corruption)]);
                 writer.lock().repair(&corruption)?;
+                was_cut = true;
                 self.log.warn(
                     "Cut the log at the corruption; what followed is lost",
                     &[("segment", &corruption.segment), ("kept_bytes", &corruption.good_bytes)],
@@ -40,7 +41,8 @@ impl Parts {
             }
             Err(error) => return Err(error.into()),
         }
-        let stats = replay.finish()?;
+        let (stats, ooo) = replay.finish_in_order()?;
+        self.recover_ooo(&head, ooo, was_cut)?;
         if stats.num_unknown_refs > 0 {
             let count = stats.num_unknown_refs;
             self.log.warn("Unknown series references", &[("samples", &count)]);
@@ -48,10 +50,6 @@ impl Parts {
         if stats.num_skipped > 0 {
             let count = stats.num_skipped;
             self.log.warn("Skipped records of kinds that are not read yet", &[("records", &count)]);
-        }
-        if dir_size(&*self.disk, &self.dir.join(LATE_LOG_DIR)).is_ok_and(|bytes| bytes > 0) {
-            self.log
-                .warn("The log of out-of-order samples is not read yet", &[("dir", &LATE_LOG_DIR)]);
         }
         self.metrics.replay_seconds.set(stopwatch.elapsed_seconds());
         self.log.info(

@@ -1,7 +1,9 @@
 //! A write transaction up to its commit: label sets to references, samples checked and staged in columns.
 
 use super::dictionary::{LabelHash, PairId};
+use super::ooo::OooRow;
 use super::refs::Target;
+use super::series::OooFloor;
 use super::shard::{LabelsId, Shard};
 use super::{Head, Shared};
 use model::SeriesRef;
@@ -18,6 +20,8 @@ pub(super) struct Scratch {
     /// Rows by shard; see [`group_by_shard`].
     pub(super) order: Vec<u32>,
     pub(super) ends: Vec<u32>,
+    /// Staged samples that turned out to be out of order.
+    pub(super) ooo: Vec<OooRow>,
     /// The record of samples.
     pub(super) record: Vec<u8>,
     targets: Vec<Target>,
@@ -79,12 +83,23 @@ pub(super) fn rows_by_shard<'a>(
         .filter(|(_, rows)| !rows.is_empty())
 }
 
+/// What an appender goes by, whatever happens meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Earliest valid time.
+    pub(super) min_valid_ms: i64,
+    /// From when on samples are taken out of order.
+    pub(super) ooo_floor: OooFloor,
+    /// Its registration.
+    id: u64,
+}
+
 /// A transaction on the head.
 pub(super) struct HeadAppender {
     pub(super) head: Arc<Shared>,
     pub(super) scratch: Scratch,
-    /// Earliest valid time and registration; fixed when the appender is opened, or by the first sample of the head.
-    bounds: Option<(i64, u64)>,
+    /// Fixed when the appender is opened, or by the first sample of the head.
+    bounds: Option<Bounds>,
     pub(super) has_created: bool,
 }
 
@@ -122,7 +137,7 @@ impl Appender for HeadAppender {
     fn append_floats(&mut self, batch: FloatBatch<'_>, rejected: &mut Vec<Rejected>) -> Result<()> {
         let (refs, timestamps_ms, values) = batch.columns();
         let Some(&first_ms) = timestamps_ms.first() else { return Ok(()) };
-        let min_valid_ms = self.min_valid_ms(first_ms);
+        let Bounds { min_valid_ms, ooo_floor, .. } = self.bounds_from(first_ms);
         let scratch = &mut self.scratch;
         scratch.targets.clear();
         self.head.refs.read().get_all(refs.iter().map(|r| r.get()), &mut scratch.targets);
@@ -143,7 +158,9 @@ impl Appender for HeadAppender {
                 // The series may have been collected since its reference was looked up.
                 if shard.cold[slot].number == refs[row].get() {
                     let hot = &mut shard.hot[slot];
-                    let verdict = hot.check(timestamps_ms[row], values[row], min_valid_ms).err();
+                    let checked = hot.check(timestamps_ms[row], values[row], min_valid_ms);
+                    let judge = |reason| ooo_floor.judge(timestamps_ms[row], reason);
+                    let verdict = checked.or_else(judge).err();
                     hot.is_pending |= verdict.is_none();
                     scratch.verdicts[row] = verdict;
                 }
@@ -171,25 +188,28 @@ impl Appender for HeadAppender {
 }
 
 impl HeadAppender {
-    fn fix_bounds(&mut self) -> i64 {
+    fn fix_bounds(&mut self) -> Bounds {
         let min_valid_ms = self.head.appendable_min_valid_ms();
+        let window_ms = self.head.ooo_window_ms.load(Ordering::Relaxed);
+        let max_ms = self.head.max_ms.load(Ordering::Relaxed);
+        // Wraps as in Prometheus: a head that begins at the end of time takes nothing late.
+        let ooo_floor = OooFloor((window_ms > 0).then(|| max_ms.wrapping_sub(window_ms)));
         let id = self.head.isolation.open_appender(min_valid_ms);
-        self.bounds = Some((min_valid_ms, id));
-        min_valid_ms
+        *self.bounds.insert(Bounds { min_valid_ms, ooo_floor, id })
     }
 
-    /// The earliest valid time; `first_ms` fixes the bounds of a head without samples.
-    fn min_valid_ms(&mut self, first_ms: i64) -> i64 {
-        if let Some((min_valid_ms, _)) = self.bounds {
-            return min_valid_ms;
+    /// The bounds; `first_ms` fixes those of a head without samples.
+    fn bounds_from(&mut self, first_ms: i64) -> Bounds {
+        if let Some(bounds) = self.bounds {
+            return bounds;
         }
         self.head.init_time(first_ms);
         self.fix_bounds()
     }
 
-    /// The earliest valid time this transaction took samples under.
-    pub(super) fn bounds_ms(&self) -> i64 {
-        self.bounds.map_or(i64::MIN, |(min_valid_ms, _)| min_valid_ms)
+    /// What this transaction took samples under; `None` before the first.
+    pub(super) fn bounds(&self) -> Option<Bounds> {
+        self.bounds
     }
 
     /// Takes the rows that passed into the transaction and reports the others.
@@ -312,8 +332,8 @@ impl Shared {
 impl Drop for HeadAppender {
     fn drop(&mut self) {
         self.roll_back();
-        if let Some((_, id)) = self.bounds {
-            self.head.isolation.close_appender(id);
+        if let Some(bounds) = self.bounds {
+            self.head.isolation.close_appender(bounds.id);
         }
         self.head.metrics.active_appenders.dec();
         let mut scratch = std::mem::take(&mut self.scratch);

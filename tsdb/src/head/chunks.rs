@@ -29,7 +29,7 @@ pub(super) type Views = Vec<(u32, Bytes)>;
 pub struct LoadedChunks {
     /// Chunks taken.
     pub num_chunks: usize,
-    /// Chunks of encodings or kinds that are not read here; float samples of theirs come back from the log.
+    /// Chunks of encodings that are not read here; float samples of theirs come back from the log.
     pub num_skipped: usize,
     /// What was wrong and where; that file and all after it were deleted.
     pub corruption: Option<Box<str>>,
@@ -64,12 +64,21 @@ impl Batch {
 
     /// Adds the chunk of a series.
     pub(super) fn push(&mut self, number: u64, meta: ChunkMeta, data: &[u8]) {
+        self.push_marked(number, meta, 0, data);
+    }
+
+    /// Adds a chunk of samples that came out of order.
+    pub(super) fn push_ooo(&mut self, number: u64, meta: ChunkMeta, data: &[u8]) {
+        self.push_marked(number, meta, OUT_OF_ORDER, data);
+    }
+
+    fn push_marked(&mut self, number: u64, meta: ChunkMeta, mark: u8, data: &[u8]) {
         let begin = self.bytes.len();
         self.begins.push(begin as u32);
         self.bytes.extend_from_slice(&number.to_be_bytes());
         self.bytes.extend_from_slice(&meta.min_ms.to_be_bytes());
         self.bytes.extend_from_slice(&meta.max_ms.to_be_bytes());
-        self.bytes.push(meta.encoding as u8);
+        self.bytes.push(meta.encoding as u8 | mark);
         let mut len = data.len();
         while len >= 0x80 {
             self.bytes.push(len as u8 | 0x80);
@@ -233,8 +242,12 @@ impl HeadChunks {
         Ok(())
     }
 
-    /// Maps the files there are and hands each in-order chunk to `take`, by files and offsets.
-    pub(super) fn load(&self, mut take: impl FnMut(u64, FullChunk)) -> io::Result<LoadedChunks> {
+    /// Maps the files there are and hands each chunk to `take`, by files and offsets, with its series and whether it
+    /// came out of order.
+    pub(super) fn load(
+        &self,
+        mut take: impl FnMut(u64, FullChunk, bool),
+    ) -> io::Result<LoadedChunks> {
         let mut loaded = LoadedChunks::default();
         let names = match self.disk.list(&self.dir) {
             Ok(names) => names,
@@ -273,8 +286,8 @@ impl HeadChunks {
                 }
             };
             loaded.num_chunks += chunks.len();
-            for (number, chunk) in chunks {
-                take(number, chunk);
+            for (number, chunk, is_ooo) in chunks {
+                take(number, chunk, is_ooo);
             }
             views.push((number, view));
         }
@@ -294,12 +307,15 @@ impl HeadChunks {
     }
 }
 
-/// The in-order chunks of one file; on damage the offset and what was found.
+/// A chunk as it was found: its series, and whether its samples came out of order.
+type LoadedChunk = (u64, FullChunk, bool);
+
+/// The chunks of one file; on damage the offset and what was found.
 fn load_file(
     number: u32,
     file: &[u8],
     num_skipped: &mut usize,
-) -> Result<Vec<(u64, FullChunk)>, (usize, String)> {
+) -> Result<Vec<LoadedChunk>, (usize, String)> {
     let mut chunks = Vec::new();
     let mut at = HEADER.len();
     while at < file.len() {
@@ -324,7 +340,7 @@ fn load_file(
             *num_skipped += 1;
             continue;
         };
-        if stored.encoding & OUT_OF_ORDER != 0 || stored.min_ms > stored.max_ms {
+        if stored.min_ms > stored.max_ms {
             *num_skipped += 1;
             continue;
         }
@@ -334,7 +350,8 @@ fn load_file(
             num_samples: u32::from(u16::from_be_bytes(*count)),
             encoding,
         };
-        chunks.push((stored.number, FullChunk::new(meta, place)));
+        let is_ooo = stored.encoding & OUT_OF_ORDER != 0;
+        chunks.push((stored.number, FullChunk::new(meta, place), is_ooo));
     }
     Ok(chunks)
 }

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::append::{HeadAppender, group_by_shard, rows_by_shard};
+use super::ooo::OooRow;
 use super::shard::{Commit, Tally};
 use std::sync::atomic::Ordering;
 use storage::{Error, Result};
@@ -44,7 +45,7 @@ impl HeadAppender {
 
     /// Brings the staged samples into the series. Readers that open meanwhile wait; those open before see none.
     fn apply(&mut self) {
-        let min_valid_ms = self.bounds_ms();
+        let Some(bounds) = self.bounds() else { return };
         let (head, scratch) = (&self.head, &mut self.scratch);
         if scratch.staged.is_empty() {
             return;
@@ -58,7 +59,8 @@ impl HeadAppender {
         let applying = head.isolation.apply();
         let commit = Commit {
             rule: head.rule,
-            min_valid_ms,
+            min_valid_ms: bounds.min_valid_ms,
+            ooo_floor: bounds.ooo_floor,
             epoch: applying.epoch,
             oldest_reader: applying.oldest_reader,
         };
@@ -72,11 +74,19 @@ impl HeadAppender {
                 if shard.cold[slot].number == scratch.staged.refs[row] {
                     let timestamp_ms = scratch.staged.timestamps_ms[row];
                     let value = scratch.staged.values[row];
-                    shard.append(slot, timestamp_ms, value, &commit, &mut tally);
+                    if shard.append(slot, timestamp_ms, value, &commit, &mut tally) {
+                        let number = scratch.staged.refs[row];
+                        let (row, target) = (row as u32, targets[row]);
+                        scratch.ooo.push(OooRow { row, target, number, timestamp_ms, value });
+                    }
                 }
             }
         }
         drop(applying);
+        if !scratch.ooo.is_empty() {
+            head.insert_ooo(&mut scratch.ooo);
+            scratch.ooo.clear();
+        }
         scratch.staged.clear();
         scratch.staged_targets.clear();
         head.count(&tally);

@@ -2,6 +2,7 @@
 //! slice, so that no writer waits long.
 
 use super::dictionary::PairId;
+use super::ooo::Ooo;
 use super::refs::Target;
 use super::series::{Cold, Hot, Place};
 use super::shard::Shard;
@@ -222,6 +223,8 @@ impl Shard {
         if is_open_gone {
             self.drop_open(slot, all);
         }
+        let late_file = self.ooo.get(&slot).and_then(Ooo::first_file);
+        all.first_file = all.first_file.into_iter().chain(late_file).min();
         let full = self.full_chunks(slot);
         if let Some(first) = full.first() {
             all.min_ms = all.min_ms.min(first.min_ms);
@@ -235,7 +238,7 @@ impl Shard {
         } else if self.hot[slot].has_open() {
             all.min_ms = all.min_ms.min(self.open_min_ms(slot));
         } else {
-            return hot.is_pending;
+            return hot.is_pending || self.ooo.contains_key(&slot);
         }
         true
     }

@@ -116,6 +116,15 @@ impl Isolation {
         }
     }
 
+    /// Waits until the readers that are open now are closed; those that open meanwhile do not matter.
+    pub(super) fn wait_for_open_readers(&self) {
+        let end = self.next_id.load(Ordering::Relaxed);
+        let mut readers = self.readers.lock();
+        while readers.keys().any(|&id| id < end) {
+            self.reader_closed.wait(&mut readers);
+        }
+    }
+
     /// Registers an appender that takes samples from `min_valid_ms` on.
     pub(super) fn open_appender(&self, min_valid_ms: i64) -> u64 {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);

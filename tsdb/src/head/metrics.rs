@@ -26,6 +26,11 @@ pub(super) struct HeadMetrics {
     samples_appended: Counter,
     out_of_bounds: Counter,
     out_of_order: Counter,
+    too_old: Counter,
+    /// Samples that were taken out of order.
+    pub(super) ooo_appended: Counter,
+    /// Commits whose samples out of order could not be logged as such.
+    pub(super) ooo_log_failed: Counter,
 }
 
 fn float(family: &CounterVec) -> Counter {
@@ -108,6 +113,18 @@ impl HeadMetrics {
                 "prometheus_tsdb_out_of_bound_samples_total",
                 "Total number of out of bound samples ingestion failed attempts with out of order support disabled.",
             ),
+            too_old: floats(
+                "prometheus_tsdb_too_old_samples_total",
+                "Total number of out of order samples ingestion failed attempts with out of support enabled, but sample outside of time window.",
+            ),
+            ooo_appended: floats(
+                "prometheus_tsdb_head_out_of_order_samples_appended_total",
+                "Total number of appended out of order samples.",
+            ),
+            ooo_log_failed: counter(
+                "prometheus_tsdb_out_of_order_wbl_writes_failed_total",
+                "Total number of write log writes that failed.",
+            ),
             out_of_order: floats(
                 "prometheus_tsdb_out_of_order_samples_total",
                 "Total number of out of order samples ingestion failed attempts due to out of order being disabled.",
@@ -120,6 +137,7 @@ impl HeadMetrics {
         self.samples_appended.inc_by(tally.appended);
         self.out_of_order.inc_by(tally.out_of_order);
         self.out_of_bounds.inc_by(tally.out_of_bounds);
+        self.too_old.inc_by(tally.too_old);
         if tally.chunks_created > 0 {
             self.chunks_created.inc_by(tally.chunks_created);
             self.chunks.add(tally.chunks_created as f64);
@@ -139,6 +157,7 @@ impl HeadMetrics {
         match reason {
             RejectReason::OutOfBounds => self.out_of_bounds.inc(),
             RejectReason::OutOfOrder => self.out_of_order.inc(),
+            RejectReason::TooOld => self.too_old.inc(),
             RejectReason::UnknownRef => self.series_not_found.inc(),
             _ => {}
         }

@@ -2,27 +2,35 @@
 //! copied or pinned some hundred series at a time. An instant selector gets the newest sample straight from the series.
 
 use super::chunks::{Views, locate};
-use super::dictionary::PairId;
+use super::found::Found;
 use super::isolation::ReaderId;
-use super::select::select;
+use super::ooo::{OooCut, push_merged, push_open};
 use super::series::{FullChunk, Place};
 use super::shard::Shard;
 use super::{Head, Shared, labels};
 use crate::block::Tombstones;
 use chunk::{ChunkMeta, Encoding, SampleColumns};
-use model::hash::HashMap;
 use model::{LabelPair, Matcher, Symbols, TimeRange};
 use parking_lot::RwLockReadGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use storage::{Cancel, Error, Querier, Queryable, Result, SelectHints, SeriesBatch, SeriesSet};
 
-/// Series whose labels are looked up before a waiting writer gets its turn.
-const SLICE: usize = 1024;
+/// Which samples of the head are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    All,
+    InOrder,
+    /// What came out of order and is on disk, up to this place.
+    OutOfOrder(u64),
+}
 
 struct HeadQuerier {
     head: Arc<Shared>,
     range: TimeRange,
+    /// Samples in order before this are in blocks.
+    in_order_min_ms: i64,
+    part: Part,
     reader: ReaderId,
     tombstones: Arc<Tombstones>,
 }
@@ -31,18 +39,38 @@ impl Queryable for Head {
     /// While the head is truncated, its querier begins where the truncation ends: what is before is in blocks, which
     /// therefore have to be listed after this returned.
     fn querier(&self, range: TimeRange) -> Result<Box<dyn Querier>> {
-        let head = Arc::clone(&self.0);
-        let mut range = range;
+        Ok(Box::new(HeadQuerier::open(self, range, Part::All)))
+    }
+}
+
+impl Head {
+    /// A querier for the samples that came in order, for a block of them.
+    #[must_use]
+    pub fn in_order_querier(&self, range: TimeRange) -> Box<dyn Querier> {
+        Box::new(HeadQuerier::open(self, range, Part::InOrder))
+    }
+
+    /// A querier for the samples that a compaction of those out of order takes.
+    #[must_use]
+    pub fn ooo_querier(&self, range: TimeRange, cut: &OooCut) -> Box<dyn Querier> {
+        Box::new(HeadQuerier::open(self, range, Part::OutOfOrder(cut.last_place)))
+    }
+}
+
+impl HeadQuerier {
+    fn open(head: &Head, range: TimeRange, part: Part) -> Self {
+        let head = Arc::clone(&head.0);
+        let mut in_order_min_ms = range.min_ms;
         let mut reader = head.isolation.open_reader(range.min_ms, range.max_ms);
         // A truncation sets its flag, then looks at the readers: it either waits for this one or is seen here.
         let end_ms = head.truncating_to_ms.load(Ordering::Acquire);
         if head.is_truncating.load(Ordering::Acquire) && range.min_ms < end_ms {
             head.isolation.close_reader(reader);
-            range.min_ms = end_ms;
-            reader = head.isolation.open_reader(range.min_ms, range.max_ms);
+            in_order_min_ms = end_ms;
+            reader = head.isolation.open_reader(end_ms, range.max_ms);
         }
         let tombstones = head.tombstones.load_full();
-        Ok(Box::new(HeadQuerier { head, range, reader, tombstones }))
+        Self { head, range, in_order_min_ms, part, reader, tombstones }
     }
 }
 
@@ -56,7 +84,9 @@ impl HeadQuerier {
     fn overlaps_head(&self) -> bool {
         let min_ms = self.head.min_ms.load(Ordering::Relaxed);
         let max_ms = self.head.max_ms.load(Ordering::Relaxed);
-        self.range.min_ms <= max_ms && min_ms <= self.range.max_ms
+        let in_order = TimeRange::new(self.in_order_min_ms, self.range.max_ms);
+        in_order.min_ms <= max_ms && min_ms <= in_order.max_ms
+            || self.head.ooo_range().is_some_and(|late| late.overlaps(self.range))
     }
 }
 
@@ -94,6 +124,9 @@ impl Querier for HeadQuerier {
             labels: Vec::new(),
             access: Access {
                 range,
+                in_order: TimeRange::new(range.min_ms.max(self.in_order_min_ms), range.max_ms),
+                part: self.part,
+                scratch: SeriesBatch::default(),
                 watermark: self.reader.watermark,
                 is_newest_only: hints.newest_only,
                 is_labels_only: hints.labels_only,
@@ -124,128 +157,6 @@ impl Querier for HeadQuerier {
             Vec::new()
         })
     }
-}
-
-/// One selected series.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    number: u64,
-    slot: u32,
-    shard: u32,
-    /// Its labels are `keys[begin..begin + len]`.
-    begin: u32,
-    len: u32,
-}
-
-/// The selected series; their labels as indices into the distinct pairs.
-#[derive(Debug, Default)]
-struct Found {
-    rows: Vec<Row>,
-    keys: Vec<u32>,
-    distinct: Vec<LabelPair>,
-    by_pair: HashMap<LabelPair, u32>,
-}
-
-impl Found {
-    /// Adds the series of one shard that may have samples in `range`.
-    fn collect(
-        &mut self,
-        head: &Shared,
-        index: usize,
-        matchers: &[Matcher],
-        range: TimeRange,
-        symbols: &Symbols,
-    ) {
-        let mut shard = head.shards[index].0.read();
-        let slots = select(&head.hasher, &mut shard, matchers);
-        let mut generation = shard.generation;
-        let mut memo = HashMap::default();
-        let mut slots: Vec<(u32, u64)> =
-            slots.into_iter().map(|slot| (slot, shard.cold[slot].number)).collect();
-        slots.retain(|&(_, number)| number != 0);
-        for slice in slots.chunks(SLICE) {
-            RwLockReadGuard::bump(&mut shard);
-            if shard.generation != generation {
-                // Pair ids may stand for other labels now.
-                generation = shard.generation;
-                memo.clear();
-            }
-            for &(slot, number) in slice {
-                if shard.cold[slot].number == number && reaches(&shard, slot, range) {
-                    let begin = self.keys.len() as u32;
-                    self.push_labels(&shard, shard.pairs(slot), symbols, &mut memo);
-                    let len = self.keys.len() as u32 - begin;
-                    self.rows.push(Row { number, slot, shard: index as u32, begin, len });
-                }
-            }
-        }
-    }
-
-    fn push_labels(
-        &mut self,
-        shard: &Shard,
-        pairs: &[PairId],
-        symbols: &Symbols,
-        memo: &mut HashMap<PairId, u32>,
-    ) {
-        for &pair in pairs {
-            let key = *memo.entry(pair).or_insert_with(|| {
-                let (name, value) = shard.labels.label(pair);
-                let pair = LabelPair { name: symbols.intern(name), value: symbols.intern(value) };
-                *self.by_pair.entry(pair).or_insert_with(|| {
-                    self.distinct.push(pair);
-                    self.distinct.len() as u32 - 1
-                })
-            });
-            self.keys.push(key);
-        }
-    }
-
-    /// Sorts the rows by label text. With many rows to a distinct pair, the pairs are ranked once and rows compare as
-    /// integers; otherwise only the first pairs that differ are compared as text.
-    fn sort_by_labels(&mut self, symbols: &Symbols) {
-        let text = |pair: &LabelPair| (symbols.text(pair.name), symbols.text(pair.value));
-        let texts: Vec<(&str, &str)> = self.distinct.iter().map(text).collect();
-        if texts.len() * 4 < self.rows.len() {
-            self.rank_keys(&texts);
-        }
-        let keys = &self.keys;
-        let is_ranked = texts.len() * 4 < self.rows.len();
-        let labels = |row: &Row| &keys[row.begin as usize..(row.begin + row.len) as usize];
-        self.rows.sort_unstable_by(|a, b| {
-            let (a, b) = (labels(a), labels(b));
-            if is_ranked {
-                return a.cmp(b);
-            }
-            match a.iter().zip(b).find(|(x, y)| x != y) {
-                Some((&x, &y)) => texts[x as usize].cmp(&texts[y as usize]),
-                None => a.len().cmp(&b.len()),
-            }
-        });
-    }
-
-    /// Replaces the keys by ranks: pairs in the order of their text.
-    fn rank_keys(&mut self, texts: &[(&str, &str)]) {
-        let mut order: Vec<u32> = (0..texts.len() as u32).collect();
-        order.sort_unstable_by_key(|&key| texts[key as usize]);
-        let mut ranks = vec![0; order.len()];
-        for (rank, &key) in order.iter().enumerate() {
-            ranks[key as usize] = rank as u32;
-        }
-        for key in &mut self.keys {
-            *key = ranks[*key as usize];
-        }
-        self.distinct = order.iter().map(|&key| self.distinct[key as usize]).collect();
-    }
-}
-
-/// Whether the newest sample of a series is not before `range`.
-fn reaches(shard: &Shard, slot: u32, range: TimeRange) -> bool {
-    let hot = &shard.hot[slot];
-    if hot.has_open() {
-        return hot.open.last_ms() >= range.min_ms;
-    }
-    shard.full_chunks(slot).last().is_some_and(|last| last.max_ms >= range.min_ms)
 }
 
 struct HeadSeriesSet<'q> {
@@ -304,6 +215,10 @@ impl HeadSeriesSet<'_> {
 /// How the chunks of a series are read.
 struct Access {
     range: TimeRange,
+    in_order: TimeRange,
+    part: Part,
+    /// The chunks of a series that are to be merged.
+    scratch: SeriesBatch,
     watermark: u64,
     is_newest_only: bool,
     is_labels_only: bool,
@@ -313,7 +228,7 @@ struct Access {
 }
 
 impl Access {
-    /// Pushes the chunks of a series that are visible and touch the range; `false` if it has none.
+    /// Pushes what is wanted of a series; `false` if it has nothing in the range.
     fn push(
         &mut self,
         shard: &Shard,
@@ -321,16 +236,68 @@ impl Access {
         views: &Views,
         out: &mut SeriesBatch,
     ) -> Result<bool> {
-        let tombstones = Arc::clone(&self.tombstones);
-        let deleted = tombstones.of(shard.cold[slot].number);
+        let ooo = shard.ooo.get(&slot).filter(|ooo| ooo.touches(self.range));
+        let Some(ooo) = ooo.filter(|_| self.part != Part::InOrder) else {
+            return match self.part {
+                Part::OutOfOrder(_) => Ok(false),
+                _ => self.push_in_order(shard, slot, self.is_newest_only, views, out),
+            };
+        };
+        if self.is_labels_only {
+            return Ok(true);
+        }
+        let mut all = std::mem::take(&mut self.scratch);
+        all.clear();
+        if self.part == Part::All {
+            self.push_in_order(shard, slot, false, views, &mut all)?;
+        }
+        let range = self.range;
+        let touches =
+            |chunk: &FullChunk| TimeRange::new(chunk.min_ms, chunk.max_ms).overlaps(range);
+        for chunk in ooo.chunks.iter().filter(|chunk| touches(chunk)) {
+            let is_wanted = match self.part {
+                Part::OutOfOrder(last) => chunk.is_upto(last),
+                _ => true,
+            };
+            if is_wanted {
+                self.push_full(shard, *chunk, None, views, &mut all)?;
+            }
+        }
+        if self.part == Part::All {
+            push_open(ooo, &mut self.bytes, &mut all);
+        }
+        all.finish_series(&[]);
+        push_merged(&all, out)?;
+        self.scratch = all;
+        self.push_deleted(shard, slot, out);
+        Ok(out.has_pending_chunks())
+    }
+
+    fn push_deleted(&self, shard: &Shard, slot: u32, out: &mut SeriesBatch) {
+        let deleted = self.tombstones.of(shard.cold[slot].number).iter();
+        for range in deleted.filter(|range| range.overlaps(self.range)) {
+            out.push_deleted(*range);
+        }
+    }
+
+    /// Pushes the chunks of a series that are visible and touch the range; `false` if it has none.
+    fn push_in_order(
+        &mut self,
+        shard: &Shard,
+        slot: u32,
+        is_newest_only: bool,
+        views: &Views,
+        out: &mut SeriesBatch,
+    ) -> Result<bool> {
         // The newest sample may be a deleted one, so all chunks are needed to find the one that counts.
-        let is_newest_only = self.is_newest_only && deleted.is_empty();
+        let is_newest_only =
+            is_newest_only && self.tombstones.of(shard.cold[slot].number).is_empty();
         let hot = &shard.hot[slot];
         let hidden = shard.num_hidden(slot, self.watermark);
         if is_newest_only
             && hidden == 0
             && hot.has_open()
-            && self.range.contains(hot.open.last_ms())
+            && self.in_order.contains(hot.open.last_ms())
             && !self.is_labels_only
         {
             push_raw(hot.open.last_ms(), hot.open.last_value(), out);
@@ -343,7 +310,7 @@ impl Access {
         if hidden < num_open {
             let meta = shard.open_meta(slot);
             let meta = ChunkMeta { num_samples: meta.num_samples - hidden as u32, ..meta };
-            if meta.min_ms <= self.range.max_ms {
+            if meta.min_ms <= self.in_order.max_ms {
                 self.bytes.clear();
                 self.bytes.extend_from_slice(shard.open_bytes(slot));
                 chunk::xor::set_count(&mut self.bytes, meta.num_samples as u16);
@@ -374,23 +341,18 @@ impl Access {
         {
             out.push_copied(meta, &self.bytes);
         }
-        for range in deleted.iter().filter(|range| range.overlaps(self.range)) {
-            out.push_deleted(*range);
-        }
+        self.push_deleted(shard, slot, out);
         Ok(if self.is_labels_only { found } else { out.has_pending_chunks() })
     }
 
     fn touches(&self, meta: ChunkMeta) -> bool {
-        TimeRange::new(meta.min_ms, meta.max_ms).overlaps(self.range)
+        TimeRange::new(meta.min_ms, meta.max_ms).overlaps(self.in_order)
     }
 
     /// The chunk in `bytes` when only its first samples are visible: its end has to be decoded.
     fn cut_short(&mut self, meta: ChunkMeta) -> Result<ChunkMeta> {
         self.samples.clear();
-        chunk::decode(meta, &self.bytes, &mut self.samples).map_err(|error| Error::Corrupt {
-            place: "open chunk of the head".into(),
-            what: error.to_string().into(),
-        })?;
+        chunk::decode(meta, &self.bytes, &mut self.samples).map_err(|error| corrupt(&error))?;
         let max_ms = self.samples.timestamps_ms.last().copied().unwrap_or(meta.min_ms);
         Ok(ChunkMeta { max_ms, ..meta })
     }
@@ -458,6 +420,10 @@ fn visible(full: &[FullChunk], mut hidden: u64) -> (usize, Option<u32>) {
         end -= 1;
     }
     (end, None)
+}
+
+pub(super) fn corrupt(error: &chunk::DecodeError) -> Error {
+    Error::Corrupt { place: "chunk of the head".into(), what: error.to_string().into() }
 }
 
 fn push_raw(timestamp_ms: i64, value: f64, out: &mut SeriesBatch) {

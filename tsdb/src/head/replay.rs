@@ -2,8 +2,9 @@
 //! what is not in order is dropped. Samples are applied by one thread per part of the shards while the caller reads on.
 
 use super::dictionary::{LabelHash, PairId};
+use super::ooo::{Ooo, OooReplay};
 use super::refs::Target;
-use super::series::FullChunk;
+use super::series::{FullChunk, OooFloor, Place};
 use super::shard::{Commit, Tally};
 use super::{Head, LoadedChunks, Shared};
 use crate::block::Tombstones;
@@ -45,6 +46,10 @@ pub struct Replay {
     head: Arc<Shared>,
     /// Chunks on disk by series reference, until their series turns up.
     chunks: HashMap<u64, Vec<FullChunk>>,
+    /// The same for chunks of samples that came out of order.
+    ooo_chunks: HashMap<u64, Vec<FullChunk>>,
+    /// The last chunk on disk.
+    last_place: u64,
     /// References of label sets that have another reference, with the time of the last sample that used it.
     duplicates: HashMap<u64, (u64, i64)>,
     max_ref: u64,
@@ -70,8 +75,17 @@ impl Head {
     /// Begins a replay: loads `chunks_head/`. Nothing else may use the head until the replay is finished.
     pub fn replay(&self) -> Result<(Replay, LoadedChunks)> {
         let mut chunks: HashMap<u64, Vec<FullChunk>> = HashMap::default();
+        let mut ooo_chunks: HashMap<u64, Vec<FullChunk>> = HashMap::default();
         let mut num_dropped = 0;
-        let loaded = self.0.chunks.load(|number, chunk| {
+        let mut last_place = 0;
+        let loaded = self.0.chunks.load(|number, chunk, is_ooo| {
+            if let Place::Disk(place) = chunk.place() {
+                last_place = last_place.max(place);
+            }
+            if is_ooo {
+                ooo_chunks.entry(number).or_default().push(chunk);
+                return;
+            }
             let list = chunks.entry(number).or_default();
             if list.last().is_some_and(|last| chunk.min_ms <= last.max_ms) {
                 num_dropped += 1;
@@ -92,6 +106,8 @@ impl Head {
         let replay = Replay {
             head: Arc::clone(&self.0),
             chunks,
+            ooo_chunks,
+            last_place,
             duplicates: HashMap::default(),
             max_ref: 0,
             workers,
@@ -206,6 +222,11 @@ impl Replay {
             head.min_ms.fetch_min(chunk.min_ms, Ordering::Relaxed);
             head.max_ms.fetch_max(chunk.max_ms, Ordering::Relaxed);
         }
+        if let Some(chunks) = self.ooo_chunks.remove(&number) {
+            let ooo = Ooo { chunks, open: Vec::new() };
+            ooo.span().into_iter().for_each(|span| head.widen_ooo(span));
+            shard.ooo.insert(slot, ooo);
+        }
         head.metrics.chunks.add(shard.full_chunks(slot).len() as f64);
         drop(shard);
         head.refs.write().insert(number, head.target(index, slot));
@@ -257,7 +278,14 @@ impl Replay {
     }
 
     /// Waits for the workers and opens the head for use.
-    pub fn finish(mut self) -> Result<ReplayStats> {
+    pub fn finish(self) -> Result<ReplayStats> {
+        let (stats, ooo) = self.finish_in_order()?;
+        ooo.finish()?;
+        Ok(stats)
+    }
+
+    /// Waits for the workers and goes on to what came out of order.
+    pub fn finish_in_order(mut self) -> Result<(ReplayStats, OooReplay)> {
         let tally = self.join();
         let head = &self.head;
         head.count(&tally);
@@ -267,9 +295,16 @@ impl Replay {
         let last = self.duplicates.iter().map(|(&number, &(_, last_ms))| (number, last_ms));
         head.expired.lock().extend(last);
         head.tombstones.store(Arc::new(std::mem::take(&mut self.tombstones)));
-        head.collect_replayed();
         self.stats.num_samples = tally.appended;
-        Ok(self.stats)
+        let first = self.duplicates.iter().map(|(&number, &(first, _))| (number, first));
+        let ooo = OooReplay {
+            head: Arc::clone(&self.head),
+            duplicates: first.collect(),
+            last_place: self.last_place,
+            num_unknown_refs: 0,
+            samples: std::mem::take(&mut self.samples),
+        };
+        Ok((self.stats, ooo))
     }
 
     fn join(&mut self) -> Tally {
@@ -310,6 +345,7 @@ impl Shared {
         let commit = Commit {
             rule: self.rule,
             min_valid_ms: self.min_valid_ms.load(Ordering::Relaxed),
+            ooo_floor: OooFloor(None),
             epoch: 0,
             oldest_reader: u64::MAX,
         };

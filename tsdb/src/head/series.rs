@@ -75,6 +75,26 @@ impl Hot {
     }
 }
 
+/// From when on samples are taken that are not in order; `None` if they are not taken at all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OooFloor(pub(super) Option<i64>);
+
+impl OooFloor {
+    /// Whether a sample that [`Hot::check`] refused is taken out of order, or why not.
+    pub(super) fn judge(self, timestamp_ms: i64, reason: RejectReason) -> Result<(), RejectReason> {
+        match (self.0, reason) {
+            (Some(floor_ms), RejectReason::OutOfBounds | RejectReason::OutOfOrder) => {
+                if timestamp_ms >= floor_ms {
+                    Ok(())
+                } else {
+                    Err(RejectReason::TooOld)
+                }
+            }
+            (_, reason) => Err(reason),
+        }
+    }
+}
+
 /// What is looked at when a series is found, selected, cut or collected.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cold {
@@ -148,6 +168,11 @@ impl FullChunk {
             let len = (self.place & !IN_MEMORY) >> 32;
             Place::Memory(Buffer(self.place as u32), len as usize)
         }
+    }
+
+    /// Whether it is on disk, no later than at `place`.
+    pub(super) fn is_upto(self, place: u64) -> bool {
+        matches!(self.place(), Place::Disk(at) if at <= place)
     }
 
     /// What a reader has to know.

@@ -2,7 +2,8 @@
 //! selecting is in `select`, reading in `read`, dropping in `gc`.
 
 use super::dictionary::{Dictionary, LabelHash, LabelLists, PairId};
-use super::series::{Cold, FullChunk, Hot, Place};
+use super::ooo::Ooo;
+use super::series::{Cold, FullChunk, Hot, OooFloor, Place};
 use super::slab::{Buffer, ByteSlab, Paged};
 use chunk::append::{CutRule, MAX_FLOAT_CHUNK_BYTES, OpenChunk};
 use chunk::xor::{XorAppender, first_ms, set_count};
@@ -29,6 +30,8 @@ pub(super) struct Commit {
     pub(super) rule: CutRule,
     /// Samples before this are refused.
     pub(super) min_valid_ms: i64,
+    /// Samples that are not in order are taken from here on.
+    pub(super) ooo_floor: OooFloor,
     /// The epoch that the samples become visible with.
     pub(super) epoch: u64,
     /// The oldest epoch that an open reader stopped at; all ones if there are no readers.
@@ -44,6 +47,8 @@ pub(super) struct Tally {
     pub(super) out_of_order: u64,
     /// Refused at commit: before the bounds.
     pub(super) out_of_bounds: u64,
+    /// Refused at commit: before the window of samples that come out of order.
+    pub(super) too_old: u64,
     /// Chunks that were begun.
     pub(super) chunks_created: u64,
     /// Series that went stale, less those that came back.
@@ -60,6 +65,7 @@ impl Default for Tally {
             appended: 0,
             out_of_order: 0,
             out_of_bounds: 0,
+            too_old: 0,
             chunks_created: 0,
             newly_stale: 0,
             min_ms: i64::MAX,
@@ -74,6 +80,7 @@ impl Tally {
         self.appended += other.appended;
         self.out_of_order += other.out_of_order;
         self.out_of_bounds += other.out_of_bounds;
+        self.too_old += other.too_old;
         self.chunks_created += other.chunks_created;
         self.newly_stale += other.newly_stale;
         self.min_ms = self.min_ms.min(other.min_ms);
@@ -95,6 +102,8 @@ pub(super) struct Shard {
     /// Lists of full chunks; the first stays empty, it stands for no chunks.
     pub(super) full: Vec<Vec<FullChunk>>,
     pub(super) free_full: Vec<u32>,
+    /// What came out of order, of the series that have any.
+    pub(super) ooo: HashMap<u32, Ooo>,
     /// Series with full chunks that still lie in buffers.
     pub(super) sealed: Vec<u32>,
     groups: HashMap<u32, Vec<Group>>,
@@ -186,7 +195,7 @@ impl Shard {
         }
     }
 
-    /// Applies one sample of a commit.
+    /// Applies one sample of a commit; `true` if it came out of order and has to be taken by `ooo`.
     #[inline]
     pub(super) fn append(
         &mut self,
@@ -195,7 +204,7 @@ impl Shard {
         value: f64,
         commit: &Commit,
         tally: &mut Tally,
-    ) {
+    ) -> bool {
         let hot = &mut self.hot[slot];
         hot.is_pending = false;
         let num_samples = u32::from(hot.open.num_samples());
@@ -207,8 +216,16 @@ impl Shard {
             && num_samples < 2 * commit.rule.samples_per_chunk
             && num_samples != commit.rule.samples_per_chunk / 4
             && hot.open.len_bytes() <= MAX_FLOAT_CHUNK_BYTES;
-        if !is_plain && !self.make_way(slot, timestamp_ms, value, commit, tally) {
-            return;
+        if !is_plain {
+            match self.make_way(slot, timestamp_ms, value, commit, tally) {
+                Way::InOrder => {}
+                Way::OutOfOrder => {
+                    // Until it is inserted.
+                    self.hot[slot].is_pending = true;
+                    return true;
+                }
+                Way::None => return false,
+            }
         }
         if self.hot[slot].epoch != commit.epoch {
             self.enter_epoch(slot, commit);
@@ -216,9 +233,10 @@ impl Shard {
         let hot = &mut self.hot[slot];
         hot.tail = hot.tail.saturating_add(1);
         put(hot, &mut self.buffers, timestamp_ms, value, tally);
+        false
     }
 
-    /// Checks a sample and cuts the open chunk where it ends; `false` if the sample is not to be stored.
+    /// Checks a sample and cuts the open chunk where it ends.
     #[cold]
     fn make_way(
         &mut self,
@@ -227,32 +245,33 @@ impl Shard {
         value: f64,
         commit: &Commit,
         tally: &mut Tally,
-    ) -> bool {
+    ) -> Way {
         let hot = &self.hot[slot];
         match hot.check(timestamp_ms, value, commit.min_valid_ms) {
-            Ok(()) if hot.has_open() && timestamp_ms == hot.open.last_ms() => return false,
+            Ok(()) if hot.has_open() && timestamp_ms == hot.open.last_ms() => return Way::None,
             Ok(()) => {}
-            Err(RejectReason::OutOfBounds) => {
-                tally.out_of_bounds += 1;
-                return false;
+            Err(reason) => {
+                match commit.ooo_floor.judge(timestamp_ms, reason) {
+                    Ok(()) => return Way::OutOfOrder,
+                    Err(RejectReason::OutOfBounds) => tally.out_of_bounds += 1,
+                    Err(RejectReason::OutOfOrder) => tally.out_of_order += 1,
+                    Err(RejectReason::TooOld) => tally.too_old += 1,
+                    Err(_) => {}
+                }
+                return Way::None;
             }
-            Err(RejectReason::OutOfOrder) => {
-                tally.out_of_order += 1;
-                return false;
-            }
-            Err(_) => return false,
         }
         if !hot.has_open() {
             if self.full_chunks(slot).last().is_some_and(|last| timestamp_ms <= last.max_ms) {
                 tally.out_of_order += 1;
-                return false;
+                return Way::None;
             }
             self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
         } else if self.is_chunk_over(slot, timestamp_ms, commit.rule) {
             self.seal(slot);
             self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
         }
-        true
+        Way::InOrder
     }
 
     fn is_chunk_over(&mut self, slot: u32, timestamp_ms: i64, rule: CutRule) -> bool {
@@ -329,8 +348,9 @@ impl Shard {
         }
     }
 
-    /// Forgets the groups of a slot that is freed.
+    /// Forgets the groups of a slot that is freed, and what came out of order.
     pub(super) fn forget_groups(&mut self, slot: u32) {
+        self.ooo.remove(&slot);
         self.groups.remove(&slot);
     }
 
@@ -345,6 +365,14 @@ impl Shard {
         let older = older.iter().filter(|group| group.epoch > watermark);
         u64::from(hot.tail) + older.map(|group| u64::from(group.len)).sum::<u64>()
     }
+}
+
+/// Where a sample goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    InOrder,
+    OutOfOrder,
+    None,
 }
 
 /// Encodes a sample that passed all checks.

@@ -27,7 +27,7 @@ fn write(chunks: &HeadChunks, numbers: std::ops::Range<u64>) -> Vec<u64> {
 
 fn load(disk: &Arc<dyn Disk>) -> (Vec<(u64, FullChunk)>, super::LoadedChunks) {
     let mut all = Vec::new();
-    let loaded = files(disk).load(|number, chunk| all.push((number, chunk))).unwrap();
+    let loaded = files(disk).load(|number, chunk, _| all.push((number, chunk))).unwrap();
     (all, loaded)
 }
 

@@ -1,0 +1,136 @@
+//! The series that a query selected, in the order they are handed out: their labels as ids of the query.
+
+use super::Shared;
+use super::dictionary::PairId;
+use super::select::select;
+use super::shard::Shard;
+use model::hash::HashMap;
+use model::{LabelPair, Matcher, Symbols, TimeRange};
+use parking_lot::RwLockReadGuard;
+
+/// Series whose labels are looked up before a waiting writer gets its turn.
+const SLICE: usize = 1024;
+
+/// One selected series.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) number: u64,
+    pub(super) slot: u32,
+    pub(super) shard: u32,
+    /// Its labels are `keys[begin..begin + len]`.
+    pub(super) begin: u32,
+    pub(super) len: u32,
+}
+
+/// The selected series; their labels as indices into the distinct pairs.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) rows: Vec<Row>,
+    pub(super) keys: Vec<u32>,
+    pub(super) distinct: Vec<LabelPair>,
+    by_pair: HashMap<LabelPair, u32>,
+}
+
+impl Found {
+    /// Adds the series of one shard that may have samples in `range`.
+    pub(super) fn collect(
+        &mut self,
+        head: &Shared,
+        index: usize,
+        matchers: &[Matcher],
+        range: TimeRange,
+        symbols: &Symbols,
+    ) {
+        let mut shard = head.shards[index].0.read();
+        let slots = select(&head.hasher, &mut shard, matchers);
+        let mut generation = shard.generation;
+        let mut memo = HashMap::default();
+        let mut slots: Vec<(u32, u64)> =
+            slots.into_iter().map(|slot| (slot, shard.cold[slot].number)).collect();
+        slots.retain(|&(_, number)| number != 0);
+        for slice in slots.chunks(SLICE) {
+            RwLockReadGuard::bump(&mut shard);
+            if shard.generation != generation {
+                // Pair ids may stand for other labels now.
+                generation = shard.generation;
+                memo.clear();
+            }
+            for &(slot, number) in slice {
+                if shard.cold[slot].number == number && reaches(&shard, slot, range) {
+                    let begin = self.keys.len() as u32;
+                    self.push_labels(&shard, shard.pairs(slot), symbols, &mut memo);
+                    let len = self.keys.len() as u32 - begin;
+                    self.rows.push(Row { number, slot, shard: index as u32, begin, len });
+                }
+            }
+        }
+    }
+
+    fn push_labels(
+        &mut self,
+        shard: &Shard,
+        pairs: &[PairId],
+        symbols: &Symbols,
+        memo: &mut HashMap<PairId, u32>,
+    ) {
+        for &pair in pairs {
+            let key = *memo.entry(pair).or_insert_with(|| {
+                let (name, value) = shard.labels.label(pair);
+                let pair = LabelPair { name: symbols.intern(name), value: symbols.intern(value) };
+                *self.by_pair.entry(pair).or_insert_with(|| {
+                    self.distinct.push(pair);
+                    self.distinct.len() as u32 - 1
+                })
+            });
+            self.keys.push(key);
+        }
+    }
+
+    /// Sorts the rows by label text. With many rows to a distinct pair, the pairs are ranked once and rows compare as
+    /// integers; otherwise only the first pairs that differ are compared as text.
+    pub(super) fn sort_by_labels(&mut self, symbols: &Symbols) {
+        let text = |pair: &LabelPair| (symbols.text(pair.name), symbols.text(pair.value));
+        let texts: Vec<(&str, &str)> = self.distinct.iter().map(text).collect();
+        if texts.len() * 4 < self.rows.len() {
+            self.rank_keys(&texts);
+        }
+        let keys = &self.keys;
+        let is_ranked = texts.len() * 4 < self.rows.len();
+        let labels = |row: &Row| &keys[row.begin as usize..(row.begin + row.len) as usize];
+        self.rows.sort_unstable_by(|a, b| {
+            let (a, b) = (labels(a), labels(b));
+            if is_ranked {
+                return a.cmp(b);
+            }
+            match a.iter().zip(b).find(|(x, y)| x != y) {
+                Some((&x, &y)) => texts[x as usize].cmp(&texts[y as usize]),
+                None => a.len().cmp(&b.len()),
+            }
+        });
+    }
+
+    /// Replaces the keys by ranks: pairs in the order of their text.
+    fn rank_keys(&mut self, texts: &[(&str, &str)]) {
+        let mut order: Vec<u32> = (0..texts.len() as u32).collect();
+        order.sort_unstable_by_key(|&key| texts[key as usize]);
+        let mut ranks = vec![0; order.len()];
+        for (rank, &key) in order.iter().enumerate() {
+            ranks[key as usize] = rank as u32;
+        }
+        for key in &mut self.keys {
+            *key = ranks[*key as usize];
+        }
+        self.distinct = order.iter().map(|&key| self.distinct[key as usize]).collect();
+    }
+}
+
+/// Whether the newest sample of a series in order is not before `range`, or it has some out of order there.
+fn reaches(shard: &Shard, slot: u32, range: TimeRange) -> bool {
+    let hot = &shard.hot[slot];
+    let reaches = if hot.has_open() {
+        hot.open.last_ms() >= range.min_ms
+    } else {
+        shard.full_chunks(slot).last().is_some_and(|last| last.max_ms >= range.min_ms)
+    };
+    reaches || shard.ooo.get(&slot).is_some_and(|ooo| ooo.touches(range))
+}

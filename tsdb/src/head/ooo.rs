@@ -1,0 +1,281 @@
+//! Samples that came out of order: a sorted open chunk for each series, full chunks on disk beside those in order.
+//! Writing is here; merging with the samples in order is in `read`, moving to blocks in `compact`, starting in `replay`.
+//!
+//! Lock order: `ooo_log` before a shard. Whoever changes these samples holds `ooo_log`; no shard is locked across I/O.
+
+mod compact;
+mod read;
+mod replay;
+
+pub use compact::OooCut;
+pub(super) use read::{push_merged, push_open};
+pub use replay::OooReplay;
+
+use super::chunks::Batch;
+use super::refs::Target;
+use super::series::{FullChunk, Place};
+use super::{Head, Shared};
+use chunk::xor::XorAppender;
+use chunk::{ChunkMeta, Encoding};
+use model::TimeRange;
+use model::hash::HashMap;
+use std::io;
+use std::sync::atomic::Ordering;
+
+/// The first byte of a record that names the chunk a series has put on disk.
+const MARKER: u8 = 5;
+
+/// The samples of a series that came out of order.
+#[derive(Debug, Default)]
+pub(super) struct Ooo {
+    /// Full chunks, in the order they were cut; they may overlap.
+    pub(super) chunks: Vec<FullChunk>,
+    /// The open chunk: samples in time order.
+    pub(super) open: Vec<(i64, f64)>,
+}
+
+impl Ooo {
+    /// From the first to the last sample.
+    pub(super) fn span(&self) -> Option<TimeRange> {
+        let ends = self.open.first().zip(self.open.last());
+        let open = ends.map(|(first, last)| TimeRange::new(first.0, last.0));
+        let full = self.chunks.iter().map(|chunk| TimeRange::new(chunk.min_ms, chunk.max_ms));
+        full.chain(open)
+            .reduce(|a, b| TimeRange::new(a.min_ms.min(b.min_ms), a.max_ms.max(b.max_ms)))
+    }
+
+    /// Whether a chunk may have samples in `range`.
+    pub(super) fn touches(&self, range: TimeRange) -> bool {
+        self.span().is_some_and(|span| span.overlaps(range))
+    }
+
+    /// Takes a sample in, unless the open chunk has one of that time.
+    fn insert(&mut self, timestamp_ms: i64, value: f64) -> bool {
+        match self.open.binary_search_by_key(&timestamp_ms, |sample| sample.0) {
+            Ok(_) => false,
+            Err(at) => {
+                self.open.insert(at, (timestamp_ms, value));
+                true
+            }
+        }
+    }
+
+    /// The first chunk file that a chunk lies in.
+    pub(super) fn first_file(&self) -> Option<u32> {
+        let places = self.chunks.iter().filter_map(|chunk| match chunk.place() {
+            Place::Disk(place) => Some((place >> 32) as u32),
+            Place::Memory(..) => None,
+        });
+        places.min()
+    }
+}
+
+/// A sample of a commit that came out of order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OooRow {
+    /// Position in the commit.
+    pub(super) row: u32,
+    pub(super) target: Target,
+    pub(super) number: u64,
+    pub(super) timestamp_ms: i64,
+    pub(super) value: f64,
+}
+
+/// The log of such samples, absent where nothing is logged.
+#[derive(Debug, Default)]
+pub(super) struct OooLog(pub(super) Option<wal::Writer>);
+
+/// The records of a commit: a marker stands before the first sample of a chunk and says where the chunk before it is.
+#[derive(Default)]
+struct Records {
+    done: Vec<Vec<u8>>,
+    samples: Vec<(u64, i64, f64)>,
+}
+
+impl Records {
+    fn mark(&mut self, number: u64, place: u64) {
+        self.flush();
+        let mut record = vec![MARKER];
+        record.extend_from_slice(&number.to_be_bytes());
+        record.extend_from_slice(&place.to_be_bytes());
+        self.done.push(record);
+    }
+
+    fn flush(&mut self) {
+        if !self.samples.is_empty() {
+            let mut record = Vec::new();
+            wal::record::encode_samples(&mut record, self.samples.drain(..));
+            self.done.push(record);
+        }
+    }
+}
+
+impl Head {
+    /// How far behind the newest sample of the head others may come; zero takes none. Appenders that are open keep
+    /// the window they began with.
+    pub fn set_out_of_order_window(&self, window_ms: i64) {
+        self.0.ooo_window_ms.store(window_ms.max(0), Ordering::Relaxed);
+    }
+
+    /// From now on samples that come out of order are logged, to this log.
+    pub fn set_ooo_log(&self, writer: wal::Writer) {
+        self.0.ooo_log.lock().0 = Some(writer);
+    }
+
+    /// Opens that log unless it is open.
+    pub fn ensure_ooo_log(
+        &self,
+        open: impl FnOnce() -> wal::Result<wal::Writer>,
+    ) -> wal::Result<()> {
+        let mut log = self.0.ooo_log.lock();
+        if log.0.is_none() {
+            log.0 = Some(open()?);
+        }
+        Ok(())
+    }
+
+    /// Makes that log durable, and closes it if it is to take nothing more.
+    pub fn sync_ooo_log(&self, is_last: bool) -> wal::Result<()> {
+        match &mut self.0.ooo_log.lock().0 {
+            Some(writer) if is_last => writer.close(),
+            Some(writer) => writer.sync(),
+            None => Ok(()),
+        }
+    }
+
+    /// Times of the samples that came out of order; `None` without any.
+    #[must_use]
+    pub fn ooo_range(&self) -> Option<TimeRange> {
+        self.0.ooo_range()
+    }
+}
+
+impl Shared {
+    pub(super) fn ooo_range(&self) -> Option<TimeRange> {
+        let range = TimeRange::new(
+            self.ooo_min_ms.load(Ordering::Relaxed),
+            self.ooo_max_ms.load(Ordering::Relaxed),
+        );
+        (range.min_ms <= range.max_ms).then_some(range)
+    }
+
+    pub(super) fn widen_ooo(&self, range: TimeRange) {
+        self.ooo_min_ms.fetch_min(range.min_ms, Ordering::Relaxed);
+        self.ooo_max_ms.fetch_max(range.max_ms, Ordering::Relaxed);
+    }
+
+    /// Brings the samples of a commit in, in its order, and logs them behind it. They are safe in the write-ahead log,
+    /// but only this log says that they came late: a failure to write it is counted and the samples stay.
+    pub(super) fn insert_ooo(&self, rows: &mut [OooRow]) {
+        rows.sort_unstable_by_key(|row| row.row);
+        let mut log = self.ooo_log.lock();
+        let mut records = Records::default();
+        let mut places = self.map_full_ooo(rows);
+        let mut num_taken = 0;
+        for row in &*rows {
+            num_taken += u64::from(self.insert_one(row, &mut places, &mut records));
+        }
+        self.metrics.ooo_appended.inc_by(num_taken);
+        if let Some(writer) = &mut log.0 {
+            records.flush();
+            let records: Vec<&[u8]> = records.done.iter().map(Vec::as_slice).collect();
+            if !records.is_empty() && writer.log(&records).is_err() {
+                self.metrics.ooo_log_failed.inc();
+            }
+        }
+    }
+
+    /// Whether the sample was taken.
+    fn insert_one(
+        &self,
+        row: &OooRow,
+        places: &mut HashMap<u32, u64>,
+        records: &mut Records,
+    ) -> bool {
+        let (index, slot) = self.place(row.target);
+        let mut shard = self.shards[index].0.write();
+        if shard.cold[slot].number != row.number {
+            return false;
+        }
+        let is_full = shard.ooo.get(&slot).is_some_and(|ooo| ooo.open.len() >= self.ooo_cap);
+        if is_full {
+            drop(shard);
+            places.extend(self.map_ooo(&[row.target]).unwrap_or_default());
+            shard = self.shards[index].0.write();
+            // Nothing else changes these samples, and a series that has some is not collected.
+        }
+        shard.hot[slot].is_pending = false;
+        let ooo = shard.ooo.entry(slot).or_default();
+        if ooo.open.is_empty() {
+            records.mark(row.number, places.remove(&row.target.0).unwrap_or(0));
+        }
+        let is_new = ooo.insert(row.timestamp_ms, row.value);
+        drop(shard);
+        if is_new {
+            records.samples.push((row.number, row.timestamp_ms, row.value));
+            self.widen_ooo(TimeRange::new(row.timestamp_ms, row.timestamp_ms));
+        }
+        is_new
+    }
+
+    /// Puts the open chunks on disk that are full before these rows come. Where that fails they grow and are tried
+    /// again with the next sample.
+    fn map_full_ooo(&self, rows: &[OooRow]) -> HashMap<u32, u64> {
+        let mut full: Vec<Target> = Vec::new();
+        for row in rows {
+            let (index, slot) = self.place(row.target);
+            let shard = self.shards[index].0.read();
+            let is_full = shard.ooo.get(&slot).is_some_and(|ooo| ooo.open.len() >= self.ooo_cap);
+            if is_full && !full.contains(&row.target) {
+                full.push(row.target);
+            }
+        }
+        self.map_ooo(&full).unwrap_or_default()
+    }
+
+    /// Puts the open chunks of these series on disk and answers where they are.
+    fn map_ooo(&self, targets: &[Target]) -> io::Result<HashMap<u32, u64>> {
+        let mut batch = Batch::default();
+        let mut metas = Vec::new();
+        let mut bytes = Vec::new();
+        for &target in targets {
+            let (index, slot) = self.place(target);
+            let shard = self.shards[index].0.read();
+            let Some(ooo) = shard.ooo.get(&slot).filter(|ooo| !ooo.open.is_empty()) else {
+                continue;
+            };
+            let meta = encode(&ooo.open, &mut bytes);
+            batch.push_ooo(shard.cold[slot].number, meta, &bytes);
+            metas.push((target, meta));
+        }
+        if metas.is_empty() {
+            return Ok(HashMap::default());
+        }
+        let places = self.chunks.write(&batch)?;
+        self.metrics.mapped_chunks.inc_by(places.len() as u64);
+        for (&(target, meta), &place) in metas.iter().zip(&places) {
+            let (index, slot) = self.place(target);
+            let mut shard = self.shards[index].0.write();
+            if let Some(ooo) = shard.ooo.get_mut(&slot) {
+                ooo.chunks.push(FullChunk::new(meta, Place::Disk(place)));
+                ooo.open.clear();
+            }
+        }
+        Ok(metas.iter().zip(places).map(|((target, _), place)| (target.0, place)).collect())
+    }
+}
+
+/// Samples in time order as a chunk.
+fn encode(samples: &[(i64, f64)], bytes: &mut Vec<u8>) -> ChunkMeta {
+    bytes.clear();
+    let mut appender = XorAppender::new();
+    for &(timestamp_ms, value) in samples {
+        appender.append(bytes, timestamp_ms, value);
+    }
+    ChunkMeta {
+        min_ms: samples[0].0,
+        max_ms: samples[samples.len() - 1].0,
+        num_samples: samples.len() as u32,
+        encoding: Encoding::Xor,
+    }
+}

@@ -1,0 +1,94 @@
+//! Samples that came out of order on their way to blocks: what is there is put on disk and frozen, later ones gather
+//! behind it; once blocks have it, it is dropped.
+
+use crate::head::series::Place;
+use crate::head::{Head, Padded, Shared};
+use model::TimeRange;
+use std::sync::atomic::Ordering;
+use storage::{Error, Result};
+
+/// Series whose chunks are written at a time.
+const SLICE: usize = 1024;
+
+/// What a compaction takes.
+#[derive(Clone, Copy, Debug)]
+pub struct OooCut {
+    /// Times of its samples.
+    pub range: TimeRange,
+    /// The last chunk that belongs to it.
+    pub(in crate::head) last_place: u64,
+    /// Segments of the log before this one hold nothing else.
+    segment: Option<u32>,
+}
+
+impl Head {
+    /// Freezes the samples that came out of order until now; `None` if there are none.
+    pub fn cut_ooo(&self) -> Result<Option<OooCut>> {
+        let head = &*self.0;
+        let mut log = head.ooo_log.lock();
+        let Some(range) = head.ooo_range() else { return Ok(None) };
+        let mut open = Vec::new();
+        for (index, shard) in head.shards.iter().enumerate() {
+            let shard = shard.0.read();
+            let slots = shard.ooo.iter().filter(|(_, ooo)| !ooo.open.is_empty());
+            open.extend(slots.map(|(&slot, _)| head.target(index, slot)));
+        }
+        for targets in open.chunks(SLICE) {
+            head.map_ooo(targets)
+                .map_err(|source| Error::Io { op: "write head chunks".into(), source })?;
+        }
+        let segment = match &mut log.0 {
+            Some(writer) => {
+                writer.cut().map_err(crate::error::from_log)?;
+                Some(writer.last_segment())
+            }
+            None => None,
+        };
+        let last_place = head.last_ooo_place();
+        Ok(last_place.map(|last_place| OooCut { range, last_place, segment }))
+    }
+
+    /// Drops what a compaction took: blocks have it, which must be listed for queries before this is called. Waits
+    /// for the queries that are open.
+    pub fn drop_ooo(&self, cut: &OooCut) -> Result<()> {
+        let head = &*self.0;
+        head.isolation.wait_for_open_readers();
+        let mut log = head.ooo_log.lock();
+        let mut left: Option<TimeRange> = None;
+        for shard in &head.shards {
+            let mut shard = shard.0.write();
+            shard.ooo.retain(|_, ooo| {
+                ooo.chunks.retain(|chunk| !chunk.is_upto(cut.last_place));
+                left = left
+                    .into_iter()
+                    .chain(ooo.span())
+                    .reduce(|a, b| TimeRange::new(a.min_ms.min(b.min_ms), a.max_ms.max(b.max_ms)));
+                !ooo.chunks.is_empty() || !ooo.open.is_empty()
+            });
+        }
+        let left = left.unwrap_or(TimeRange::new(i64::MAX, i64::MIN));
+        head.ooo_min_ms.store(left.min_ms, Ordering::Relaxed);
+        head.ooo_max_ms.store(left.max_ms, Ordering::Relaxed);
+        match (&mut log.0, cut.segment) {
+            (Some(writer), Some(segment)) => {
+                writer.truncate(segment).map_err(crate::error::from_log)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Shared {
+    fn last_ooo_place(&self) -> Option<u64> {
+        let last = |shard: &Padded| {
+            let shard = shard.0.read();
+            let chunks = shard.ooo.values().flat_map(|ooo| &ooo.chunks);
+            let places = chunks.filter_map(|chunk| match chunk.place() {
+                Place::Disk(place) => Some(place),
+                Place::Memory(..) => None,
+            });
+            places.max()
+        };
+        self.shards.iter().filter_map(last).max()
+    }
+}

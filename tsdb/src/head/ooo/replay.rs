@@ -1,0 +1,85 @@
+//! The log of samples that came out of order back to memory, behind the replay of the write-ahead log.
+
+use super::{MARKER, Ooo, OooRow, Records};
+use crate::head::Shared;
+use crate::head::refs::Target;
+use model::hash::HashMap;
+use std::sync::Arc;
+use storage::Result;
+use wal::record::{DecodeError, Kind, Samples, decode_samples, kind};
+
+/// Such a replay under way: feed it the records in order, then finish it.
+#[derive(Debug)]
+pub struct OooReplay {
+    pub(in crate::head) head: Arc<Shared>,
+    /// References of label sets that have another reference.
+    pub(in crate::head) duplicates: HashMap<u64, u64>,
+    /// The last chunk that was found on disk.
+    pub(in crate::head) last_place: u64,
+    pub(in crate::head) num_unknown_refs: u64,
+    pub(in crate::head) samples: Samples,
+}
+
+impl OooReplay {
+    /// Takes in one record. An error means that its body is damaged; nothing of it was taken.
+    pub fn apply(&mut self, record: &[u8]) -> std::result::Result<(), DecodeError> {
+        if let Some((&MARKER, markers)) = record.split_first() {
+            if !markers.len().is_multiple_of(16) {
+                return Err(DecodeError::Size);
+            }
+            for marker in markers.as_chunks::<16>().0 {
+                let [number, place] = [0, 8].map(|at| {
+                    u64::from_be_bytes(marker[at..at + 8].try_into().expect("eight bytes"))
+                });
+                self.mark(number, place);
+            }
+        } else if kind(record) == Kind::Samples {
+            let mut samples = std::mem::take(&mut self.samples);
+            samples.clear();
+            let outcome = decode_samples(record, &mut samples);
+            if outcome.is_ok() {
+                for (number, timestamp_ms, value) in samples.iter() {
+                    self.add(number, timestamp_ms, value);
+                }
+            }
+            self.samples = samples;
+            outcome?;
+        }
+        Ok(())
+    }
+
+    fn target(&mut self, number: u64) -> Option<(u64, Target)> {
+        let number = self.duplicates.get(&number).copied().unwrap_or(number);
+        let target = self.head.refs.read().get(number);
+        if target == Target::NONE {
+            self.num_unknown_refs += 1;
+            return None;
+        }
+        Some((number, target))
+    }
+
+    /// A chunk was cut: if it is on disk, or never was one, the samples so far are not those of the next.
+    fn mark(&mut self, number: u64, place: u64) {
+        let Some((_, target)) = self.target(number) else { return };
+        if place <= self.last_place {
+            let (index, slot) = self.head.place(target);
+            let mut shard = self.head.shards[index].0.write();
+            shard.ooo.entry(slot).or_insert_with(Ooo::default).open.clear();
+        }
+    }
+
+    fn add(&mut self, number: u64, timestamp_ms: i64, value: f64) {
+        let Some((number, target)) = self.target(number) else { return };
+        let row = OooRow { row: 0, target, number, timestamp_ms, value };
+        self.head.insert_one(&row, &mut HashMap::default(), &mut Records::default());
+    }
+
+    /// Opens the head for use. Answers how many samples and markers belong to series that are not there.
+    pub fn finish(self) -> Result<u64> {
+        for shard in &self.head.shards {
+            shard.0.write().ooo.retain(|_, ooo| !ooo.chunks.is_empty() || !ooo.open.is_empty());
+        }
+        self.head.collect_replayed();
+        Ok(self.num_unknown_refs)
+    }
+}
