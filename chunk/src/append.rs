@@ -53,7 +53,8 @@ impl CutRule {
 
 /// Spreads the rest of the range evenly over the chunks that will fit, given that the samples so far are one
 /// `ratio_to_full`th of a chunk.
-fn end_time(start_ms: i64, now_ms: i64, end_ms: i64, ratio_to_full: f64) -> i64 {
+#[must_use]
+pub fn end_time(start_ms: i64, now_ms: i64, end_ms: i64, ratio_to_full: f64) -> i64 {
     let span = end_ms.wrapping_sub(start_ms) as f64;
     let chunks = span / (now_ms.wrapping_sub(start_ms).wrapping_add(1) as f64 * ratio_to_full);
     if chunks <= 1.0 { end_ms } else { (start_ms as f64 + span / chunks.floor()) as i64 }

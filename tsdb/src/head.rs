@@ -18,6 +18,7 @@ mod isolation;
 mod labels;
 mod map;
 mod metrics;
+mod native;
 mod ooo;
 mod postings;
 mod read;

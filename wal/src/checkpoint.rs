@@ -1,6 +1,6 @@
 //! Checkpoints: what still matters of the oldest segments, rewritten, so that those can be removed.
 
-use crate::record::{self, Kind, Samples, Tombstones};
+use crate::record::{self, Kind, Samples, Tombstones, Undecoded};
 use crate::{Error, Reader, Result, Writer, WriterOptions, segment};
 use disk::Disk;
 use std::io;
@@ -161,6 +161,7 @@ struct Fold<'a> {
     batch: Vec<u8>,
     ends: Vec<usize>,
     samples: Samples,
+    histograms: record::Histograms,
     tombstones: Tombstones,
     stats: CheckpointStats,
 }
@@ -174,6 +175,7 @@ impl<'a> Fold<'a> {
             batch: Vec::new(),
             ends: Vec::new(),
             samples: Samples::default(),
+            histograms: record::Histograms::default(),
             tombstones: Tombstones::default(),
             stats: CheckpointStats::default(),
         }
@@ -198,6 +200,12 @@ impl<'a> Fold<'a> {
             Kind::Series => self.take_series(record),
             Kind::Samples => self.take_samples(record),
             Kind::Tombstones => self.take_tombstones(record),
+            Kind::Undecoded(
+                Undecoded::Histograms
+                | Undecoded::FloatHistograms
+                | Undecoded::CustomHistograms
+                | Undecoded::CustomFloatHistograms,
+            ) => self.take_histograms(record),
             Kind::Undecoded(_) => {
                 self.stats.undecoded_records += 1;
                 self.batch.extend_from_slice(record);
@@ -233,6 +241,23 @@ impl<'a> Fold<'a> {
         self.stats.total_samples += samples.len() as u64;
         self.stats.dropped_samples += samples.len() as u64 - kept;
         self.end_record(kept > 0);
+        Ok(())
+    }
+
+    /// What disagrees with itself stays out: nobody can read it.
+    fn take_histograms(&mut self, record: &[u8]) -> Result<(), record::DecodeError> {
+        record::decode_histograms(record, &mut self.histograms)?;
+        let min_ms = self.min_ms;
+        let inside = self.histograms.iter().filter(move |row| row.1 >= min_ms);
+        let mut records = Vec::new();
+        record::encode_histograms(&inside, &mut records);
+        let (total, kept) = (self.histograms.refs.len(), inside.count());
+        self.stats.total_samples += total as u64;
+        self.stats.dropped_samples += (total - kept) as u64;
+        for record in records {
+            self.batch.extend_from_slice(&record);
+            self.end_record(true);
+        }
         Ok(())
     }
 

@@ -7,9 +7,12 @@ use super::series::OooFloor;
 use super::shard::{LabelsId, Shard};
 use super::{Head, Shared};
 use model::SeriesRef;
+use model::histogram::Histogram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use storage::{Appendable, Appender, FloatBatch, LabelBatch, RejectReason, Rejected, Result};
+use storage::{
+    Appendable, Appender, FloatBatch, HistogramBatch, LabelBatch, RejectReason, Rejected, Result,
+};
 
 /// Buffers of a transaction, handed on to the next one.
 #[derive(Debug, Default)]
@@ -22,8 +25,13 @@ pub(super) struct Scratch {
     pub(super) ends: Vec<u32>,
     /// Staged samples that turned out to be out of order.
     pub(super) ooo: Vec<OooRow>,
+    /// The staged histograms.
+    pub(super) histograms: wal::record::Histograms,
+    pub(super) histogram_targets: Vec<Target>,
     /// The record of samples.
     pub(super) record: Vec<u8>,
+    /// Rows of staleness markers that end a series of histograms.
+    stale_rows: Vec<(u32, Histogram)>,
     targets: Vec<Target>,
     verdicts: Vec<Option<RejectReason>>,
     /// The hashes of the labels of all sets, back to back, and of the sets.
@@ -143,6 +151,7 @@ impl Appender for HeadAppender {
         self.head.refs.read().get_all(refs.iter().map(|r| r.get()), &mut scratch.targets);
         scratch.verdicts.clear();
         scratch.verdicts.resize(refs.len(), Some(RejectReason::UnknownRef));
+        scratch.stale_rows.clear();
         let (head, targets) = (&self.head, &scratch.targets);
         let shard_of = |row: usize| match targets[row] {
             Target::NONE => NO_SHARD,
@@ -157,16 +166,62 @@ impl Appender for HeadAppender {
                 let (_, slot) = head.place(targets[row]);
                 // The series may have been collected since its reference was looked up.
                 if shard.cold[slot].number == refs[row].get() {
-                    let hot = &mut shard.hot[slot];
-                    let checked = hot.check(timestamps_ms[row], values[row], min_valid_ms);
-                    let judge = |reason| ooo_floor.judge(timestamps_ms[row], reason);
+                    let (timestamp_ms, value) = (timestamps_ms[row], values[row]);
+                    let checked = shard.check_float(slot, timestamp_ms, value, min_valid_ms);
+                    let judge = |reason| ooo_floor.judge(timestamp_ms, reason);
                     let verdict = checked.or_else(judge).err();
-                    hot.is_pending |= verdict.is_none();
+                    if model::is_stale_nan(value)
+                        && let Some(native) = shard.native(slot)
+                    {
+                        scratch.stale_rows.push((row as u32, native.stale_marker()));
+                    }
+                    shard.hot[slot].is_pending |= verdict.is_none();
                     scratch.verdicts[row] = verdict;
                 }
             }
         }
         self.stage(batch, rejected);
+        Ok(())
+    }
+
+    fn append_histograms(
+        &mut self,
+        batch: HistogramBatch<'_>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<()> {
+        let (refs, timestamps_ms, values) = batch.columns();
+        let Some(&first_ms) = timestamps_ms.first() else { return Ok(()) };
+        let Bounds { min_valid_ms, ooo_floor, .. } = self.bounds_from(first_ms);
+        let scratch = &mut self.scratch;
+        scratch.targets.clear();
+        self.head.refs.read().get_all(refs.iter().map(|r| r.get()), &mut scratch.targets);
+        for (row, (&target, value)) in scratch.targets.iter().zip(values).enumerate() {
+            let (number, timestamp_ms) = (refs[row].get(), timestamps_ms[row]);
+            let mut value = value.clone();
+            value.fit_schema();
+            let is_sound = model::is_stale_nan(value.sum()) || value.validate().is_ok();
+            let verdict = if target == Target::NONE {
+                Err(RejectReason::UnknownRef)
+            } else if is_sound {
+                self.head.check_histogram(target, number, (timestamp_ms, &value), min_valid_ms)
+            } else {
+                Err(RejectReason::InvalidHistogram)
+            };
+            // They are not taken out of order, but the words are those of the window.
+            let verdict = verdict.or_else(|reason| match ooo_floor.judge(timestamp_ms, reason) {
+                Ok(()) => Err(RejectReason::OutOfOrder),
+                refused => refused,
+            });
+            if let Err(reason) = verdict {
+                self.head.metrics.count_rejected(reason);
+                rejected.push(Rejected { row: row as u32, reason });
+                continue;
+            }
+            scratch.histograms.refs.push(number);
+            scratch.histograms.timestamps_ms.push(timestamp_ms);
+            scratch.histograms.values.push(value);
+            scratch.histogram_targets.push(target);
+        }
         Ok(())
     }
 
@@ -221,6 +276,16 @@ impl HeadAppender {
             if let Some(reason) = *verdict {
                 metrics.count_rejected(reason);
                 rejected.push(Rejected { row: row as u32, reason });
+                continue;
+            }
+            // A series of histograms ends with a histogram, whatever its writer knows of it.
+            if let Some(at) = scratch.stale_rows.iter().position(|(stale, _)| *stale == row as u32)
+            {
+                let (_, marker) = scratch.stale_rows.swap_remove(at);
+                scratch.histograms.refs.push(refs[row].get());
+                scratch.histograms.timestamps_ms.push(timestamps_ms[row]);
+                scratch.histograms.values.push(marker);
+                scratch.histogram_targets.push(scratch.targets[row]);
                 continue;
             }
             scratch.staged.refs.push(refs[row].get());
@@ -310,6 +375,24 @@ impl HeadAppender {
 }
 
 impl Shared {
+    /// Whether a histogram may be taken; its series is then not collected before the transaction ends.
+    fn check_histogram(
+        &self,
+        target: Target,
+        number: u64,
+        (timestamp_ms, value): (i64, &Histogram),
+        min_valid_ms: i64,
+    ) -> std::result::Result<(), RejectReason> {
+        let (shard, slot) = self.place(target);
+        let mut shard = self.shards[shard].0.write();
+        if shard.cold[slot].number != number {
+            return Err(RejectReason::UnknownRef);
+        }
+        shard.check_histogram(slot, timestamp_ms, value, min_valid_ms)?;
+        shard.hot[slot].is_pending = true;
+        Ok(())
+    }
+
     /// Makes new series known while their shard is still locked: whoever finds one can use its reference, and whoever
     /// commits samples of it logs the series first.
     fn publish(&self, _locked: &Shard, created: &[(u64, Target)], record: &[u8]) {
@@ -339,6 +422,8 @@ impl Drop for HeadAppender {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.staged.clear();
         scratch.staged_targets.clear();
+        scratch.histograms.clear();
+        scratch.histogram_targets.clear();
         let mut pool = self.head.scratch.lock();
         if pool.len() < 16 && scratch.staged.refs.capacity() < 1 << 20 {
             pool.push(scratch);

@@ -26,16 +26,18 @@ impl HeadAppender {
                 encoder.push(&mut scratch.record, number, timestamp_ms, value);
             }
         }
+        let mut histograms = Vec::new();
+        wal::record::encode_histograms(&scratch.histograms.iter(), &mut histograms);
         let mut log = log.lock();
         // Taken under the lock of the log: series are logged before anybody's samples of them.
         let series = std::mem::take(&mut *self.head.new_series.lock());
-        let records = [&series[..], &scratch.record];
-        let present = &records[usize::from(series.is_empty())..];
-        let present = &present[..present.len() - usize::from(scratch.record.is_empty())];
+        let mut present = [&series[..], &scratch.record].to_vec();
+        present.extend(histograms.iter().map(Vec::as_slice));
+        present.retain(|record| !record.is_empty());
         if present.is_empty() {
             return Ok(());
         }
-        let outcome = log.log(present);
+        let outcome = log.log(&present);
         drop(log);
         outcome.map_err(|error| {
             self.head.restore_new_series(series);
@@ -47,7 +49,7 @@ impl HeadAppender {
     fn apply(&mut self) {
         let Some(bounds) = self.bounds() else { return };
         let (head, scratch) = (&self.head, &mut self.scratch);
-        if scratch.staged.is_empty() {
+        if scratch.staged.is_empty() && scratch.histogram_targets.is_empty() {
             return;
         }
         let targets = &scratch.staged_targets;
@@ -82,6 +84,14 @@ impl HeadAppender {
                 }
             }
         }
+        for (row, (number, timestamp_ms, value)) in scratch.histograms.iter().enumerate() {
+            let (shard, slot) = head.place(scratch.histogram_targets[row]);
+            let mut shard = head.shards[shard].0.write();
+            shard.drop_groups(commit.oldest_reader);
+            if shard.cold[slot].number == number {
+                shard.append_histogram(slot, timestamp_ms, value, &commit, &mut tally);
+            }
+        }
         drop(applying);
         if !scratch.ooo.is_empty() {
             head.insert_ooo(&mut scratch.ooo);
@@ -89,13 +99,17 @@ impl HeadAppender {
         }
         scratch.staged.clear();
         scratch.staged_targets.clear();
+        scratch.histograms.clear();
+        scratch.histogram_targets.clear();
         head.count(&tally);
     }
 
     /// Gives up what is staged. Series it created stay, and so does their record.
     pub(super) fn roll_back(&mut self) {
-        for (&number, &target) in self.scratch.staged.refs.iter().zip(&self.scratch.staged_targets)
-        {
+        let floats = self.scratch.staged.refs.iter().zip(&self.scratch.staged_targets);
+        let histograms = &self.scratch.histograms.refs;
+        let histograms = histograms.iter().zip(&self.scratch.histogram_targets);
+        for (&number, &target) in floats.chain(histograms) {
             let (shard, slot) = self.head.place(target);
             let mut shard = self.head.shards[shard].0.write();
             if shard.cold[slot].number == number {
@@ -104,6 +118,8 @@ impl HeadAppender {
         }
         self.scratch.staged.clear();
         self.scratch.staged_targets.clear();
+        self.scratch.histograms.clear();
+        self.scratch.histogram_targets.clear();
         if std::mem::take(&mut self.has_created) {
             // Where this fails, the next commit logs the series, before samples that need it.
             drop(self.log());
@@ -148,7 +164,7 @@ impl Shared {
 
     /// Takes the outcome of a commit into bounds and counters.
     pub(super) fn count(&self, tally: &Tally) {
-        if tally.appended > 0 {
+        if tally.appended + tally.histograms > 0 {
             self.min_ms.fetch_min(tally.min_ms, Ordering::Relaxed);
             self.max_ms.fetch_max(tally.max_ms, Ordering::Relaxed);
         }

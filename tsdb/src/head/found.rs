@@ -126,9 +126,8 @@ impl Found {
 
 /// Whether the newest sample of a series in order is not before `range`, or it has some out of order there.
 fn reaches(shard: &Shard, slot: u32, range: TimeRange) -> bool {
-    let hot = &shard.hot[slot];
-    let reaches = if hot.has_open() {
-        hot.open.last_ms() >= range.min_ms
+    let reaches = if shard.has_open(slot) {
+        shard.open_last_ms(slot) >= range.min_ms
     } else {
         shard.full_chunks(slot).last().is_some_and(|last| last.max_ms >= range.min_ms)
     };

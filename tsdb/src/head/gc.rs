@@ -207,7 +207,7 @@ impl Shard {
     /// Drops the chunks of a series that end before `min_ms`; `false` if nothing keeps the series.
     fn drop_before(&mut self, slot: u32, min_ms: i64, all: &mut Collected) -> bool {
         let hot = self.hot[slot];
-        let is_open_gone = hot.has_open() && hot.open.last_ms() < min_ms;
+        let is_open_gone = self.has_open(slot) && self.open_last_ms(slot) < min_ms;
         let full = self.full_chunks(slot);
         // A chunk that is still open but too old has only older ones before it.
         let num_gone = if is_open_gone {
@@ -235,7 +235,7 @@ impl Shard {
                     break;
                 }
             }
-        } else if self.hot[slot].has_open() {
+        } else if self.has_open(slot) {
             all.min_ms = all.min_ms.min(self.open_min_ms(slot));
         } else {
             return hot.is_pending || self.ooo.contains_key(&slot);
@@ -245,14 +245,14 @@ impl Shard {
 
     fn drop_open(&mut self, slot: u32, all: &mut Collected) {
         let hot = self.hot[slot];
-        all.num_stale += i64::from(hot.is_stale());
+        all.num_stale += i64::from(hot.is_stale()) + i64::from(self.drop_native(slot));
         self.buffers.free(hot.buffer);
         self.hot[slot] = Hot { is_pending: hot.is_pending, ..Hot::EMPTY };
     }
 
     /// Drops all chunks of a series.
     fn drop_chunks(&mut self, slot: u32, all: &mut Collected) {
-        let (num_full, has_open) = (self.full_chunks(slot).len(), self.hot[slot].has_open());
+        let (num_full, has_open) = (self.full_chunks(slot).len(), self.has_open(slot));
         all.num_chunks += num_full as u64 + u64::from(has_open);
         self.num_chunks -= num_full + usize::from(has_open);
         if num_full > 0 {

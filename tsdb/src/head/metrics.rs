@@ -24,6 +24,7 @@ pub(super) struct HeadMetrics {
     stale_series: Gauge,
     chunks_created: Counter,
     samples_appended: Counter,
+    histograms_appended: Counter,
     out_of_bounds: Counter,
     out_of_order: Counter,
     too_old: Counter,
@@ -51,7 +52,14 @@ impl HeadMetrics {
             "Total number of out of order samples ingestion failed attempts with out of support enabled, \
              but sample outside of time window.",
         );
+        let appended = registry.counter_vec(
+            "prometheus_tsdb_head_samples_appended_total",
+            "Total number of appended samples.",
+            &["type"],
+        );
         Self {
+            histograms_appended: appended.with(&["histogram"]),
+            samples_appended: appended.with(&["float"]),
             active_appenders: gauge(
                 "prometheus_tsdb_head_active_appenders",
                 "Number of currently active appender transactions",
@@ -105,10 +113,6 @@ impl HeadMetrics {
                 "prometheus_tsdb_mmap_chunk_corruptions_total",
                 "Total number of memory-mapped chunk corruptions.",
             ),
-            samples_appended: floats(
-                "prometheus_tsdb_head_samples_appended_total",
-                "Total number of appended samples.",
-            ),
             out_of_bounds: floats(
                 "prometheus_tsdb_out_of_bound_samples_total",
                 "Total number of out of bound samples ingestion failed attempts with out of order support disabled.",
@@ -135,6 +139,7 @@ impl HeadMetrics {
     /// Counts the outcome of a commit.
     pub(super) fn count(&self, tally: &Tally) {
         self.samples_appended.inc_by(tally.appended);
+        self.histograms_appended.inc_by(tally.histograms);
         self.out_of_order.inc_by(tally.out_of_order);
         self.out_of_bounds.inc_by(tally.out_of_bounds);
         self.too_old.inc_by(tally.too_old);

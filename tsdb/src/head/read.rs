@@ -303,7 +303,8 @@ impl Access {
             push_raw(hot.open.last_ms(), hot.open.last_value(), out);
             return Ok(true);
         }
-        let num_open = u64::from(hot.open.num_samples());
+        let num_open =
+            if shard.has_open(slot) { u64::from(shard.open_meta(slot).num_samples) } else { 0 };
         let full = shard.full_chunks(slot);
         let (end, partial) = visible(full, hidden.saturating_sub(num_open));
         let mut open = None;
@@ -353,7 +354,9 @@ impl Access {
     fn cut_short(&mut self, meta: ChunkMeta) -> Result<ChunkMeta> {
         self.samples.clear();
         chunk::decode(meta, &self.bytes, &mut self.samples).map_err(|error| corrupt(&error))?;
-        let max_ms = self.samples.timestamps_ms.last().copied().unwrap_or(meta.min_ms);
+        let float = self.samples.timestamps_ms.last();
+        let newest = float.max(self.samples.histograms.timestamps_ms().last());
+        let max_ms = newest.copied().unwrap_or(meta.min_ms);
         Ok(ChunkMeta { max_ms, ..meta })
     }
 

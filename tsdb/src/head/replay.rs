@@ -3,7 +3,7 @@
 
 use super::dictionary::{LabelHash, PairId};
 use super::ooo::{Ooo, OooReplay};
-use super::refs::Target;
+use super::refs::{RefMap, Target};
 use super::series::{FullChunk, OooFloor, Place};
 use super::shard::{Commit, Tally};
 use super::{Head, LoadedChunks, Shared};
@@ -11,16 +11,25 @@ use crate::block::Tombstones;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use model::TimeRange;
 use model::hash::HashMap;
+use model::histogram::Histogram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use storage::{Error, Result};
 use wal::record::{
-    DecodeError, Kind, Samples, decode_samples, decode_series, decode_tombstones, kind,
+    DecodeError, Histograms, Kind, Samples, Undecoded, decode_histograms, decode_samples,
+    decode_series, decode_tombstones, kind,
 };
 
 /// Samples on their way to a worker.
 type Rows = Vec<(Target, u64, i64, f64)>;
+
+/// What a worker gets, in the order of the log.
+#[derive(Debug)]
+enum Work {
+    Floats(Rows),
+    Histograms(Vec<(Target, u64, i64, Histogram)>),
+}
 
 /// Samples that a worker gets at a time.
 const BATCH: usize = 4096;
@@ -55,6 +64,7 @@ pub struct Replay {
     max_ref: u64,
     workers: Vec<Worker>,
     samples: Samples,
+    histograms: Histograms,
     tombstones: Tombstones,
     stones: wal::record::Tombstones,
     hashes: Vec<LabelHash>,
@@ -64,7 +74,7 @@ pub struct Replay {
 
 #[derive(Debug)]
 struct Worker {
-    sender: Option<Sender<Rows>>,
+    sender: Option<Sender<Work>>,
     /// Batches that come back for reuse.
     empty: Receiver<Rows>,
     rows: Rows,
@@ -112,6 +122,7 @@ impl Head {
             max_ref: 0,
             workers,
             samples: Samples::default(),
+            histograms: Histograms::default(),
             tombstones: Tombstones::default(),
             stones: Vec::new(),
             hashes: Vec::new(),
@@ -124,16 +135,21 @@ impl Head {
 
 impl Worker {
     fn start(head: &Arc<Shared>) -> Result<Self> {
-        let (sender, receiver) = bounded::<Rows>(8);
+        let (sender, receiver) = bounded::<Work>(8);
         let (back, empty) = bounded::<Rows>(16);
         let head = Arc::clone(head);
         let work = move || {
             let mut tally = Tally::default();
-            for mut rows in receiver {
-                head.replay_rows(&rows, &mut tally);
-                rows.clear();
-                // A full channel means that there are buffers enough.
-                drop(back.try_send(rows));
+            for work in receiver {
+                match work {
+                    Work::Floats(mut rows) => {
+                        head.replay_rows(&rows, &mut tally);
+                        rows.clear();
+                        // A full channel means that there are buffers enough.
+                        drop(back.try_send(rows));
+                    }
+                    Work::Histograms(rows) => head.replay_histograms(&rows, &mut tally),
+                }
             }
             tally
         };
@@ -156,8 +172,12 @@ impl Worker {
         }
         let next = self.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(BATCH));
         let rows = std::mem::replace(&mut self.rows, next);
+        self.send(Work::Floats(rows));
+    }
+
+    fn send(&self, work: Work) {
         if let Some(sender) = &self.sender {
-            sender.send(rows).expect("workers run until their channel is closed");
+            sender.send(work).expect("workers run until their channel is closed");
         }
     }
 }
@@ -186,6 +206,22 @@ impl Replay {
             Kind::Tombstones => {
                 decode_tombstones(record, &mut self.stones)?;
                 self.add_tombstones();
+            }
+            Kind::Undecoded(
+                Undecoded::Histograms
+                | Undecoded::FloatHistograms
+                | Undecoded::CustomHistograms
+                | Undecoded::CustomFloatHistograms,
+            ) => {
+                let mut histograms = std::mem::take(&mut self.histograms);
+                let outcome = decode_histograms(record, &mut histograms);
+                if outcome.is_ok() {
+                    self.stats.num_skipped +=
+                        u64::from(histograms.contradictory + histograms.unknown_schemas > 0);
+                    self.add_histograms(&mut histograms);
+                }
+                self.histograms = histograms;
+                outcome?;
             }
             Kind::Undecoded(_) | Kind::Unknown => self.stats.num_skipped += 1,
         }
@@ -236,19 +272,36 @@ impl Replay {
     fn add_samples(&mut self, samples: &Samples) {
         let refs = self.head.refs.read();
         let mask = self.workers.len() - 1;
-        for (mut number, timestamp_ms, value) in samples.iter() {
-            let mut target = refs.get(number);
-            if target == Target::NONE {
-                let Some((first, last_ms)) = self.duplicates.get_mut(&number) else {
-                    self.stats.num_unknown_refs += 1;
-                    continue;
-                };
-                *last_ms = (*last_ms).max(timestamp_ms);
-                number = *first;
-                target = refs.get(number);
-            }
+        for (number, timestamp_ms, value) in samples.iter() {
+            let found = find(&refs, &mut self.duplicates, number, timestamp_ms);
+            let Some((target, number)) = found else {
+                self.stats.num_unknown_refs += 1;
+                continue;
+            };
             // The low bits are those of the shard, so a shard has one worker.
             self.workers[target.0 as usize & mask].push((target, number, timestamp_ms, value));
+        }
+    }
+
+    fn add_histograms(&mut self, histograms: &mut Histograms) {
+        let refs = self.head.refs.read();
+        let mask = self.workers.len() - 1;
+        let mut parts = vec![Vec::new(); self.workers.len()];
+        let values = std::mem::take(&mut histograms.values);
+        let places = histograms.refs.iter().zip(&histograms.timestamps_ms);
+        for ((&number, &timestamp_ms), value) in places.zip(values) {
+            let found = find(&refs, &mut self.duplicates, number, timestamp_ms);
+            let Some((target, number)) = found else {
+                self.stats.num_unknown_refs += 1;
+                continue;
+            };
+            parts[target.0 as usize & mask].push((target, number, timestamp_ms, value));
+        }
+        for (worker, part) in self.workers.iter_mut().zip(parts) {
+            if !part.is_empty() {
+                worker.flush();
+                worker.send(Work::Histograms(part));
+            }
         }
     }
 
@@ -295,7 +348,7 @@ impl Replay {
         let last = self.duplicates.iter().map(|(&number, &(_, last_ms))| (number, last_ms));
         head.expired.lock().extend(last);
         head.tombstones.store(Arc::new(std::mem::take(&mut self.tombstones)));
-        self.stats.num_samples = tally.appended;
+        self.stats.num_samples = tally.appended + tally.histograms;
         let first = self.duplicates.iter().map(|(&number, &(first, _))| (number, first));
         let ooo = OooReplay {
             head: Arc::clone(&self.head),
@@ -340,15 +393,46 @@ impl Drop for Replay {
     }
 }
 
+/// Where a series is that the log names by `number`, and the number it goes by.
+fn find(
+    refs: &RefMap,
+    duplicates: &mut HashMap<u64, (u64, i64)>,
+    number: u64,
+    timestamp_ms: i64,
+) -> Option<(Target, u64)> {
+    let target = refs.get(number);
+    if target != Target::NONE {
+        return Some((target, number));
+    }
+    let (first, last_ms) = duplicates.get_mut(&number)?;
+    *last_ms = (*last_ms).max(timestamp_ms);
+    Some((refs.get(*first), *first))
+}
+
 impl Shared {
-    fn replay_rows(&self, rows: &[(Target, u64, i64, f64)], tally: &mut Tally) {
-        let commit = Commit {
+    fn replay_commit(&self) -> Commit {
+        Commit {
             rule: self.rule,
             min_valid_ms: self.min_valid_ms.load(Ordering::Relaxed),
             ooo_floor: OooFloor(None),
             epoch: 0,
             oldest_reader: u64::MAX,
-        };
+        }
+    }
+
+    fn replay_histograms(&self, rows: &[(Target, u64, i64, Histogram)], tally: &mut Tally) {
+        let commit = self.replay_commit();
+        for (target, number, timestamp_ms, value) in rows {
+            let (index, slot) = self.place(*target);
+            let mut shard = self.shards[index].0.write();
+            if shard.cold[slot].number == *number {
+                shard.append_histogram(slot, *timestamp_ms, value, &commit, tally);
+            }
+        }
+    }
+
+    fn replay_rows(&self, rows: &[(Target, u64, i64, f64)], tally: &mut Tally) {
+        let commit = self.replay_commit();
         let mut rest = rows;
         while let Some(first) = rest.first() {
             let (index, _) = self.place(first.0);

@@ -2,6 +2,7 @@
 //! selecting is in `select`, reading in `read`, dropping in `gc`.
 
 use super::dictionary::{Dictionary, LabelHash, LabelLists, PairId};
+use super::native::Native;
 use super::ooo::Ooo;
 use super::series::{Cold, FullChunk, Hot, OooFloor, Place};
 use super::slab::{Buffer, ByteSlab, Paged};
@@ -41,8 +42,10 @@ pub(super) struct Commit {
 /// What became of the samples of a commit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tally {
-    /// Samples that were stored.
+    /// Float samples that were stored.
     pub(super) appended: u64,
+    /// Native histograms that were stored.
+    pub(super) histograms: u64,
     /// Refused at commit: older than the series by now.
     pub(super) out_of_order: u64,
     /// Refused at commit: before the bounds.
@@ -63,6 +66,7 @@ impl Default for Tally {
     fn default() -> Self {
         Self {
             appended: 0,
+            histograms: 0,
             out_of_order: 0,
             out_of_bounds: 0,
             too_old: 0,
@@ -78,6 +82,7 @@ impl Tally {
     /// Adds up the counts of two shards.
     pub(super) fn merge(&mut self, other: &Self) {
         self.appended += other.appended;
+        self.histograms += other.histograms;
         self.out_of_order += other.out_of_order;
         self.out_of_bounds += other.out_of_bounds;
         self.too_old += other.too_old;
@@ -106,6 +111,8 @@ pub(super) struct Shard {
     pub(super) ooo: HashMap<u32, Ooo>,
     /// Series with full chunks that still lie in buffers.
     pub(super) sealed: Vec<u32>,
+    /// Open histogram chunks, of the series whose open chunk is one.
+    pub(super) natives: HashMap<u32, Native>,
     groups: HashMap<u32, Vec<Group>>,
     newest_group: u64,
     /// Number of chunks, open and full.
@@ -175,17 +182,26 @@ impl Shard {
     /// The bytes of an open chunk, without a count in front that could be relied on.
     #[inline]
     pub(super) fn open_bytes(&self, slot: u32) -> &[u8] {
+        if let Some(native) = self.native(slot) {
+            return native.bytes();
+        }
         let hot = &self.hot[slot];
         if hot.has_open() { &self.buffers.get(hot.buffer)[..hot.open.len_bytes()] } else { &[] }
     }
 
     /// Timestamp of the first sample of the open chunk.
     pub(super) fn open_min_ms(&self, slot: u32) -> i64 {
-        first_ms(self.open_bytes(slot)).expect("our own chunk")
+        match self.native(slot) {
+            Some(native) => native.meta().min_ms,
+            None => first_ms(self.open_bytes(slot)).expect("our own chunk"),
+        }
     }
 
     /// What is known of the open chunk, which there must be.
     pub(super) fn open_meta(&self, slot: u32) -> ChunkMeta {
+        if let Some(native) = self.native(slot) {
+            return native.meta();
+        }
         let hot = &self.hot[slot];
         ChunkMeta {
             min_ms: self.open_min_ms(slot),
@@ -246,9 +262,9 @@ impl Shard {
         commit: &Commit,
         tally: &mut Tally,
     ) -> Way {
-        let hot = &self.hot[slot];
-        match hot.check(timestamp_ms, value, commit.min_valid_ms) {
-            Ok(()) if hot.has_open() && timestamp_ms == hot.open.last_ms() => return Way::None,
+        let has_open = self.has_open(slot);
+        match self.check_float(slot, timestamp_ms, value, commit.min_valid_ms) {
+            Ok(()) if has_open && timestamp_ms == self.open_last_ms(slot) => return Way::None,
             Ok(()) => {}
             Err(reason) => {
                 match commit.ooo_floor.judge(timestamp_ms, reason) {
@@ -261,11 +277,14 @@ impl Shard {
                 return Way::None;
             }
         }
-        if !hot.has_open() {
+        if !has_open {
             if self.full_chunks(slot).last().is_some_and(|last| timestamp_ms <= last.max_ms) {
                 tally.out_of_order += 1;
                 return Way::None;
             }
+            self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
+        } else if self.native(slot).is_some() {
+            tally.newly_stale -= i64::from(self.end_native(slot));
             self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
         } else if self.is_chunk_over(slot, timestamp_ms, commit.rule) {
             self.seal(slot);
@@ -299,7 +318,7 @@ impl Shard {
     }
 
     /// Ends the open chunk: it joins the full ones and waits in its buffer to be mapped.
-    fn seal(&mut self, slot: u32) {
+    pub(super) fn seal(&mut self, slot: u32) {
         let meta = self.open_meta(slot);
         let hot = &self.hot[slot];
         let (buffer, len) = (hot.buffer, hot.open.len_bytes());
@@ -330,7 +349,7 @@ impl Shard {
     }
 
     /// Remembers how many samples came before `commit.epoch` as long as some reader may see fewer still.
-    fn enter_epoch(&mut self, slot: u32, commit: &Commit) {
+    pub(super) fn enter_epoch(&mut self, slot: u32, commit: &Commit) {
         let hot = &mut self.hot[slot];
         if hot.tail > 0 && hot.epoch > commit.oldest_reader {
             let group = Group { epoch: hot.epoch, len: hot.tail };

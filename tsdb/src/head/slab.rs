@@ -57,6 +57,8 @@ impl<T> IndexMut<u32> for Paged<T> {
 const CLASSES: [usize; 12] = [24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
 const CLASS_PAGE: usize = 256;
 const CLASS_SHIFT: u32 = 28;
+/// The class of buffers beyond all sizes, each with memory of its own: histogram chunks.
+const LARGE: usize = CLASSES.len();
 
 /// A byte buffer of a [`ByteSlab`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,20 +165,40 @@ impl Class {
 #[derive(Debug, Default)]
 pub(super) struct ByteSlab {
     classes: [Class; CLASSES.len()],
+    large: Vec<Box<[u8]>>,
+    free_large: Vec<u32>,
 }
 
 impl ByteSlab {
     /// A buffer of at least `len` bytes; its content is arbitrary.
     pub(super) fn alloc(&mut self, len: usize) -> Buffer {
-        let class = CLASSES.iter().position(|&size| size >= len).expect("chunks end at 1024 bytes");
+        let Some(class) = CLASSES.iter().position(|&size| size >= len) else {
+            return self.alloc_large(len);
+        };
         let slot = self.classes[class].alloc(CLASSES[class]);
         assert!(slot < 1 << CLASS_SHIFT, "a shard holds under 2^28 chunks of a size");
         Buffer((class as u32) << CLASS_SHIFT | slot)
     }
 
+    fn alloc_large(&mut self, len: usize) -> Buffer {
+        let memory = vec![0; len].into_boxed_slice();
+        let index = if let Some(index) = self.free_large.pop() {
+            self.large[index as usize] = memory;
+            index
+        } else {
+            self.large.push(memory);
+            self.large.len() as u32 - 1
+        };
+        assert!(index < 1 << CLASS_SHIFT, "a shard holds under 2^28 chunks of a size");
+        Buffer((LARGE as u32) << CLASS_SHIFT | index)
+    }
+
     /// Takes a buffer back.
     pub(super) fn free(&mut self, buffer: Buffer) {
-        if buffer != Buffer::NONE {
+        if buffer != Buffer::NONE && buffer.class() == LARGE {
+            self.large[buffer.index()] = Box::default();
+            self.free_large.push(buffer.index() as u32);
+        } else if buffer != Buffer::NONE {
             self.classes[buffer.class()].free(buffer.index() as u32);
         }
     }
@@ -184,6 +206,9 @@ impl ByteSlab {
     /// The whole buffer.
     #[inline]
     pub(super) fn get(&self, buffer: Buffer) -> &[u8] {
+        if buffer.class() == LARGE {
+            return &self.large[buffer.index()];
+        }
         let size = CLASSES[buffer.class()];
         let begin = buffer.index() % CLASS_PAGE * size;
         &self.classes[buffer.class()].pages[buffer.index() / CLASS_PAGE].data[begin..begin + size]
@@ -192,6 +217,9 @@ impl ByteSlab {
     /// The whole buffer, to write to.
     #[inline]
     pub(super) fn get_mut(&mut self, buffer: Buffer) -> &mut [u8] {
+        if buffer.class() == LARGE {
+            return &mut self.large[buffer.index()];
+        }
         let size = CLASSES[buffer.class()];
         let begin = buffer.index() % CLASS_PAGE * size;
         &mut self.classes[buffer.class()].pages[buffer.index() / CLASS_PAGE].data

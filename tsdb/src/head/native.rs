@@ -1,0 +1,283 @@
+//! Native histograms of a shard: the open chunk of each series that has one, beside the floats. A series has one open
+//! chunk at most, of either kind; full ones of both kinds are in one list. Out of order they are not taken.
+
+use super::series::{FullChunk, Hot, Place};
+use super::shard::{Commit, Shard, Tally};
+use super::slab::Buffer;
+use chunk::append::{CutRule, end_time};
+use chunk::histogram::{HistogramChunk, Join};
+use chunk::xor::XorAppender;
+use chunk::{ChunkMeta, Encoding, ResetHeader};
+use model::histogram::{CounterResetHint, FloatHistogram, Histogram, IntHistogram};
+use model::is_stale_nan;
+use storage::RejectReason;
+
+/// How many bytes a histogram chunk should get.
+const TARGET_BYTES: usize = 1024;
+/// How many samples a histogram chunk gets even where that is more.
+const MIN_SAMPLES: u16 = 10;
+
+/// The open histogram chunk of a series.
+#[derive(Debug)]
+pub(super) struct Native {
+    open: HistogramChunk,
+    /// The newest sample, to know it when it is repeated.
+    last: Histogram,
+    /// Predicted end of the chunk.
+    next_at_ms: i64,
+    is_predicted: bool,
+}
+
+impl Native {
+    fn new(open: HistogramChunk, last: Histogram, rule: CutRule) -> Self {
+        let next_at_ms = rule.range_end_ms(open.min_ms());
+        Self { open, last, next_at_ms, is_predicted: false }
+    }
+
+    /// What is known of the chunk.
+    pub(super) fn meta(&self) -> ChunkMeta {
+        let is_integer = self.open.is_integer();
+        ChunkMeta {
+            min_ms: self.open.min_ms(),
+            max_ms: self.open.last_ms(),
+            num_samples: u32::from(self.open.num_samples()),
+            encoding: if is_integer { Encoding::Histogram } else { Encoding::FloatHistogram },
+        }
+    }
+
+    /// The bytes of the chunk.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.open.bytes()
+    }
+
+    /// Whether the newest sample is a staleness marker.
+    pub(super) fn is_stale(&self) -> bool {
+        self.open.is_stale()
+    }
+
+    /// The staleness marker that continues this chunk.
+    pub(super) fn stale_marker(&self) -> Histogram {
+        let sum = model::STALE_NAN;
+        if self.open.is_integer() {
+            Histogram::Int(IntHistogram { sum, ..IntHistogram::default() })
+        } else {
+            Histogram::Float(FloatHistogram { sum, ..FloatHistogram::default() })
+        }
+    }
+
+    /// Whether the chunk is full before a sample at `timestamp_ms`.
+    fn must_cut(&mut self, timestamp_ms: i64, rule: CutRule) -> bool {
+        let (num_bytes, min_ms) = (self.open.bytes().len(), self.open.min_ms());
+        if !self.is_predicted && num_bytes >= TARGET_BYTES / 4 {
+            let ratio = TARGET_BYTES as f64 / num_bytes as f64;
+            self.next_at_ms = end_time(min_ms, self.open.last_ms(), self.next_at_ms, ratio);
+            self.is_predicted = true;
+        }
+        let is_full = timestamp_ms >= self.next_at_ms || num_bytes >= 2 * TARGET_BYTES;
+        let may_end =
+            self.open.num_samples() >= MIN_SAMPLES || timestamp_ms >= rule.range_end_ms(min_ms);
+        is_full && may_end
+    }
+}
+
+/// Whether writing `new` over `old` changes nothing.
+fn repeats(old: &Histogram, new: &Histogram) -> bool {
+    if is_stale_nan(old.sum()) || is_stale_nan(new.sum()) {
+        return old.sum().to_bits() == new.sum().to_bits();
+    }
+    matches!(old, Histogram::Int(_)) == matches!(new, Histogram::Int(_))
+        && old.to_float().view().equals(new.to_float().view())
+}
+
+impl Shard {
+    /// The open histogram chunk of a series, if that is the kind of its open chunk.
+    #[inline]
+    pub(super) fn native(&self, slot: u32) -> Option<&Native> {
+        if self.natives.is_empty() { None } else { self.natives.get(&slot) }
+    }
+
+    /// Whether a series has an open chunk of either kind.
+    #[inline]
+    pub(super) fn has_open(&self, slot: u32) -> bool {
+        self.hot[slot].has_open() || self.native(slot).is_some()
+    }
+
+    /// Timestamp of the newest sample of the open chunk, which there must be.
+    #[inline]
+    pub(super) fn open_last_ms(&self, slot: u32) -> i64 {
+        match self.native(slot) {
+            Some(native) => native.open.last_ms(),
+            None => self.hot[slot].open.last_ms(),
+        }
+    }
+
+    /// Whether a float sample may be taken; one that repeats the newest sample bit by bit may.
+    #[inline]
+    pub(super) fn check_float(
+        &self,
+        slot: u32,
+        timestamp_ms: i64,
+        value: f64,
+        min_valid_ms: i64,
+    ) -> Result<(), RejectReason> {
+        let Some(native) = self.native(slot) else {
+            return self.hot[slot].check(timestamp_ms, value, min_valid_ms);
+        };
+        check_time(timestamp_ms, native.open.last_ms(), min_valid_ms)?;
+        if timestamp_ms == native.open.last_ms() && !(is_stale_nan(value) && native.is_stale()) {
+            return Err(RejectReason::DuplicateTimestamp);
+        }
+        Ok(())
+    }
+
+    /// Whether a histogram may be taken; one that repeats the newest sample may.
+    pub(super) fn check_histogram(
+        &self,
+        slot: u32,
+        timestamp_ms: i64,
+        histogram: &Histogram,
+        min_valid_ms: i64,
+    ) -> Result<(), RejectReason> {
+        if !self.has_open(slot) {
+            return if timestamp_ms < min_valid_ms {
+                Err(RejectReason::OutOfBounds)
+            } else {
+                Ok(())
+            };
+        }
+        let last_ms = self.open_last_ms(slot);
+        check_time(timestamp_ms, last_ms, min_valid_ms)?;
+        let is_repeated = || self.native(slot).is_some_and(|held| repeats(&held.last, histogram));
+        if timestamp_ms == last_ms && !is_repeated() {
+            return Err(RejectReason::DuplicateTimestamp);
+        }
+        Ok(())
+    }
+
+    /// Applies one histogram of a commit.
+    pub(super) fn append_histogram(
+        &mut self,
+        slot: u32,
+        timestamp_ms: i64,
+        histogram: &Histogram,
+        commit: &Commit,
+        tally: &mut Tally,
+    ) {
+        self.hot[slot].is_pending = false;
+        if timestamp_ms < commit.min_valid_ms {
+            tally.out_of_bounds += 1;
+            return;
+        }
+        let newest = if self.has_open(slot) {
+            Some(self.open_last_ms(slot))
+        } else {
+            self.full_chunks(slot).last().map(|chunk| chunk.max_ms)
+        };
+        if let Some(newest) = newest.filter(|&newest| timestamp_ms <= newest) {
+            tally.out_of_order += u64::from(timestamp_ms < newest || !self.has_open(slot));
+            return;
+        }
+        let was_stale =
+            self.hot[slot].is_stale() || self.native(slot).is_some_and(Native::is_stale);
+        if self.hot[slot].has_open() {
+            self.seal(slot);
+            self.hot[slot] = self.hot[slot].without_open();
+        }
+        self.push_histogram(slot, timestamp_ms, histogram, commit.rule, tally);
+        if self.hot[slot].epoch != commit.epoch {
+            self.enter_epoch(slot, commit);
+        }
+        let hot = &mut self.hot[slot];
+        hot.tail = hot.tail.saturating_add(1);
+        let is_stale = is_stale_nan(histogram.sum());
+        tally.newly_stale += i64::from(is_stale) - i64::from(was_stale);
+        tally.histograms += 1;
+        tally.min_ms = tally.min_ms.min(timestamp_ms);
+        tally.max_ms = tally.max_ms.max(timestamp_ms);
+    }
+
+    /// Adds a histogram that is newer than all samples of its series to the open chunk, or begins one.
+    fn push_histogram(
+        &mut self,
+        slot: u32,
+        timestamp_ms: i64,
+        histogram: &Histogram,
+        rule: CutRule,
+        tally: &mut Tally,
+    ) {
+        let Some(native) = self.natives.get_mut(&slot) else {
+            let header = match histogram.hint() {
+                CounterResetHint::Gauge => ResetHeader::Gauge,
+                CounterResetHint::CounterReset => ResetHeader::Reset,
+                CounterResetHint::Unknown | CounterResetHint::NotCounterReset => {
+                    ResetHeader::Unknown
+                }
+            };
+            let open = HistogramChunk::begin(timestamp_ms, histogram, header);
+            self.natives.insert(slot, Native::new(open, histogram.clone(), rule));
+            self.begun(tally);
+            return;
+        };
+        let next = if native.must_cut(timestamp_ms, rule) {
+            Some(native.open.cut(timestamp_ms, histogram))
+        } else {
+            match native.open.append(timestamp_ms, histogram) {
+                Join::Appended | Join::Recoded => None,
+                Join::Began(next) => Some(*next),
+            }
+        };
+        let Some(next) = next else {
+            native.last = histogram.clone();
+            return;
+        };
+        let full = std::mem::replace(native, Native::new(next, histogram.clone(), rule));
+        self.seal_native(slot, &full);
+        self.begun(tally);
+    }
+
+    fn begun(&mut self, tally: &mut Tally) {
+        tally.chunks_created += 1;
+        self.num_chunks += 1;
+    }
+
+    /// Ends the open histogram chunk of a series because a float follows it; whether it was stale.
+    pub(super) fn end_native(&mut self, slot: u32) -> bool {
+        let Some(native) = self.natives.remove(&slot) else { return false };
+        self.seal_native(slot, &native);
+        native.is_stale()
+    }
+
+    fn seal_native(&mut self, slot: u32, native: &Native) {
+        let bytes = native.bytes();
+        let buffer = self.buffers.alloc(bytes.len());
+        self.buffers.get_mut(buffer)[..bytes.len()].copy_from_slice(bytes);
+        let place = Place::Memory(buffer, bytes.len());
+        self.push_full(slot, FullChunk::new(native.meta(), place));
+        if self.sealed.last() != Some(&slot) {
+            self.sealed.push(slot);
+        }
+    }
+
+    /// Drops the open histogram chunk of a series; whether it was stale.
+    pub(super) fn drop_native(&mut self, slot: u32) -> bool {
+        self.natives.remove(&slot).is_some_and(|native| native.is_stale())
+    }
+}
+
+/// Whether a sample is not too early.
+fn check_time(timestamp_ms: i64, last_ms: i64, min_valid_ms: i64) -> Result<(), RejectReason> {
+    if timestamp_ms < min_valid_ms {
+        Err(RejectReason::OutOfBounds)
+    } else if timestamp_ms < last_ms {
+        Err(RejectReason::OutOfOrder)
+    } else {
+        Ok(())
+    }
+}
+
+impl Hot {
+    /// Forgets the open float chunk, whose bytes are somebody else's now.
+    pub(super) fn without_open(self) -> Self {
+        Self { open: XorAppender::new(), buffer: Buffer::NONE, ..self }
+    }
+}
