@@ -25,13 +25,21 @@ pub fn shared() -> Option<PathBuf> {
     None
 }
 
-/// A file of `testdata/golden`, stored there with `.gz` behind its name. Panics if it is missing.
+/// A file of `testdata/golden`, stored there with `.gz` behind its name, or in parts with `.1.gz`, `.2.gz`, ... where it
+/// would be too large. Panics if it is missing.
 #[must_use]
 pub fn golden_bytes(name: &str) -> Vec<u8> {
-    let path = root().join("testdata/golden").join(format!("{name}.gz"));
-    let packed = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let folder = root().join("testdata/golden");
+    let whole = folder.join(format!("{name}.gz"));
+    let parts = (1..).map(|part| folder.join(format!("{name}.{part}.gz")));
+    let parts: Vec<PathBuf> =
+        if whole.exists() { vec![whole] } else { parts.take_while(|path| path.exists()).collect() };
+    assert!(!parts.is_empty(), "{} has no {name}.gz", folder.display());
     let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut bytes).expect("gzip");
+    for path in parts {
+        let packed = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut bytes).expect("gzip");
+    }
     bytes
 }
 

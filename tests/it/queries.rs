@@ -1,16 +1,11 @@
 //! What the tests of the query engine share: filling the in-memory twin, asking, comparing answers. No assertions about
 //! single functions live here.
 
-use chunk::Encoding;
-use model::{Symbols, TimeRange};
 use promql::{Answer, Engine, EngineOptions, Error, Features, Request, Value};
 use remote::receive::{Message, Receiver};
 use serde_json::Value as Json;
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use storage::{
-    Appendable, Cancel, FloatBatch, LabelBatch, MemoryStorage, Queryable, SelectHints, SeriesBatch,
-};
+use storage::{Appendable, Cancel, FloatBatch, LabelBatch, MemoryStorage};
 
 /// An engine with all syntax on, as most recordings were made.
 pub(crate) fn engine(change: impl FnOnce(&mut EngineOptions)) -> Engine {
@@ -102,27 +97,6 @@ pub(crate) fn load(storage: &MemoryStorage, mut bodies: &[u8]) {
         bodies = rest;
         receiver.write(Message::V1, body, i64::MAX / 2).1.expect("recorded as accepted");
     }
-}
-
-/// The names of metrics that have native histograms.
-pub(crate) fn native_names(storage: &MemoryStorage) -> Vec<String> {
-    let all = TimeRange::new(i64::MIN, i64::MAX);
-    let querier = storage.querier(all).unwrap();
-    let (symbols, cancel) = (Symbols::new(), Cancel::new());
-    let hints = SelectHints { range: Some(all), ..SelectHints::default() };
-    let mut set = querier.select(&[], &hints, &symbols, &cancel).unwrap();
-    let (mut batch, mut names) = (SeriesBatch::default(), BTreeSet::new());
-    while set.next_batch(&mut batch).unwrap() {
-        for row in 0..batch.len() {
-            let is_native =
-                |chunk: storage::ChunkRef<'_>| chunk.meta.encoding == Encoding::RawHistogram;
-            if batch.chunks(row).any(is_native) {
-                let labels = symbols.labels(batch.labels().get(row));
-                names.insert(labels.get("__name__").unwrap().to_owned());
-            }
-        }
-    }
-    names.into_iter().collect()
 }
 
 /// An answer in the form of the API, as it is written there.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::sync::Arc;
-use storage::{Appendable, Cancel, Queryable, SelectHints, SeriesBatch};
+use storage::{Cancel, Queryable, SelectHints, SeriesBatch};
 use tests::golden;
 
 /// Samples of each series: time, and the bits of the value or what a histogram says.
@@ -143,12 +143,7 @@ pub(crate) fn expected(line: &Value) -> Stored {
 pub(crate) enum Outcome {
     Agrees,
     Differs(String),
-    /// Something that another part of the server does not do yet.
-    Waits(&'static str),
 }
-
-/// What a server without native histograms says to them.
-pub(crate) const NO_HISTOGRAMS: &str = "does not keep native histograms";
 
 /// What is sent in a step of a transcript.
 pub(crate) fn send(running: &Running, request: &Value) -> crate::http::client::Answer {
@@ -170,9 +165,6 @@ pub(crate) fn send(running: &Running, request: &Value) -> crate::http::client::A
 /// Compares an answer with the recorded one.
 pub(crate) fn compare(expect: &Value, answer: &crate::http::client::Answer) -> Outcome {
     let text = answer.text();
-    if text.contains(NO_HISTOGRAMS) {
-        return Outcome::Waits("the storage keeps no native histograms yet");
-    }
     if expect["status"] != answer.status || expect["body"] != text {
         return Outcome::Differs(format!("{expect} but {} {text:?}", answer.status));
     }
@@ -185,35 +177,11 @@ pub(crate) fn compare(expect: &Value, answer: &crate::http::client::Answer) -> O
     Outcome::Agrees
 }
 
-/// Lines on which the in-memory storage has rules of its own: it checks the rows of a transaction against each other,
-/// and keeps the buckets of staleness markers.
-const OF_TWIN: [&str; 7] =
-    ["rw1-046", "rw1-050", "rw1-052", "rw2-046", "rw2-055", "rw2-057", "otlp-030"];
-
-/// The outcome of a replay against the in-memory storage.
-pub(crate) fn unless_of_twin(line: &Value, outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Differs(_) if line["id"].as_str().is_some_and(|id| OF_TWIN.contains(&id)) => {
-            Outcome::Waits("histograms, by rules that the in-memory storage does not have")
-        }
-        other => other,
-    }
-}
-
-/// Replays against the head, and against the in-memory storage what the head does not keep.
 fn replay(line: &Value) -> Outcome {
-    match replay_with(line, &Arc::new(head())) {
-        Outcome::Waits(reason) if reason.contains("histograms") => {
-            let outcome = replay_with(line, &Arc::new(storage::MemoryStorage::new()));
-            unless_of_twin(line, outcome)
-        }
-        other => other,
-    }
-}
-
-fn replay_with<S: Queryable + Appendable + 'static>(line: &Value, storage: &Arc<S>) -> Outcome {
-    if line["config"].is_string() {
-        return Outcome::Waits("out-of-order samples are not built yet");
+    let head = Arc::new(head());
+    if let Some(config) = line["config"].as_str() {
+        assert!(config.ends_with("out_of_order_time_window: 10m\n"), "{config}");
+        head.set_out_of_order_window(600_000);
     }
     let features = line["features"].as_str().unwrap_or_default();
     let receive = Options {
@@ -222,14 +190,14 @@ fn replay_with<S: Queryable + Appendable + 'static>(line: &Value, storage: &Arc<
         ..Options::default()
     };
     let setup = Setup { now_ms: || 1_793_498_400_000, receive, ..Setup::default() };
-    let running = Running::start(Arc::clone(storage), &setup);
+    let running = Running::start(Arc::clone(&head), &setup);
     for step in line["steps"].as_array().expect("steps") {
         match compare(&step["response"], &send(&running, &step["request"])) {
             Outcome::Agrees => {}
-            other => return other,
+            differs @ Outcome::Differs(_) => return differs,
         }
     }
-    let (got, expect) = (stored(&**storage), expected(line));
+    let (got, expect) = (stored(&*head), expected(line));
     if got == expect {
         Outcome::Agrees
     } else {
@@ -239,17 +207,16 @@ fn replay_with<S: Queryable + Appendable + 'static>(line: &Value, storage: &Arc<
 
 fn replay_all(file: &str) {
     let lines = golden(file);
-    let (mut agreed, mut failures, mut waiting) = (0, Vec::new(), BTreeMap::new());
+    let (mut agreed, mut failures) = (0, Vec::new());
     for line in &lines {
         match replay(line) {
             Outcome::Agrees => agreed += 1,
             Outcome::Differs(what) => {
                 failures.push(format!("{} {}: {what}", line["id"], line["name"]));
             }
-            Outcome::Waits(reason) => *waiting.entry(reason).or_insert(0) += 1,
         }
     }
-    println!("{file} {agreed}/{} agreed, {waiting:?}", lines.len());
+    println!("{file} {agreed}/{} agreed", lines.len());
     assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
 }
 

@@ -74,7 +74,7 @@ fn copy(from: &Path, to: &Path) {
 
 fn load(address: SocketAddr, file: &str) {
     let name = match file {
-        "../dataset.rw" => "http/dataset_floats.rw",
+        "../dataset.rw" => "dataset.rw",
         _ => "http/extra.rw",
     };
     let bytes = golden_bytes(name);
@@ -229,7 +229,6 @@ fn replay(file: &str, asked: &[&str], excused: &[(&str, &str)]) {
     assert!(failures.is_empty(), "{} of {file}:\n{}", failures.len(), failures.join("\n"));
 }
 
-const HISTOGRAMS: &str = "the head does not keep native histograms yet";
 const RULES: &str = "rules are not evaluated yet";
 
 #[test]
@@ -240,12 +239,6 @@ fn status() {
         "status",
         &["main", "bare", "no-subscribers"],
         &[
-            ("tsdb", HISTOGRAMS),
-            ("tsdb all", HISTOGRAMS),
-            ("tsdb one", HISTOGRAMS),
-            ("self_metrics alternatives", HISTOGRAMS),
-            ("self_metrics counter, histogram with labels", HISTOGRAMS),
-            ("metrics filtered by name[]", HISTOGRAMS),
             ("features", built),
             ("features at defaults", built),
             ("openapi", openapi),

@@ -32,7 +32,7 @@ pub struct HeadStats {
     pub series_count_by_metric_name: Vec<LabelStat>,
     /// Label names by number of values.
     pub label_value_count_by_label_name: Vec<LabelStat>,
-    /// Label names by the bytes of the values of all series.
+    /// Label names by the bytes that their labels take in all series, each with two lengths, as Prometheus stores them.
     pub memory_in_bytes_by_label_name: Vec<LabelStat>,
     /// Label pairs by number of series.
     pub series_count_by_label_value_pair: Vec<LabelStat>,
@@ -56,6 +56,12 @@ fn top<T>(mut rows: Vec<(u64, T)>, limit: usize, name: impl Fn(T) -> Box<str>) -
         rows.into_iter().map(|(value, of)| LabelStat { name: name(of), value }).collect();
     stats.sort_unstable_by(|a, b| b.value.cmp(&a.value).then_with(|| a.name.cmp(&b.name)));
     stats
+}
+
+/// Bytes that Prometheus counts for a string of a label: its length takes one byte below 255, else four.
+fn stored_len(text: &str) -> u64 {
+    let prefix = if text.len() < 255 { 1 } else { 4 };
+    prefix + text.len() as u64
 }
 
 impl Head {
@@ -82,7 +88,7 @@ impl Head {
                 for &pair in of_name {
                     let value = shard.labels.value(pair);
                     let num_series = shard.labels.postings(pair).len() as u64;
-                    *bytes += num_series * value.len() as u64;
+                    *bytes += num_series * (stored_len(name) + stored_len(value));
                     let new = PairCount { num_series: 0, shard: index as u32, pair };
                     let count = pairs.entry(hasher.hash_one((name, value))).or_insert(new);
                     *num_values += u64::from(count.num_series == 0);

@@ -347,7 +347,7 @@ fn the_heaviest_labels_are_shown_over_all_shards() {
     );
     assert_eq!(
         rows(&stats.memory_in_bytes_by_label_name),
-        [("pod".to_owned(), 180), ("__name__".to_owned(), 60)]
+        [("__name__".to_owned(), 360), ("pod".to_owned(), 330)]
     );
     assert_eq!(rows(&stats.series_count_by_label_value_pair)[0], ("job=x".to_owned(), 30));
     assert_eq!(head.stats(10).series_count_by_metric_name.len(), 3);
