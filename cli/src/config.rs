@@ -353,8 +353,6 @@ impl Config {
         note(root.one("runtime").is_written(), "runtime");
         note(!root.one("alerting").is_zero(), "alerting");
         note(!root.list("rule_files").is_empty(), "rule_files");
-        let exemplars = root.one("storage").section("exemplars");
-        note(exemplars.is_some_and(Section::is_written), "storage.exemplars");
         note(root.one("tracing").is_written(), "tracing");
         note(!self.global.query_log_file.is_empty(), "global.query_log_file");
         for job in &self.jobs {

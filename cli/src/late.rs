@@ -1,10 +1,11 @@
 //! A storage that is not open yet: the HTTP side listens while the log is read, and gets the database afterwards.
 
 use arc_swap::ArcSwapOption;
-use model::{SeriesRef, TimeRange};
+use model::{Matcher, SeriesRef, TimeRange};
 use std::sync::Arc;
 use storage::{
-    Appendable, Appender, Error, FloatBatch, LabelBatch, Querier, Queryable, Rejected, Result,
+    Appendable, Appender, Error, ExemplarQueryable, FloatBatch, LabelBatch, Querier, Queryable,
+    Rejected, Result, SeriesExemplars,
 };
 use tsdb::Db;
 
@@ -31,6 +32,16 @@ impl LateDb {
 impl Queryable for LateDb {
     fn querier(&self, range: TimeRange) -> Result<Box<dyn Querier>> {
         self.get().ok_or_else(not_yet)?.querier(range)
+    }
+}
+
+impl ExemplarQueryable for LateDb {
+    fn select_exemplars(
+        &self,
+        range: TimeRange,
+        selectors: &[Vec<Matcher>],
+    ) -> Result<Vec<SeriesExemplars>> {
+        self.get().ok_or_else(not_yet)?.head().select_exemplars(range, selectors)
     }
 }
 

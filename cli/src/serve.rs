@@ -22,6 +22,8 @@ use web::{Api, Command, Readiness, Server};
 
 /// The parts that run until the end.
 struct Running {
+    /// Whether exemplars are kept, as many as the configuration says.
+    keeps_exemplars: bool,
     status: Arc<ServerStatus>,
     discovery: discovery::Manager,
     scraping: scrape::Manager,
@@ -46,7 +48,11 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));
     let loaded = reloader.load()?;
     settings.flags.apply_storage(&loaded.config.storage);
-    let options = crate::settings::database(&settings.flags)?;
+    let mut options = crate::settings::database(&settings.flags)?;
+    let keeps_exemplars = settings.flags.features.exemplar_storage;
+    if keeps_exemplars {
+        options.max_exemplars = loaded.config.storage.max_exemplars;
+    }
     status.starting(&settings.flags, Arc::clone(&options.progress));
     let (discovery, groups) = discovery::Manager::new(&registry, "scrape");
     let reads = crate::peers::Reads::new(&settings, &late, &registry);
@@ -57,7 +63,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let api = Api {
         queryable: reads.queryable(),
         remote: crate::peers::endpoints(&settings, reloader.reloadable(), &late, &registry),
-        exemplars: None,
+        exemplars: keeps_exemplars.then(|| Arc::<LateDb>::clone(&late) as _),
         guard: settings.guard()?,
         admin: settings.flags.enable_admin_api.then(|| Arc::<LateDb>::clone(&late) as _),
         notifications: Arc::clone(notifications),
@@ -87,7 +93,8 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let maintenance = Maintenance::start(Arc::clone(&db), settings.block_reload_interval)
         .map_err(|source| Error::Io { what: "start the maintenance thread", source })?;
     let sender = crate::peers::sender(&settings, &scraping, &registry);
-    let running = Running { status, discovery, scraping, reads, sender, maintenance, db };
+    let running =
+        Running { keeps_exemplars, status, discovery, scraping, reads, sender, maintenance, db };
     running.apply(&reloader, &loaded);
     running.status.set_readiness(Readiness::Ready);
     notifications.remove(STARTING, clock::now_ms());
@@ -180,6 +187,9 @@ impl Running {
         let window_ms = i64::try_from(window).unwrap_or(i64::MAX);
         if let Err(error) = self.db.set_out_of_order_window(window_ms) {
             tracing::error!(err = %error, "Failed to apply the window of samples out of order");
+        }
+        if self.keeps_exemplars {
+            self.db.head().set_max_exemplars(loaded.config.storage.max_exemplars);
         }
         if let Err(error) = self.scraping.apply_config(&loaded.config.global, &loaded.jobs) {
             tracing::error!(err = %error, "A scrape job could not be set up; the others run");

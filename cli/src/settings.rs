@@ -92,6 +92,7 @@ pub(crate) fn database(flags: &Flags) -> Result<DbOptions, Error> {
         wal_compression,
         samples_per_chunk: u32::try_from(flags.samples_per_chunk).unwrap_or(u32::MAX),
         no_lockfile: flags.no_lockfile,
+        keep_metadata: flags.features.metadata_records,
         ..defaults
     })
 }

@@ -1,7 +1,7 @@
 //! The recorded transcripts of remote write and OTLP over HTTP: the lines of a server in their order, one after the other.
 
 use crate::http::client::{Answer, exchange};
-use crate::http::serve::{Running, Setup, head};
+use crate::http::serve::{Running, Setup, head, head_with_exemplars};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use remote::otlp::{Config, Options};
@@ -29,7 +29,7 @@ fn start(server: &str) -> Running {
         }
         _ => {}
     }
-    let head = head();
+    let head = if server == "write" { head_with_exemplars(&mut setup) } else { head() };
     if server == "write-ooo" {
         head.set_out_of_order_window(600_000);
     }
@@ -38,15 +38,6 @@ fn start(server: &str) -> Running {
 
 /// Lines that show what another part does not keep yet.
 fn waits(name: &str) -> Option<&'static str> {
-    let exemplars = [
-        "exemplar out of order: 400",
-        "exemplars left",
-        "far future is dropped",
-        "and none is stored",
-    ];
-    if exemplars.iter().any(|word| name.contains(word)) {
-        return Some("exemplars");
-    }
     let of_others = ["warnings counted", "target_info every"];
     of_others.iter().any(|word| name.contains(word)).then_some("what a line that waits had stored")
 }

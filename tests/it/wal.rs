@@ -83,6 +83,65 @@ fn records_agree_both_ways() {
 }
 
 #[test]
+fn recorded_exemplars_and_metadata() {
+    let (mut read, mut refused) = (0, 0);
+    for line in tests::golden("tsdb/records.jsonl") {
+        let name = line["name"].as_str().unwrap();
+        let bytes = from_hex(line["hex"].as_str().unwrap());
+        let mut again = Vec::new();
+        let outcome = match line["type"].as_u64() {
+            Some(4) => record::decode_exemplars(&bytes).map(|rows| {
+                let pairs = |row: record::ExemplarRow<'_>| serde_json::json!({
+                    "labels": row.3, "ref": row.0, "t": row.1, "v": format!("{:016x}", row.2.to_bits()),
+                });
+                record::encode_exemplars(
+                    &mut again,
+                    rows.iter().map(|(r, t, v, pairs)| (r, t, v, pairs.iter().copied())),
+                );
+                rows.iter().map(pairs).collect::<Vec<_>>()
+            }),
+            Some(6) => {
+                let mut rows = Vec::new();
+                record::decode_metadata(&bytes, &mut rows).map(|()| {
+                    let numbered: Vec<_> = rows.iter().map(|(number, told)| (*number, told)).collect();
+                    record::encode_metadata(&mut again, numbered);
+                    let told = |(number, told): &(u64, model::metadata::Metadata)| {
+                        serde_json::json!([number, told.metric_type.as_str(), told.unit, told.help])
+                    };
+                    rows.iter().map(told).collect()
+                })
+            }
+            _ => continue,
+        };
+        if let Some(error) = line["error"].as_str() {
+            assert_eq!(outcome.unwrap_err().to_string(), error, "{name}");
+            refused += 1;
+            continue;
+        }
+        let rows = outcome.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let wanted = line["decoded"].as_array().unwrap();
+        let wanted: Vec<_> = if line["type"] == 6 {
+            let told = |row: &Value| {
+                serde_json::json!([row["ref"], row["type_name"], row["unit"], row["help"]])
+            };
+            wanted.iter().map(told).collect()
+        } else {
+            wanted.clone()
+        };
+        assert_eq!(rows, wanted, "{name}");
+        // What a writer never leaves is not written again either.
+        if !["unknown-type-9", "unknown-field", "no-fields", "field-twice"]
+            .iter()
+            .any(|foreign| name.ends_with(foreign))
+        {
+            assert_eq!(again, bytes, "{name}");
+        }
+        read += 1;
+    }
+    assert_eq!((read, refused), (10, 28), "read, refused");
+}
+
+#[test]
 fn recorded_histogram_records() {
     let (mut read, mut refused) = (0, 0);
     let mut out = record::Histograms::default();

@@ -1,10 +1,11 @@
 //! The mutable part of the database: series with their open chunks, in shards by label hash.
 //!
 //! Reading order: `series` and `shard` (the data), `append` and `commit` (writing), `isolation` (who sees what),
-//! `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `replay`, `delete`, `ooo` (out of order).
+//! `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `replay`, `delete`, `ooo` (out of order),
+//! `exemplars` and `metadata` (beside samples).
 //!
 //! Lock order, each held only as long as named: the log (one write) | the gate of `isolation` (a commit is applied or
-//! a reader opens) before a shard (one batch) before the reference map or the new series (one batch). No thread holds
+//! a reader opens), the ring of exemplars or the metadata before a shard (one batch) before the reference map or the new series (one batch). No thread holds
 //! two shards to write; readers hold several to read. No lock of a shard is held across I/O.
 
 mod append;
@@ -12,11 +13,13 @@ mod chunks;
 mod commit;
 mod delete;
 mod dictionary;
+mod exemplars;
 mod found;
 mod gc;
 mod isolation;
 mod labels;
 mod map;
+mod metadata;
 mod metrics;
 mod native;
 mod ooo;
@@ -49,7 +52,7 @@ use refs::{RefMap, Target};
 use shard::{LabelsId, Shard};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// The write-ahead log as the head shares it with its owner, who cuts and truncates it.
@@ -127,6 +130,11 @@ struct Shared {
     new_series: Mutex<Vec<u8>>,
     /// References that are gone while samples of theirs may still be in the log, with the time of the last of them.
     expired: Mutex<HashMap<u64, i64>>,
+    exemplars: Mutex<exemplars::ExemplarRing>,
+    /// Places in the ring; asked before its lock is.
+    max_exemplars: AtomicUsize,
+    metadata: Mutex<metadata::MetadataTable>,
+    keeps_metadata: AtomicBool,
     ooo_window_ms: AtomicI64,
     ooo_cap: usize,
     ooo_min_ms: AtomicI64,
@@ -165,6 +173,10 @@ impl Head {
             log: OnceLock::new(),
             new_series: Mutex::default(),
             expired: Mutex::default(),
+            exemplars: Mutex::new(exemplars::ExemplarRing::new(registry)),
+            max_exemplars: AtomicUsize::new(0),
+            metadata: Mutex::default(),
+            keeps_metadata: AtomicBool::new(false),
             ooo_window_ms: AtomicI64::new(0),
             ooo_cap: options.ooo_samples_per_chunk.clamp(1, 255),
             ooo_min_ms: AtomicI64::new(i64::MAX),

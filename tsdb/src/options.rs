@@ -35,6 +35,10 @@ pub struct DbOptions {
     pub no_lockfile: bool,
     /// How far behind the newest sample others may come out of order; zero takes none.
     pub out_of_order_window_ms: i64,
+    /// How many exemplars are kept; zero keeps none.
+    pub max_exemplars: usize,
+    /// Whether type, unit and help of series are kept and logged.
+    pub keep_metadata: bool,
     /// Where the progress of the replay is to be seen while the database opens.
     pub progress: Arc<ReplayProgress>,
 }
@@ -53,6 +57,8 @@ impl Default for DbOptions {
             merge_overlapping: true,
             no_lockfile: false,
             out_of_order_window_ms: 0,
+            max_exemplars: 0,
+            keep_metadata: false,
             progress: Arc::default(),
         }
     }

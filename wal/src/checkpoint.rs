@@ -3,6 +3,8 @@
 use crate::record::{self, Kind, Samples, Tombstones, Undecoded};
 use crate::{Error, Reader, Result, Writer, WriterOptions, segment};
 use disk::Disk;
+use model::metadata::Metadata;
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,14 @@ pub struct CheckpointStats {
     pub total_tombstones: u64,
     /// Deleted intervals left out.
     pub dropped_tombstones: u64,
+    /// Exemplars read.
+    pub total_exemplars: u64,
+    /// Exemplars left out.
+    pub dropped_exemplars: u64,
+    /// Types, units and help texts read.
+    pub total_metadata: u64,
+    /// Those of series that are gone, or said again later.
+    pub dropped_metadata: u64,
     /// Records of kinds that are not decoded yet; all kept.
     pub undecoded_records: u64,
 }
@@ -163,6 +173,7 @@ struct Fold<'a> {
     samples: Samples,
     histograms: record::Histograms,
     tombstones: Tombstones,
+    metadata: BTreeMap<u64, Metadata>,
     stats: CheckpointStats,
 }
 
@@ -177,6 +188,7 @@ impl<'a> Fold<'a> {
             samples: Samples::default(),
             histograms: record::Histograms::default(),
             tombstones: Tombstones::default(),
+            metadata: BTreeMap::new(),
             stats: CheckpointStats::default(),
         }
     }
@@ -190,6 +202,7 @@ impl<'a> Fold<'a> {
                 self.flush()?;
             }
         }
+        self.write_metadata();
         self.flush()?;
         self.writer.take().expect("run is called once").close()?;
         Ok(self.stats)
@@ -206,6 +219,8 @@ impl<'a> Fold<'a> {
                 | Undecoded::CustomHistograms
                 | Undecoded::CustomFloatHistograms,
             ) => self.take_histograms(record),
+            Kind::Undecoded(Undecoded::Exemplars) => self.take_exemplars(record),
+            Kind::Undecoded(Undecoded::Metadata) => self.take_metadata(record),
             Kind::Undecoded(_) => {
                 self.stats.undecoded_records += 1;
                 self.batch.extend_from_slice(record);
@@ -259,6 +274,43 @@ impl<'a> Fold<'a> {
             self.end_record(true);
         }
         Ok(())
+    }
+
+    fn take_exemplars(&mut self, record: &[u8]) -> Result<(), record::DecodeError> {
+        let exemplars = record::decode_exemplars(record)?;
+        let total = exemplars.refs.len() as u64;
+        let inside = exemplars.iter().filter(|row| row.1 >= self.min_ms);
+        let mut kept = 0;
+        let inside = inside.map(|(number, timestamp_ms, value, pairs)| {
+            kept += 1;
+            (number, timestamp_ms, value, pairs.iter().copied())
+        });
+        record::encode_exemplars(&mut self.batch, inside);
+        self.stats.total_exemplars += total;
+        self.stats.dropped_exemplars += total - kept;
+        self.end_record(kept > 0);
+        Ok(())
+    }
+
+    /// Only the last word on a series counts; it is written at the end.
+    fn take_metadata(&mut self, record: &[u8]) -> Result<(), record::DecodeError> {
+        let mut rows = Vec::new();
+        record::decode_metadata(record, &mut rows)?;
+        self.stats.total_metadata += rows.len() as u64;
+        for (number, told) in rows {
+            if (self.keep)(number) {
+                self.metadata.insert(number, told);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_metadata(&mut self) {
+        let kept = self.metadata.len() as u64;
+        self.stats.dropped_metadata = self.stats.total_metadata - kept;
+        let told = self.metadata.iter().map(|(&number, told)| (number, told));
+        record::encode_metadata(&mut self.batch, told);
+        self.end_record(kept > 0);
     }
 
     fn take_tombstones(&mut self, record: &[u8]) -> Result<(), record::DecodeError> {

@@ -1,10 +1,14 @@
 //! What records say: series, float samples, deletions. Bytes to columns and back; what the columns mean is known above.
 //! Kinds that are not decoded here yet are recognised, so that callers can count them and checkpoints keep them.
 
+mod annotation;
 mod decode;
 mod encode;
 mod histogram;
 
+pub use annotation::{
+    ExemplarRow, Exemplars, decode_exemplars, decode_metadata, encode_exemplars, encode_metadata,
+};
 pub use decode::{
     DecodeError, Samples, SeriesRows, Tombstones, decode_samples, decode_series, decode_tombstones,
 };
@@ -14,6 +18,8 @@ pub use histogram::{Histograms, decode_histograms, encode_histograms};
 const SERIES: u8 = 1;
 const SAMPLES: u8 = 2;
 const TOMBSTONES: u8 = 3;
+const EXEMPLARS: u8 = 4;
+const METADATA: u8 = 6;
 
 /// What a record is about, by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,11 +40,11 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Undecoded {
-    /// Exemplars.
+    /// Exemplars: [`decode_exemplars`].
     Exemplars = 4,
     /// Which out-of-order chunks are on disk.
     MmapMarkers = 5,
-    /// Type, unit and help of series.
+    /// Type, unit and help of series: [`decode_metadata`].
     Metadata = 6,
     /// Native histograms: this one and the next three are read by [`decode_histograms`].
     Histograms = 7,

@@ -14,6 +14,8 @@ pub struct StorageConfig {
     pub retention_size_bytes: Option<u64>,
     /// How much of the file system may be used, in percent.
     pub retention_percentage: Option<f64>,
+    /// How many exemplars are kept, where exemplars are kept at all.
+    pub max_exemplars: usize,
     /// New chunks of floats may carry start times.
     pub xor2: bool,
 }
@@ -30,6 +32,9 @@ impl StorageConfig {
                 .and_then(|r| u64::try_from(r.int("size")).ok())
                 .filter(|&size| size > 0),
             retention_percentage: retention.and_then(|r| positive(r.float("percentage"))),
+            max_exemplars: storage
+                .section("exemplars")
+                .map_or(0, |section| usize::try_from(section.int("max_exemplars")).unwrap_or(0)),
             xor2: tsdb.one("chunk_encoding").text("floats") == "xor2",
         }
     }

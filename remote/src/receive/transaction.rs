@@ -346,7 +346,8 @@ impl Run<'_, '_> {
         for row in self.rejected.iter() {
             let found = &found[row.row as usize];
             let text = match row.reason {
-                RejectReason::OutOfOrderExemplar => {
+                // Senders of the first version are not told.
+                RejectReason::OutOfOrderExemplar if self.words.v2.is_some() => {
                     row.reason.as_str().to_owned() + &self.words.suffix(self.columns, found.index)
                 }
                 _ => String::new(),

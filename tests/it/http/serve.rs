@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use storage::{Appendable, Queryable};
+use storage::{Appendable, ExemplarQueryable, Queryable};
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use tsdb::head::{Head, HeadOptions};
@@ -33,6 +33,7 @@ pub(crate) struct Setup {
     pub(crate) otlp: Option<(otlp::Options, otlp::Config)>,
     pub(crate) now_ms: fn() -> i64,
     pub(crate) guard: Option<PathBuf>,
+    pub(crate) exemplars: Option<Arc<dyn ExemplarQueryable>>,
     pub(crate) change: fn(&mut Options),
 }
 
@@ -50,6 +51,7 @@ impl Default for Setup {
             // 2026-11-01T02:00:00Z, the end of the recorded data.
             now_ms: || 1_793_498_400_000,
             guard: None,
+            exemplars: None,
             change: |_| {},
         }
     }
@@ -116,6 +118,14 @@ pub(crate) fn head() -> Head {
     head
 }
 
+/// A head that keeps exemplars, as much as a stock server that is told to.
+pub(crate) fn head_with_exemplars(setup: &mut Setup) -> Head {
+    let head = head();
+    head.set_max_exemplars(100_000);
+    setup.exemplars = Some(Arc::new(head.clone()));
+    head
+}
+
 /// What a server serves.
 pub(crate) fn api(
     queryable: Arc<dyn Queryable>,
@@ -134,7 +144,7 @@ pub(crate) fn api(
     Api {
         remote: Endpoints { write: appendable.map(receiver), read: Some(Arc::new(reader)), otlp },
         queryable,
-        exemplars: None,
+        exemplars: setup.exemplars.clone(),
         admin: None,
         guard: setup.guard.as_deref().map(|path| Guard::load(path).expect("web configuration")),
         notifications: Arc::new(Notifications::new(16)),

@@ -73,6 +73,8 @@ impl Parts {
             ..HeadOptions::new(Arc::clone(&self.disk), chunks_dir)
         };
         let head = Head::new(options, self.seed, &self.registry);
+        head.set_max_exemplars(self.options.max_exemplars);
+        head.keep_metadata(self.options.keep_metadata);
         let blocks = self.blocks.current();
         // Blocks of late, selected or stale series say nothing about how far the head was cut.
         let in_order = blocks.iter().filter(|block| block.meta().compaction.hints.is_empty());

@@ -8,10 +8,12 @@ use super::shard::{LabelsId, Shard};
 use super::{Head, Shared};
 use model::SeriesRef;
 use model::histogram::Histogram;
+use model::metadata::Metadata;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use storage::{
-    Appendable, Appender, FloatBatch, HistogramBatch, LabelBatch, RejectReason, Rejected, Result,
+    Appendable, Appender, ExemplarBatch, FloatBatch, HistogramBatch, LabelBatch, RejectReason,
+    Rejected, Result,
 };
 
 /// Buffers of a transaction, handed on to the next one.
@@ -28,6 +30,10 @@ pub(super) struct Scratch {
     /// The staged histograms.
     pub(super) histograms: wal::record::Histograms,
     pub(super) histogram_targets: Vec<Target>,
+    /// The staged exemplars.
+    pub(super) exemplars: Vec<super::exemplars::Staged>,
+    /// The staged metadata.
+    pub(super) metadata: Vec<(u64, Metadata)>,
     /// The record of samples.
     pub(super) record: Vec<u8>,
     /// Rows of staleness markers that end a series of histograms.
@@ -222,6 +228,20 @@ impl Appender for HeadAppender {
             scratch.histograms.values.push(value);
             scratch.histogram_targets.push(target);
         }
+        Ok(())
+    }
+
+    fn append_exemplars(
+        &mut self,
+        batch: ExemplarBatch<'_>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<()> {
+        self.stage_exemplars(batch, rejected);
+        Ok(())
+    }
+
+    fn append_metadata(&mut self, refs: &[SeriesRef], metadata: &[Metadata]) -> Result<()> {
+        self.stage_metadata(refs, metadata);
         Ok(())
     }
 

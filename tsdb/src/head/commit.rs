@@ -12,12 +12,15 @@ impl HeadAppender {
     pub(super) fn commit_staged(mut self: Box<Self>) -> Result<()> {
         self.log()?;
         self.apply();
+        self.apply_metadata();
+        self.apply_exemplars();
         Ok(())
     }
 
     /// Writes new series and the staged samples, with one write.
     fn log(&mut self) -> Result<()> {
         let Some(log) = self.head.log.get() else { return Ok(()) };
+        let (metadata, exemplars) = (self.metadata_record(), self.exemplar_record());
         let scratch = &mut self.scratch;
         scratch.record.clear();
         if !scratch.staged.is_empty() {
@@ -31,8 +34,9 @@ impl HeadAppender {
         let mut log = log.lock();
         // Taken under the lock of the log: series are logged before anybody's samples of them.
         let series = std::mem::take(&mut *self.head.new_series.lock());
-        let mut present = [&series[..], &scratch.record].to_vec();
+        let mut present = vec![&series[..], &metadata, &scratch.record];
         present.extend(histograms.iter().map(Vec::as_slice));
+        present.push(&exemplars);
         present.retain(|record| !record.is_empty());
         if present.is_empty() {
             return Ok(());
@@ -120,6 +124,8 @@ impl HeadAppender {
         self.scratch.staged_targets.clear();
         self.scratch.histograms.clear();
         self.scratch.histogram_targets.clear();
+        self.scratch.exemplars.clear();
+        self.scratch.metadata.clear();
         if std::mem::take(&mut self.has_created) {
             // Where this fails, the next commit logs the series, before samples that need it.
             drop(self.log());

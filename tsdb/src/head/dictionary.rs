@@ -17,7 +17,7 @@ const HOME_BITS: u32 = 12;
 
 /// Two independent hashes of a label or a label set. Together they stand for its text: 128 bits under a secret seed,
 /// 116 for a set, the rest of which chooses its shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LabelHash {
     /// Key of hash tables.
     pub(super) hash: u64,

@@ -108,6 +108,7 @@ impl Shared {
         self.metrics.add_stale(-all.num_stale);
         gone.sort_unstable();
         self.forget_tombstones(min_ms, &gone);
+        self.forget_metadata(&gone);
         // Samples of the dropped series from the earliest time on may still be in later segments.
         let mut expired = self.expired.lock();
         expired.extend(gone.into_iter().map(|number| (number, all.min_ms)));

@@ -115,6 +115,7 @@ impl Head {
     /// the window they began with.
     pub fn set_out_of_order_window(&self, window_ms: i64) {
         self.0.ooo_window_ms.store(window_ms.max(0), Ordering::Relaxed);
+        self.set_exemplar_window(window_ms);
     }
 
     /// From now on samples that come out of order are logged, to this log.

@@ -9,16 +9,17 @@ use super::shard::{Commit, Tally};
 use super::{Head, LoadedChunks, Shared};
 use crate::block::Tombstones;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use model::TimeRange;
 use model::hash::HashMap;
 use model::histogram::Histogram;
+use model::metadata::Metadata;
+use model::{Labels, TimeRange};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use storage::{Error, Result};
+use storage::{Error, Exemplar, Result};
 use wal::record::{
-    DecodeError, Histograms, Kind, Samples, Undecoded, decode_histograms, decode_samples,
-    decode_series, decode_tombstones, kind,
+    DecodeError, Exemplars, Histograms, Kind, Samples, Undecoded, decode_exemplars,
+    decode_histograms, decode_metadata, decode_samples, decode_series, decode_tombstones, kind,
 };
 
 /// Samples on their way to a worker.
@@ -223,6 +224,12 @@ impl Replay {
                 self.histograms = histograms;
                 outcome?;
             }
+            Kind::Undecoded(Undecoded::Exemplars) => self.add_exemplars(&decode_exemplars(record)?),
+            Kind::Undecoded(Undecoded::Metadata) => {
+                let mut rows = Vec::new();
+                decode_metadata(record, &mut rows)?;
+                self.add_metadata(rows);
+            }
             Kind::Undecoded(_) | Kind::Unknown => self.stats.num_skipped += 1,
         }
         Ok(())
@@ -281,6 +288,30 @@ impl Replay {
             // The low bits are those of the shard, so a shard has one worker.
             self.workers[target.0 as usize & mask].push((target, number, timestamp_ms, value));
         }
+    }
+
+    fn add_exemplars(&mut self, exemplars: &Exemplars<'_>) {
+        for (number, timestamp_ms, value, pairs) in exemplars.iter() {
+            let found = find(&self.head.refs.read(), &mut self.duplicates, number, timestamp_ms);
+            let Some((target, number)) = found else {
+                self.stats.num_unknown_refs += 1;
+                continue;
+            };
+            let labels = Labels::from_pairs(pairs.iter().copied());
+            self.head.add_exemplar(target, number, Exemplar { labels, timestamp_ms, value });
+        }
+    }
+
+    fn add_metadata(&mut self, mut rows: Vec<(u64, Metadata)>) {
+        let refs = self.head.refs.read();
+        for (number, _) in &mut rows {
+            *number = self.duplicates.get(number).map_or(*number, |&(first, _)| first);
+        }
+        let read = rows.len();
+        rows.retain(|(number, _)| refs.get(*number) != Target::NONE);
+        drop(refs);
+        self.stats.num_unknown_refs += (read - rows.len()) as u64;
+        self.head.replay_metadata(&rows);
     }
 
     fn add_histograms(&mut self, histograms: &mut Histograms) {

@@ -1,16 +1,18 @@
 //! What checkpoints keep, and that a crash never loses it.
 
 use super::{create, last, plan, remove_before, remove_unfinished};
-use crate::record::{self, Kind, Samples};
+use crate::record::{self, Kind, Samples, Undecoded};
 use crate::{Reader, Writer, WriterOptions};
 use disk::{Disk, FaultDisk, SimDisk};
 use model::TimeRange;
+use model::metadata::Metadata;
 use std::path::Path;
 use std::sync::Arc;
 
 const DIR: &str = "wal";
 
-/// Three segments: series 1 to 4, samples at 10, 20, 30 of each, a deletion, an exemplar record, an unknown one.
+/// Three segments: series 1 to 4, samples at 10, 20, 30 of each, a deletion, an exemplar, metadata, a marker, an
+/// unknown record.
 fn log(disk: &Arc<dyn Disk>) -> Writer {
     let mut writer =
         Writer::open(Arc::clone(disk), Path::new(DIR), WriterOptions::default()).unwrap();
@@ -26,14 +28,44 @@ fn log(disk: &Arc<dyn Disk>) -> Writer {
         let mut deleted = Vec::new();
         let range = TimeRange::new(0, time);
         record::encode_tombstones(&mut deleted, [(1, range), (4, range)]);
-        writer.log(&[&samples, &deleted, &[4, 9], &[200, 1]]).unwrap();
+        let mut told = Vec::new();
+        let pair = [("trace_id", "x")];
+        record::encode_exemplars(&mut told, [(1, time, 0.5, pair.into_iter())]);
+        let metadata = [1, 4].map(|number| (number, help(time)));
+        let mut kinds = Vec::new();
+        record::encode_metadata(&mut kinds, metadata.iter().map(|(number, told)| (*number, told)));
+        writer.log(&[&samples, &deleted, &told, &kinds, &[5, 9], &[200, 1]]).unwrap();
         writer.cut().unwrap();
     }
     writer
 }
 
+fn help(time: i64) -> Metadata {
+    Metadata { help: time.to_string().into(), ..Metadata::default() }
+}
+
 /// Series; samples by series and time; deletions by series and end; undecoded records.
 type Content = (Vec<u64>, Vec<(u64, i64)>, Vec<(u64, i64)>, usize);
+
+/// Times of the exemplars; what is told of series.
+fn notes(disk: &Arc<dyn Disk>) -> (Vec<i64>, Vec<(u64, Metadata)>) {
+    let checkpoint = last(&**disk, Path::new(DIR)).unwrap().expect("a checkpoint");
+    let mut reader = Reader::dir(Arc::clone(disk), &checkpoint.path).unwrap();
+    let (mut times, mut told) = (vec![], vec![]);
+    while let Some(bytes) = reader.next_record().unwrap() {
+        match record::kind(bytes) {
+            Kind::Undecoded(Undecoded::Exemplars) => {
+                times.extend(record::decode_exemplars(bytes).unwrap().timestamps_ms);
+            }
+            Kind::Undecoded(Undecoded::Metadata) => {
+                assert!(told.is_empty(), "one record at the end");
+                record::decode_metadata(bytes, &mut told).unwrap();
+            }
+            _ => assert!(told.is_empty(), "the last record"),
+        }
+    }
+    (times, told)
+}
 
 fn content(disk: &Arc<dyn Disk>) -> Content {
     let checkpoint = last(&**disk, Path::new(DIR)).unwrap().expect("a checkpoint");
@@ -52,6 +84,7 @@ fn content(disk: &Arc<dyn Disk>) -> Content {
                 record::decode_tombstones(bytes, &mut batch).unwrap();
                 deleted.extend(batch.iter().map(|(number, range)| (*number, range.max_ms)));
             }
+            Kind::Undecoded(Undecoded::Exemplars | Undecoded::Metadata) => {}
             Kind::Undecoded(_) => other += 1,
             Kind::Unknown => panic!("unknown records are dropped"),
         }
@@ -71,12 +104,16 @@ fn keeps_what_lives() {
     assert_eq!((stats.total_tombstones, stats.dropped_tombstones), (4, 3));
     let expected = (vec![1, 2, 3], vec![(1, 20), (2, 20), (3, 20), (4, 20)], vec![(1, 20)], 2);
     assert_eq!(content(&disk), expected);
+    assert_eq!(notes(&disk), (vec![20], vec![(1, help(20))]));
+    assert_eq!((stats.total_exemplars, stats.dropped_exemplars), (2, 1));
+    assert_eq!((stats.total_metadata, stats.dropped_metadata), (4, 3));
     writer.truncate(2).unwrap();
     // The next one builds on the last one.
     create(&disk, dir, 2..=2, options, 25, &mut |number| number == 2).unwrap();
     remove_before(&*disk, dir, 2).unwrap();
     let expected = (vec![2], vec![(1, 30), (2, 30), (3, 30), (4, 30)], vec![], 3);
     assert_eq!(content(&disk), expected);
+    assert_eq!(notes(&disk), (vec![30], vec![]), "series 1 is gone");
     let names = disk.list(dir).unwrap();
     assert_eq!(names, ["00000002", "00000003", "checkpoint.00000002"]);
     let gap = create(&disk, dir, 4..=5, options, 0, &mut |_| true).unwrap_err();
@@ -94,6 +131,7 @@ fn a_crash_leaves_the_log_or_the_checkpoint() {
         disk.fail_from(stop);
         let disk: Arc<dyn Disk> = Arc::new(disk);
         let done = create(&disk, Path::new(DIR), 0..=1, WriterOptions::default(), 0, &mut |_| true);
+        assert!(stop < 1000, "never done: {done:?}");
         for seed in 0..8 {
             let after: Arc<dyn Disk> = Arc::new(sim.crash(seed));
             remove_unfinished(&*after, Path::new(DIR)).unwrap();

@@ -25,6 +25,12 @@ pub enum DecodeError {
         /// How many histograms were begun.
         histograms: usize,
     },
+    /// As [`Self::Size`], in a record of exemplars.
+    #[error("decode error after {exemplars} exemplars: invalid size")]
+    ExemplarSize {
+        /// How many exemplars were begun.
+        exemplars: usize,
+    },
     /// A histogram whose resolution cannot be brought down, since its spans and buckets disagree.
     #[error("histogram #{histogram}: spans and buckets disagree")]
     HistogramBuckets {
@@ -102,7 +108,7 @@ pub type Tombstones = Vec<(u64, TimeRange)>;
 pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
 impl<'a> Cursor<'a> {
-    fn body(record: &'a [u8], kind: u8) -> Result<Self, DecodeError> {
+    pub(super) fn body(record: &'a [u8], kind: u8) -> Result<Self, DecodeError> {
         match record.split_first() {
             Some((&first, body)) if first == kind => Ok(Self(body)),
             _ => Err(DecodeError::Kind),
@@ -147,11 +153,21 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string; `None` within if it is not UTF-8.
-    fn text(&mut self) -> Option<Option<&'a str>> {
-        let length = usize::try_from(self.uvarint()?).ok()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
+    pub(super) fn u8(&mut self) -> Option<u8> {
+        let (&first, rest) = self.0.split_first()?;
         self.0 = rest;
-        Some(std::str::from_utf8(text).ok())
+        Some(first)
+    }
+
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.uvarint()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    pub(super) fn text(&mut self) -> Option<Option<&'a str>> {
+        Some(std::str::from_utf8(self.bytes()?).ok())
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn push_uvarint(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&buffer[..end]);
 }
 
-fn push_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
     push_uvarint(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
