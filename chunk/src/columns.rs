@@ -35,6 +35,14 @@ impl SampleColumns {
         self.timestamps_ms.is_empty() && self.histograms.is_empty()
     }
 
+    /// Bytes of memory that the samples take.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_of_val(&self.timestamps_ms[..])
+            + size_of_val(&self.values[..])
+            + self.histograms.size_bytes()
+    }
+
     /// Adds one float sample.
     #[inline]
     pub fn push(&mut self, timestamp_ms: i64, value: f64) {
@@ -85,6 +93,14 @@ impl HistogramColumns {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Bytes of memory that they take.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_of_val(&self.timestamps_ms[..])
+            + size_of_val(&self.rows[..])
+            + size_of_val(&self.buckets[..])
     }
 
     /// Their timestamps.

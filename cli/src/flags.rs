@@ -90,6 +90,10 @@ pub struct Flags {
     pub max_concurrency: usize,
     /// `--query.max-samples`
     pub max_samples: usize,
+    /// `--query.max-memory-bytes`; zero is a quarter of the memory there is.
+    pub max_memory_bytes: u64,
+    /// `--query.max-total-memory-bytes`; zero is half of the memory there is.
+    pub max_total_memory_bytes: u64,
     /// `--storage.remote.flush-deadline`
     pub remote_flush_deadline: Duration,
     /// `--storage.remote.read-sample-limit`; zero is no limit.
@@ -222,6 +226,8 @@ impl Flags {
             query_timeout: duration("query.timeout"),
             max_concurrency: count("query.max-concurrency"),
             max_samples: count("query.max-samples"),
+            max_memory_bytes: size("query.max-memory-bytes"),
+            max_total_memory_bytes: size("query.max-total-memory-bytes"),
             remote_flush_deadline: duration("storage.remote.flush-deadline"),
             read_max_samples: count("storage.remote.read-sample-limit") as u64,
             read_max_concurrent: count("storage.remote.read-concurrent-limit"),

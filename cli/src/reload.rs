@@ -107,7 +107,8 @@ impl Reloader {
             default_eval_interval_ms: i64::try_from(interval_ms).unwrap_or(i64::MAX),
             ..self.engine_options
         };
-        self.engine.store(Arc::new(Engine::new(options)));
+        let engine = self.engine.load().with_options(options);
+        self.engine.store(Arc::new(engine));
         let external_labels = loaded.config.global.external_labels.clone();
         self.reloadable.external_labels.store(Arc::new(external_labels));
         self.reloadable.otlp.store(Arc::new(loaded.config.otlp()));

@@ -33,6 +33,18 @@ struct Running {
     db: Arc<Db>,
 }
 
+/// The engine, which a reload replaces.
+fn queries(settings: &Settings, registry: &Registry) -> Arc<ArcSwap<promql::Engine>> {
+    let pool = settings.shared.memory.clone();
+    registry.gauge_fn(
+        "firesteel_query_memory_bytes",
+        "Memory that queries hold right now.",
+        move || pool.used_bytes() as f64,
+    );
+    let shared = settings.shared.clone();
+    Arc::new(ArcSwap::from_pointee(promql::Engine::sharing(settings.engine, shared)))
+}
+
 /// Runs a server until it is told to end.
 pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let begin = Stopwatch::start();
@@ -43,7 +55,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let late = Arc::new(LateDb::default());
     let status = Arc::new(ServerStatus::new(Arc::clone(&late)));
     status.register(&registry);
-    let engine = Arc::new(ArcSwap::from_pointee(promql::Engine::new(settings.engine)));
+    let engine = queries(&settings, &registry);
     // Load before anything is touched: a bad configuration leaves no trace.
     let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));
     let loaded = reloader.load()?;

@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) block_reload_interval: Duration,
     /// How queries run; the configuration file gives the evaluation interval.
     pub(crate) engine: promql::EngineOptions,
+    /// What queries share, also across reloads.
+    pub(crate) shared: promql::Shared,
     /// What flags change about scraped samples.
     pub(crate) scrape: scrape::Features,
     /// The HTTP side.
@@ -65,6 +67,7 @@ pub(crate) fn from_flags(flags: &Flags) -> Result<Settings, Error> {
         storage_path: PathBuf::from(&flags.storage_path),
         block_reload_interval: flags.block_reload_interval,
         engine: engine(flags),
+        shared: shared(flags),
         scrape: scrape(flags),
         web: web(flags)?,
     })
@@ -118,6 +121,7 @@ fn scrape(flags: &Flags) -> scrape::Features {
 fn engine(flags: &Flags) -> promql::EngineOptions {
     promql::EngineOptions {
         max_samples: flags.max_samples,
+        max_memory_bytes: memory_bound(flags.max_memory_bytes, 4),
         lookback_ms: milliseconds(flags.lookback_delta),
         features: promql::Features {
             experimental_functions: flags.features.promql_experimental_functions,
@@ -127,6 +131,20 @@ fn engine(flags: &Flags) -> promql::EngineOptions {
         delayed_name_removal: flags.features.promql_delayed_name_removal,
         ..promql::EngineOptions::default()
     }
+}
+
+/// What all queries share.
+fn shared(flags: &Flags) -> promql::Shared {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    promql::Shared {
+        memory: promql::MemoryPool::new(memory_bound(flags.max_total_memory_bytes, 2)),
+        helpers: promql::Helpers::new(threads - 1),
+    }
+}
+
+/// The bound that was asked for, or its share of the memory there is; zero if nobody knows.
+fn memory_bound(asked: u64, share: u64) -> u64 {
+    if asked > 0 { asked } else { metrics::memory_limit_bytes().map_or(0, |limit| limit / share) }
 }
 
 fn web(flags: &Flags) -> Result<web::Options, Error> {

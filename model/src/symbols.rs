@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering as Atomic};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering as Atomic};
 
 /// The id of a string within one [`Symbols`]. [`Sym::EMPTY`] is the empty string everywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,8 @@ pub struct LabelPair {
 const FIRST_PAGE: usize = 64;
 const NUM_PAGES: usize = 27;
 const NUM_SHARDS: usize = 16;
+/// What a string takes besides its text: its slot and its place in the hash table.
+const ENTRY_BYTES: usize = 32;
 
 type Page = OnceLock<Box<[OnceLock<Box<str>>]>>;
 
@@ -38,6 +40,7 @@ pub struct Symbols {
     pages: [Page; NUM_PAGES],
     shards: [Mutex<hashbrown::HashTable<u32>>; NUM_SHARDS],
     next: AtomicU32,
+    text_bytes: AtomicUsize,
     hasher: crate::hash::BuildHasher,
 }
 
@@ -68,6 +71,7 @@ impl Symbols {
             pages: [const { OnceLock::new() }; NUM_PAGES],
             shards: std::array::from_fn(|_| Mutex::default()),
             next: AtomicU32::new(0),
+            text_bytes: AtomicUsize::new(0),
             hasher: crate::hash::BuildHasher::default(),
         };
         symbols.intern("");
@@ -78,6 +82,12 @@ impl Symbols {
     #[must_use]
     pub fn len(&self) -> usize {
         self.next.load(Atomic::Relaxed) as usize
+    }
+
+    /// Bytes of memory that the strings take, about.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.text_bytes.load(Atomic::Relaxed) + self.len() * ENTRY_BYTES
     }
 
     /// Never true: the empty string is always there.
@@ -94,6 +104,7 @@ impl Symbols {
             return Sym(id);
         }
         let id = self.next.fetch_add(1, Atomic::Relaxed);
+        self.text_bytes.fetch_add(text.len(), Atomic::Relaxed);
         let (page, slot) = place(id);
         let slots = self.pages[page]
             .get_or_init(|| (0..FIRST_PAGE << page).map(|_| OnceLock::new()).collect());
@@ -191,6 +202,12 @@ impl LabelsColumn {
     pub fn get(&self, index: usize) -> &[LabelPair] {
         let begin = if index == 0 { 0 } else { self.ends[index - 1] as usize };
         &self.pairs[begin..self.ends[index] as usize]
+    }
+
+    /// Bytes of memory that the sets take.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_of_val(&self.pairs[..]) + size_of_val(&self.ends[..])
     }
 
     /// All sets in order.

@@ -75,11 +75,12 @@ pub(crate) fn over_time(
     window::for_each_series(exec, &call.range, grid, &mut |_, _, columns, windows| {
         let emit = |step: usize, _| bitmap::set(&mut found, step);
         let count = |step, num, new| exec.count(step, num, new);
+        let windows = (windows, exec.cancel);
         crate::kernel::slide(&mut kernel, windows, select::samples(columns), emit, count);
         for &time in columns.histograms.timestamps_ms() {
             for step in 0..grid.len {
-                let end_ms = windows.end_ms(step);
-                if time <= end_ms && time > end_ms.saturating_sub(windows.range_ms) {
+                let end_ms = windows.0.end_ms(step);
+                if time <= end_ms && time > end_ms.saturating_sub(windows.0.range_ms) {
                     bitmap::set(&mut found, step);
                 }
             }

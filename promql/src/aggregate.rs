@@ -174,6 +174,7 @@ fn fold<C: Cell>(exec: &Exec<'_>, node: &Aggregate, grid: StepGrid) -> Result<St
         for row in 0..batch.len() {
             let group = groups.of(batch.labels.get(row), batch.drop_name[row]);
             if cells.len() < (group + 1) * grid.len {
+                exec.take(grid.len * size_of::<Option<C>>())?;
                 cells.resize((group + 1) * grid.len, None);
             }
             let cells = &mut cells[group * grid.len..(group + 1) * grid.len];

@@ -33,6 +33,13 @@ impl Notes {
         add(&mut self.infos, format!("PromQL info: {}", text.into()), place);
     }
 
+    /// Takes in what was said elsewhere, later.
+    pub(crate) fn merge(&mut self, later: Self) {
+        later.warnings.into_iter().for_each(|(text, place)| add(&mut self.warnings, text, place));
+        later.infos.into_iter().for_each(|(text, place)| add(&mut self.infos, text, place));
+        self.storage.merge(later.storage);
+    }
+
     /// The texts as the API shows them.
     pub(crate) fn finish(self, query: &str) -> storage::Annotations {
         let place = |notes: Vec<(String, Option<Span>)>| {

@@ -1,15 +1,18 @@
-//! The way in: options, requests, answers, failures. Parses, plans, runs and shapes the result; no clock, no threads of
-//! its own: deadlines arrive through [`Cancel`].
+//! The way in: options, requests, answers, failures. Parses, plans, runs and shapes the result; no clock: deadlines
+//! arrive through [`Cancel`].
 
 #[cfg(test)]
 mod tests;
 
 use crate::annotations::Notes;
+use crate::answer;
 use crate::ast::{Expr, Features, ValueType};
+use crate::crew::Helpers;
 use crate::error::ParseError;
-use crate::exec::{self, Exec};
+use crate::exec::Exec;
+use crate::memory::{Memory, MemoryPool, TooMuchMemory};
 use crate::parser::parse;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Node, Plan};
 use crate::value::Value;
 use model::StepGrid;
 use storage::{Annotations, Cancel, Queryable};
@@ -19,6 +22,10 @@ use storage::{Annotations, Cancel, Queryable};
 pub struct EngineOptions {
     /// Samples a query may hold at once.
     pub max_samples: usize,
+    /// Bytes of memory a query may hold; zero is no bound.
+    pub max_memory_bytes: u64,
+    /// From how many samples on a query uses more threads than its own.
+    pub min_shared_samples: usize,
     /// How far back an instant selector looks, in milliseconds.
     pub lookback_ms: i64,
     /// The step of subqueries that give none, in milliseconds: the global evaluation interval.
@@ -35,6 +42,8 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             max_samples: 50_000_000,
+            max_memory_bytes: 0,
+            min_shared_samples: 65_536,
             lookback_ms: 300_000,
             default_eval_interval_ms: 60_000,
             features: Features::default(),
@@ -77,6 +86,8 @@ pub struct Stats {
     pub samples_read_per_step: Vec<u64>,
     /// The most samples held at once.
     pub peak_samples: usize,
+    /// The most bytes of memory held at once.
+    pub peak_bytes: u64,
 }
 
 /// Why a query has no answer.
@@ -95,6 +106,9 @@ pub enum Error {
     /// More samples than allowed.
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// More memory than allowed.
+    #[error("{0}")]
+    TooMuchMemory(Box<TooMuchMemory>),
     /// The deadline passed.
     #[error("query timed out in {0}")]
     TimedOut(&'static str),
@@ -111,6 +125,17 @@ impl Error {
     pub(crate) fn duplicate_labels() -> Self {
         Self::Execution("vector cannot contain metrics with the same labelset".to_owned())
     }
+
+    /// The same error; one about memory names the first selector of `node`, if it names none yet.
+    pub(crate) fn about(self, node: &Node) -> Self {
+        match (self, node.first_select()) {
+            (Self::TooMuchMemory(refusal), Some(select)) if refusal.selector.is_none() => {
+                let selector = Some((select.to_string(), 0));
+                Self::TooMuchMemory(Box::new(TooMuchMemory { selector, ..*refusal }))
+            }
+            (error, _) => error,
+        }
+    }
 }
 
 impl From<storage::Error> for Error {
@@ -123,17 +148,39 @@ impl From<storage::Error> for Error {
     }
 }
 
+/// What all queries of a server share, also across engines that replace each other.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    /// Memory for all of them together; without bound by default.
+    pub memory: MemoryPool,
+    /// Threads for those that have much to do; none by default.
+    pub helpers: Helpers,
+}
+
 /// Runs queries; shared by all of them.
 #[derive(Clone, Debug)]
 pub struct Engine {
     options: EngineOptions,
+    shared: Shared,
 }
 
 impl Engine {
-    /// An engine with these options.
+    /// An engine with these options that shares nothing.
     #[must_use]
     pub fn new(options: EngineOptions) -> Self {
-        Self { options }
+        Self::sharing(options, Shared::default())
+    }
+
+    /// An engine with these options that shares memory and threads with others.
+    #[must_use]
+    pub fn sharing(options: EngineOptions, shared: Shared) -> Self {
+        Self { options, shared }
+    }
+
+    /// The same with other options.
+    #[must_use]
+    pub fn with_options(&self, options: EngineOptions) -> Self {
+        Self::sharing(options, self.shared.clone())
     }
 
     /// What it was made with.
@@ -202,8 +249,11 @@ impl Engine {
         let plan = Plan::build(expr, times, &self.options)?;
         let range = plan::hints::span(&plan.root, grid, lookback_ms);
         let querier = storage.querier(range)?;
-        let exec = Exec::new(&*querier, &self.options, lookback_ms, times, request.cancel);
-        let value = exec::answer(&exec, &plan, grid)?;
+        let memory = Memory::new(self.shared.memory.clone(), self.options.max_memory_bytes);
+        let resources = (memory, self.shared.helpers.clone());
+        let context = (&*querier, request.cancel);
+        let exec = Exec::new(context, &self.options, resources, lookback_ms, times);
+        let value = answer::answer(&exec, &plan, grid)?;
         let (notes, stats): (Notes, Stats) = exec.finish();
         Ok(Answer { value, annotations: notes.finish(query), stats })
     }

@@ -1,13 +1,15 @@
-//! Runs a plan: dispatch, accounting of samples, the shape of the answer. What operators compute lives with them.
+//! Runs a plan: dispatch, accounting of samples and memory. What operators compute lives with them, the shape of the
+//! answer in `answer`.
 
 use crate::annotations::Notes;
+use crate::crew::{Borrowed, Helpers};
 use crate::engine::{EngineOptions, Error, Stats};
-use crate::operator::{ReservedNames, Sink, StepBatch, cost};
-use crate::plan::{Argument, Node, Plan, Range, Root, Times, hints};
-use crate::value::{Matrix, Value, Vector};
+use crate::memory::Memory;
+use crate::operator::{ReservedNames, Sink, StepBatch};
+use crate::plan::{Argument, Node, Times, hints};
 use crate::{aggregate, binary, bitmap, functions, scalar, select, window};
 use model::{StepGrid, Symbols};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use storage::{Cancel, Querier};
 
@@ -30,6 +32,12 @@ pub(crate) struct Exec<'a> {
     pub(crate) delayed_name_removal: bool,
     pub(crate) type_and_unit_labels: bool,
     pub(crate) times: Times,
+    pub(crate) memory: Arc<Memory>,
+    /// What of the memory is the table of labels: it stays until the end.
+    symbol_bytes: Cell<u64>,
+    /// From how many samples on helpers are worth their start.
+    pub(crate) min_shared_samples: usize,
+    helpers: Helpers,
     max_samples: usize,
     notes: RefCell<Notes>,
     accounts: RefCell<Accounts>,
@@ -37,11 +45,11 @@ pub(crate) struct Exec<'a> {
 
 impl<'a> Exec<'a> {
     pub(crate) fn new(
-        querier: &'a dyn Querier,
+        (querier, cancel): (&'a dyn Querier, &'a Cancel),
         options: &EngineOptions,
+        (memory, helpers): (Memory, Helpers),
         lookback_ms: i64,
         times: Times,
-        cancel: &'a Cancel,
     ) -> Self {
         let symbols = Arc::new(Symbols::new());
         Self {
@@ -53,10 +61,66 @@ impl<'a> Exec<'a> {
             delayed_name_removal: options.delayed_name_removal,
             type_and_unit_labels: options.type_and_unit_labels,
             times,
+            memory: Arc::new(memory),
+            symbol_bytes: Cell::new(0),
+            min_shared_samples: options.min_shared_samples,
+            helpers,
             max_samples: options.max_samples,
             notes: RefCell::default(),
             accounts: RefCell::default(),
         }
+    }
+
+    /// The same query on another thread, with notes and accounts of its own.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            querier: self.querier,
+            cancel: self.cancel,
+            symbols: Arc::clone(&self.symbols),
+            memory: Arc::clone(&self.memory),
+            symbol_bytes: Cell::new(0),
+            helpers: self.helpers.clone(),
+            notes: RefCell::default(),
+            accounts: RefCell::default(),
+            ..*self
+        }
+    }
+
+    /// The threads that are free to help.
+    pub(crate) fn borrow_helpers(&self) -> Borrowed {
+        self.helpers.borrow()
+    }
+
+    /// What was noted since the last call.
+    pub(crate) fn take_notes(&self) -> Notes {
+        self.notes.take()
+    }
+
+    /// Takes memory for what the query holds.
+    pub(crate) fn take(&self, bytes: usize) -> Result<(), Error> {
+        self.memory.take(bytes).map_err(|refusal| Error::TooMuchMemory(Box::new(refusal)))
+    }
+
+    /// Takes memory for the labels that are new in the table of the query.
+    pub(crate) fn take_symbols(&self) -> Result<(), Error> {
+        let size = self.symbols.size_bytes() as u64;
+        let new = size.saturating_sub(self.symbol_bytes.replace(size));
+        if new == 0 { Ok(()) } else { self.take(new as usize) }
+    }
+
+    /// Memory held right now, without the labels.
+    pub(crate) fn taken(&self) -> u64 {
+        self.memory.used().saturating_sub(self.symbol_bytes.get())
+    }
+
+    /// All memory taken since `before` is free again but `bytes`.
+    pub(crate) fn settle_memory(&self, before: u64, bytes: usize) -> Result<(), Error> {
+        let since = self.taken().saturating_sub(before) as usize;
+        if since >= bytes {
+            self.memory.give(since - bytes);
+            return Ok(());
+        }
+        self.take(bytes - since)
     }
 
     pub(crate) fn finish(self) -> (Notes, Stats) {
@@ -69,6 +133,7 @@ impl<'a> Exec<'a> {
             samples_read: samples_read_per_step.iter().sum(),
             samples_read_per_step,
             peak_samples: accounts.peak,
+            peak_bytes: self.memory.peak(),
         };
         (self.notes.into_inner(), stats)
     }
@@ -135,11 +200,19 @@ impl<'a> Exec<'a> {
     /// The vector of `node` at every step of `grid`; rows without values are left out.
     pub(crate) fn vector(&self, node: &Node, grid: StepGrid) -> Result<StepBatch, Error> {
         self.cancel.check()?;
+        let before = self.taken();
+        let out = self.compute(node, grid);
+        let settle = |out: StepBatch| self.settle_memory(before, out.size_bytes()).map(|()| out);
+        out.and_then(settle).map_err(|error| error.about(node))
+    }
+
+    fn compute(&self, node: &Node, grid: StepGrid) -> Result<StepBatch, Error> {
         let before = self.held();
         let out = match node {
             Node::Select { .. } | Node::Window(_) => {
                 let mut out = StepBatch::new(grid.len);
                 self.stream(node, grid, &mut |batch| {
+                    self.take(batch.size_bytes())?;
                     if out.len() == 0 {
                         std::mem::swap(&mut out, batch);
                     } else {
@@ -187,6 +260,7 @@ impl<'a> Exec<'a> {
         }
         let mut out = StepBatch::new(grid.len);
         for row in (0..once.len()).filter(|&row| !once.is_empty_row(row)) {
+            self.take(grid.len * once.row_bytes(row))?;
             out.push_row(once.labels.get(row), once.drop_name[row]);
             let into = out.len() - 1;
             if let Some(histogram) = once.histogram(row, 0) {
@@ -270,7 +344,7 @@ impl<'a> Exec<'a> {
     }
 
     /// Removes the names that were to go at the end.
-    fn drop_names_finally(&self, mut batch: StepBatch) -> Result<StepBatch, Error> {
+    pub(crate) fn drop_names_finally(&self, mut batch: StepBatch) -> Result<StepBatch, Error> {
         if !batch.drop_name.contains(&true) {
             return Ok(batch);
         }
@@ -281,130 +355,4 @@ impl<'a> Exec<'a> {
         }
         batch.merge_equal()
     }
-}
-
-/// Runs the whole plan.
-pub(crate) fn answer(exec: &Exec<'_>, plan: &Plan, grid: StepGrid) -> Result<Value, Error> {
-    let instant = exec.times.is_instant();
-    let timestamp_ms = grid.start_ms;
-    match &plan.root {
-        Root::Text(text) => Ok(Value::String { timestamp_ms, value: text.clone() }),
-        Root::Scalar(node) => {
-            let values = exec.scalar(node, grid)?;
-            exec.settle(exec.held(), values.len())?;
-            if instant {
-                return Ok(Value::Scalar { timestamp_ms, value: values[0] });
-            }
-            let mut out = StepBatch::new(grid.len);
-            if grid.len > 0 {
-                out.push_row(&[], false);
-                let (row, bits) = out.row_mut(0);
-                row.copy_from_slice(&values);
-                bitmap::fill(bits, grid.len);
-            }
-            Ok(Value::Matrix(matrix(exec, &out, grid)))
-        }
-        Root::Vector(node) => {
-            let out = exec.vector(node, grid)?;
-            let out = exec.drop_names_finally(out)?;
-            Ok(if instant {
-                Value::Vector(vector(exec, &out, timestamp_ms))
-            } else {
-                Value::Matrix(matrix(exec, &out, grid))
-            })
-        }
-        Root::Range(range) => Ok(Value::Matrix(range_answer(exec, range, grid)?)),
-    }
-}
-
-fn vector(exec: &Exec<'_>, batch: &StepBatch, timestamp_ms: i64) -> Vector {
-    let mut out = Vector { symbols: Arc::clone(&exec.symbols), ..Vector::default() };
-    for row in 0..batch.len() {
-        let histogram = batch.histogram(row, 0);
-        let Some(value) = batch.get(row, 0).or(histogram.map(|_| f64::NAN)) else { continue };
-        if let Some(histogram) = histogram {
-            out.histograms.resize(out.values.len(), None);
-            out.histograms.push(Some(Arc::clone(histogram)));
-        }
-        out.labels.push(batch.labels.get(row).iter().copied());
-        out.timestamps_ms.push(timestamp_ms);
-        out.values.push(value);
-    }
-    if !out.histograms.is_empty() {
-        out.histograms.resize(out.values.len(), None);
-    }
-    out
-}
-
-/// Rows in label order.
-fn sorted(exec: &Exec<'_>, batch: &StepBatch) -> Vec<usize> {
-    let mut rows: Vec<usize> = (0..batch.len()).collect();
-    rows.sort_by(|&a, &b| exec.symbols.compare(batch.labels.get(a), batch.labels.get(b)));
-    rows
-}
-
-fn matrix(exec: &Exec<'_>, batch: &StepBatch, grid: StepGrid) -> Matrix {
-    let mut out = Matrix { symbols: Arc::clone(&exec.symbols), ..Matrix::default() };
-    let num = batch.num_samples();
-    out.timestamps_ms.reserve(num);
-    out.values.reserve(num);
-    for row in sorted(exec, batch) {
-        if batch.is_empty_row(row) {
-            continue;
-        }
-        if batch.has_histograms() {
-            let points = &mut out.histograms;
-            for (step, histogram) in batch.histograms(row) {
-                points.timestamps_ms.push(grid.at(step));
-                points.values.push(Arc::clone(histogram));
-            }
-            points.ends.push(points.values.len());
-        }
-        out.labels.push(batch.labels.get(row).iter().copied());
-        if bitmap::count(batch.bits(row)) == grid.len {
-            out.timestamps_ms.extend((0..grid.len).map(|step| grid.at(step)));
-            out.values.extend_from_slice(batch.row(row));
-        } else {
-            for step in bitmap::ones(batch.bits(row)) {
-                out.timestamps_ms.push(grid.at(step));
-                out.values.push(batch.row(row)[step]);
-            }
-        }
-        out.ends.push(out.values.len());
-    }
-    out
-}
-
-/// The samples of a range selector or subquery, series in label order.
-fn range_answer(exec: &Exec<'_>, range: &Range, grid: StepGrid) -> Result<Matrix, Error> {
-    let mut series = Vec::new();
-    window::for_each_window(exec, range, grid, &mut |labels, inside| {
-        let histograms = inside.histograms.timestamps_ms().iter().enumerate();
-        let histograms = histograms
-            .map(|(row, &time)| (time, Arc::new(inside.histograms.get(row).to_owned())))
-            .collect::<Vec<_>>();
-        let held = histograms.iter().map(|(_, histogram)| cost(histogram)).sum::<usize>();
-        let held = held + inside.len();
-        exec.hold(held, 0)?;
-        exec.count(0, held, held);
-        series.push((labels.to_vec(), std::mem::take(inside), histograms));
-        Ok(())
-    })?;
-    series.sort_by(|a, b| exec.symbols.compare(&a.0, &b.0));
-    let mut out = Matrix { symbols: Arc::clone(&exec.symbols), ..Matrix::default() };
-    let any = series.iter().any(|(_, _, histograms)| !histograms.is_empty());
-    for (labels, floats, histograms) in series {
-        out.labels.push(labels);
-        out.timestamps_ms.extend(floats.timestamps_ms);
-        out.values.extend(floats.values);
-        out.ends.push(out.values.len());
-        if any {
-            for (time, histogram) in histograms {
-                out.histograms.timestamps_ms.push(time);
-                out.histograms.values.push(histogram);
-            }
-            out.histograms.ends.push(out.histograms.values.len());
-        }
-    }
-    Ok(out)
 }

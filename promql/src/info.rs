@@ -6,7 +6,7 @@ use crate::engine::Error;
 use crate::exec::Exec;
 use crate::operator::{StepBatch, label, set_label};
 use crate::plan::{Argument, Call, Look, Node, Select, Source, hints};
-use crate::select;
+use crate::selection;
 use model::hash::{HashMap, HashSet};
 use model::{LabelPair, METRIC_NAME, MatchOp, Matcher, StepGrid, Sym, is_stale_nan};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ fn info_series(
         Select { matchers, look, smoothed: false, totals_only: false, span: Span::default() };
     let windows = hints::instant_windows(&selection, grid, exec.lookback_ms);
     let mut out = StepBatch::new(grid.len);
-    select::for_each_series(exec, &selection, &windows, true, &mut |labels, columns| {
+    selection::for_each_series(exec, &selection, &windows, true, &mut |labels, columns| {
         if !columns.histograms.is_empty() {
             let text = crate::binary::matching::text(&exec.symbols, labels);
             return Err(Error::Execution(format!(

@@ -11,6 +11,7 @@ pub(crate) mod sum;
 mod tests;
 
 use model::StepGrid;
+use storage::Cancel;
 
 /// Which samples the windows of a grid hold, relative to the evaluation times.
 #[derive(Clone, Copy, Debug)]
@@ -86,12 +87,16 @@ impl<F: FnMut(Samples<'_>, &Window) -> Option<f64>> Kernel for Each<F> {
     }
 }
 
+/// How many windows are computed between two looks at the flag that ends a query.
+const POLL_STEPS: usize = 64;
+
 /// Slides `kernel` over `samples`: calls `emit(step, value)` where there is a value and `count(step, samples, new)` for
-/// the size of every window and how much of it no window before held.
+/// the size of every window and how much of it no window before held. Stops early once the query is cancelled: the
+/// caller checks.
 #[inline]
 pub(crate) fn slide(
     kernel: &mut impl Kernel,
-    windows: &Windows,
+    (windows, cancel): (&Windows, &Cancel),
     samples: Samples<'_>,
     mut emit: impl FnMut(usize, f64),
     mut count: impl FnMut(usize, usize, usize),
@@ -100,6 +105,9 @@ pub(crate) fn slide(
     let (mut begin, mut end) = (0, 0);
     let times = samples.times;
     for step in 0..windows.grid.len {
+        if step % POLL_STEPS == POLL_STEPS - 1 && cancel.check().is_err() {
+            return;
+        }
         let end_ms = windows.end_ms(step);
         let start_ms = end_ms.saturating_sub(windows.range_ms);
         let first_ms = start_ms.saturating_sub(windows.before_ms);

@@ -24,6 +24,11 @@ pub(crate) fn cost(histogram: &FloatHistogram) -> usize {
     (168 + 8 * fields + 8) / 16
 }
 
+/// Bytes of memory that a row of floats takes.
+pub(crate) fn row_bytes(steps: usize, labels: usize) -> usize {
+    8 * (steps + bitmap::num_words(steps) + labels) + 5
+}
+
 /// Series over steps: dense values, a bit for each value that is there, labels by row. Native histograms are beside the
 /// floats: no table of them while there are none, no cells for rows without any.
 #[derive(Clone, Debug, Default)]
@@ -50,14 +55,6 @@ impl StepBatch {
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.drop_name.len()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.labels.clear();
-        self.drop_name.clear();
-        self.values.clear();
-        self.present.clear();
-        self.histograms.clear();
     }
 
     /// Whether any row has cells for histograms.
@@ -224,6 +221,26 @@ impl StepBatch {
     pub(crate) fn num_samples_of(&self, row: usize) -> usize {
         let histograms = self.histograms(row).map(|(_, histogram)| cost(histogram));
         bitmap::count(self.bits(row)) + histograms.sum::<usize>()
+    }
+
+    /// Bytes of memory that the rows take. Histograms that steps share count once for each.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let histograms = (0..self.histograms.len()).map(|row| self.histogram_bytes(row));
+        self.labels.size_bytes()
+            + self.drop_name.len()
+            + size_of_val(&self.values[..])
+            + size_of_val(&self.present[..])
+            + histograms.sum::<usize>()
+    }
+
+    /// Bytes of memory that a row takes.
+    pub(crate) fn row_bytes(&self, row: usize) -> usize {
+        row_bytes(self.steps, self.labels.get(row).len()) + self.histogram_bytes(row)
+    }
+
+    fn histogram_bytes(&self, row: usize) -> usize {
+        let histograms = self.histograms(row).map(|(_, histogram)| 16 * cost(histogram));
+        size_of_val(self.cells(row)) + histograms.sum::<usize>()
     }
 
     /// Adds the rows of `other`.

@@ -9,7 +9,8 @@ mod invariant;
 use crate::ast::{AggregateOp, BinaryOp, Extended, Matching, Span};
 use crate::engine::Error;
 use crate::functions::FunctionId;
-use model::{Matcher, StepGrid};
+use model::{METRIC_NAME, MatchOp, Matcher, StepGrid};
+use std::fmt;
 
 /// The times of a request.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +148,15 @@ pub(crate) enum Argument {
     Node { node: Node, span: Span },
 }
 
+impl Argument {
+    fn first_select(&self) -> Option<&Select> {
+        match self {
+            Self::Node { node, .. } => node.first_select(),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Binary {
     pub(crate) op: BinaryOp,
@@ -169,7 +179,36 @@ pub(crate) struct Aggregate {
     pub(crate) span: Span,
 }
 
+impl fmt::Display for Select {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let equals_name = |m: &&Matcher| m.name() == METRIC_NAME && m.op() == MatchOp::Equal;
+        let name = self.matchers.iter().find(equals_name);
+        if let Some(name) = name {
+            f.write_str(name.value())?;
+        }
+        let rest = self.matchers.iter().filter(|&m| name.is_none_or(|name| !std::ptr::eq(name, m)));
+        let rest: Vec<String> = rest.map(ToString::to_string).collect();
+        if rest.is_empty() { Ok(()) } else { write!(f, "{{{}}}", rest.join(",")) }
+    }
+}
+
 impl Node {
+    /// The first selector of stored series inside.
+    pub(crate) fn first_select(&self) -> Option<&Select> {
+        match self {
+            Self::Number(_) => None,
+            Self::Select { select, .. } => Some(select),
+            Self::Window(call) => match &call.range.source {
+                Source::Stored(select) => Some(select),
+                Source::Subquery { inner, .. } => inner.first_select(),
+            },
+            Self::Call(call) => call.args.iter().find_map(Argument::first_select),
+            Self::Negate(inner) | Self::Invariant(inner) => inner.first_select(),
+            Self::Binary(binary) => binary.lhs.first_select().or_else(|| binary.rhs.first_select()),
+            Self::Aggregate(aggregate) => aggregate.operand.first_select(),
+        }
+    }
+
     /// Whether it yields a number at each step rather than a vector.
     pub(crate) fn is_scalar(&self) -> bool {
         match self {

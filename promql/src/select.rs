@@ -1,4 +1,4 @@
-//! Instant selectors: the newest sample within the look-back at every step. Also how series of a selection are read.
+//! Instant selectors: the newest sample within the look-back at every step.
 
 use crate::bitmap;
 use crate::engine::Error;
@@ -7,46 +7,12 @@ use crate::functions::native::{Told, edges};
 use crate::kernel::{Samples, Windows};
 use crate::operator::{Sink, StepBatch, cost};
 use crate::plan::{Select, hints};
+use crate::selection::{self, Block, Reader};
 use chunk::SampleColumns;
 use model::histogram::FloatHistogram;
 use model::{LabelPair, StepGrid, is_stale_nan};
 use std::sync::Arc;
 use storage::SeriesBatch;
-
-/// How many rows a batch on its way to the next operator has.
-pub(crate) const BATCH_ROWS: usize = SeriesBatch::TARGET_SERIES;
-
-/// What is done with the labels and samples of a series.
-pub(crate) type EachSeries<'f> =
-    &'f mut dyn FnMut(&[LabelPair], &mut SampleColumns) -> Result<(), Error>;
-
-/// Calls `each` with the labels and samples of every selected series, staleness markers included.
-pub(crate) fn for_each_series(
-    exec: &Exec<'_>,
-    select: &Select,
-    windows: &Windows,
-    instant: bool,
-    each: EachSeries<'_>,
-) -> Result<(), Error> {
-    let range = windows.span();
-    let hints = hints::select_hints(windows, instant);
-    let mut set = exec.querier.select(&select.matchers, &hints, &exec.symbols, exec.cancel)?;
-    let (mut batch, mut columns) = (SeriesBatch::default(), SampleColumns::default());
-    while set.next_batch(&mut batch)? {
-        exec.cancel.check()?;
-        for row in 0..batch.len() {
-            batch.read(row, range, &mut columns)?;
-            if select.totals_only && !columns.histograms.is_empty() {
-                columns.histograms.keep_totals();
-            }
-            if !columns.is_empty() {
-                each(batch.labels().get(row), &mut columns)?;
-            }
-        }
-    }
-    exec.note(|notes| notes.storage.merge(set.annotations()));
-    Ok(())
-}
 
 /// Forgets the staleness markers.
 pub(crate) fn drop_stale(columns: &mut SampleColumns) {
@@ -63,6 +29,82 @@ pub(crate) fn drop_stale(columns: &mut SampleColumns) {
     columns.values.retain(|&v| !is_stale_nan(v));
 }
 
+/// What a batch of series counts for: values at each step, rows that have one at all of them.
+struct Counts {
+    per_step: Vec<usize>,
+    full_rows: usize,
+}
+
+/// Makes rows of series.
+struct Newest<'e, 'a> {
+    exec: Exec<'a>,
+    select: &'e Select,
+    windows: &'e Windows,
+    timestamps: bool,
+}
+
+impl Newest<'_, '_> {
+    fn block(
+        &self,
+        reader: &mut Reader<'_, '_>,
+        batch: &SeriesBatch,
+    ) -> Result<Block<Counts>, Error> {
+        let steps = self.windows.grid.len;
+        let mut rows = StepBatch::new(steps);
+        let mut extra = Counts { per_step: vec![0; steps], full_rows: 0 };
+        let mut taken_bytes = 0;
+        reader.each(batch, &mut |labels, columns| {
+            if self.row(&mut rows, labels, columns) {
+                extra.count(&rows);
+                let bytes = rows.row_bytes(rows.len() - 1);
+                taken_bytes += bytes;
+                self.exec.take(bytes)?;
+            }
+            Ok(())
+        })?;
+        // Rows take time, too, where they are much longer than what was read.
+        let num_samples = reader.samples_read() + rows.values.len() + 16 * batch.len();
+        let notes = self.exec.take_notes();
+        Ok(Block { rows, extra, notes, taken_bytes, num_samples })
+    }
+
+    /// Adds the row of a series; `false` if it has no value.
+    fn row(&self, out: &mut StepBatch, labels: &[LabelPair], columns: &mut SampleColumns) -> bool {
+        let windows = self.windows;
+        out.push_row(labels, self.timestamps && self.exec.delayed_name_removal);
+        let (values, bits) = out.row_mut(out.len() - 1);
+        if self.select.smoothed {
+            drop_stale(columns);
+            smooth(samples(columns), windows, values, bits);
+            if !columns.histograms.is_empty() {
+                let told = Told::of_selector(&self.exec, self.select.span, labels);
+                smooth_histograms(columns, windows, &told, out);
+            }
+        } else if columns.histograms.is_empty() {
+            newest(samples(columns), windows, self.timestamps, values, bits);
+        } else {
+            newest_of_both(columns, windows, self.timestamps, out);
+        }
+        !out.undo_empty_row()
+    }
+}
+
+impl Counts {
+    /// Counts the last row.
+    fn count(&mut self, rows: &StepBatch) {
+        let row = rows.len() - 1;
+        let bits = rows.bits(row);
+        if bitmap::count(bits) == rows.steps {
+            self.full_rows += 1;
+            return;
+        }
+        bitmap::ones(bits).for_each(|step| self.per_step[step] += 1);
+        for (step, histogram) in rows.histograms(row) {
+            self.per_step[step] += cost(histogram);
+        }
+    }
+}
+
 /// The vector of a selector at every step; with `timestamps`, when its samples were taken instead of their values.
 pub(crate) fn stream(
     exec: &Exec<'_>,
@@ -72,65 +114,36 @@ pub(crate) fn stream(
     sink: Sink<'_>,
 ) -> Result<(), Error> {
     let windows = hints::instant_windows(select, grid, exec.lookback_ms);
-    let drop_name = timestamps && exec.delayed_name_removal;
-    let mut out = StepBatch::new(grid.len);
-    let flush = |out: &mut StepBatch, sink: Sink<'_>| {
-        exec.hold(out.num_samples(), 0)?;
-        sink(out)?;
-        *out = StepBatch::new(grid.len);
-        Ok::<_, Error>(())
+    let worker = || {
+        let newest = Newest { exec: exec.fork(), select, windows: &windows, timestamps };
+        move |reader: &mut Reader<'_, '_>, batch: &SeriesBatch| newest.block(reader, batch)
     };
     let mut whole = StepBatch::new(grid.len);
     let mut counts = vec![0; grid.len];
     let mut full_rows = 0;
-    for_each_series(exec, select, &windows, true, &mut |labels, columns| {
-        out.push_row(labels, drop_name);
-        let row = out.len() - 1;
-        let (values, bits) = out.row_mut(row);
-        if select.smoothed {
-            drop_stale(columns);
-            smooth(samples(columns), &windows, values, bits);
-            if !columns.histograms.is_empty() {
-                let told = Told::of_selector(exec, select.span, labels);
-                smooth_histograms(columns, &windows, &told, &mut out);
-            }
-        } else if columns.histograms.is_empty() {
-            newest(samples(columns), &windows, timestamps, values, bits);
-        } else {
-            newest_of_both(columns, &windows, timestamps, &mut out);
-        }
-        if out.undo_empty_row() {
+    let mut fold = |mut block: Block<Counts>| {
+        full_rows += block.extra.full_rows;
+        counts.iter_mut().zip(&block.extra.per_step).for_each(|(sum, num)| *sum += num);
+        if timestamps {
+            exec.take(block.taken_bytes)?;
+            whole.append(&block.rows);
             return Ok(());
         }
-        let bits = out.bits(row);
-        if bitmap::count(bits) == grid.len {
-            full_rows += 1;
-        } else {
-            bitmap::ones(bits).for_each(|step| counts[step] += 1);
-            for (step, histogram) in out.histograms(row) {
-                counts[step] += cost(histogram);
-            }
-        }
-        if out.len() == BATCH_ROWS {
-            if timestamps {
-                whole.append(&out);
-                out.clear();
-            } else {
-                flush(&mut out, sink)?;
-            }
-        }
-        Ok(())
-    })?;
+        exec.hold(block.rows.num_samples(), 0)?;
+        if block.rows.len() > 0 { sink(&mut block.rows) } else { Ok(()) }
+    };
+    selection::for_each_block(exec, select, (&windows, true), &worker, &mut fold)?;
     for (step, num) in counts.into_iter().enumerate() {
         exec.count(step, num + full_rows, num + full_rows);
     }
-    if timestamps {
-        // The value is no longer that of the metric.
-        whole.append(&out);
-        let mut whole = exec.drop_names(whole)?;
-        return flush(&mut whole, sink);
+    if !timestamps || whole.len() == 0 {
+        return Ok(());
     }
-    if out.len() > 0 { flush(&mut out, sink) } else { Ok(()) }
+    // The value is no longer that of the metric.
+    let mut whole = exec.drop_names(whole)?;
+    exec.hold(whole.num_samples(), 0)?;
+    sink(&mut whole)?;
+    Ok(())
 }
 
 /// The columns as slices.

@@ -8,10 +8,14 @@ use crate::functions::native::{self, Told};
 use crate::functions::range::RangeKernel;
 use crate::kernel::{Each, Samples, Window, Windows, slide};
 use crate::operator::{LabelIndex, Sink, StepBatch, label};
-use crate::plan::{Range, Source, WindowCall, hints};
+use crate::plan::{self, Source, WindowCall, hints};
+use crate::selection::{self, Block, Reader};
 use crate::{absent, bitmap, select, subquery};
 use chunk::SampleColumns;
 use model::{LabelPair, LabelsColumn, StepGrid, Sym, TimeRange};
+use std::cell::Cell;
+use std::ops::Range;
+use storage::SeriesBatch;
 
 /// What is done with labels, pending name removal and samples of a series.
 type EachSeries<'f> =
@@ -23,14 +27,14 @@ type EachWindow<'f> = &'f mut dyn FnMut(&[LabelPair], &mut SampleColumns) -> Res
 /// Calls `each` with labels, pending name removal and samples of every series of a range; no staleness markers.
 pub(crate) fn for_each_series(
     exec: &Exec<'_>,
-    range: &Range,
+    range: &plan::Range,
     grid: StepGrid,
     each: EachSeries<'_>,
 ) -> Result<(), Error> {
     match &range.source {
         Source::Stored(selector) => {
             let windows = hints::range_windows(range, selector.look, grid, exec.lookback_ms);
-            select::for_each_series(exec, selector, &windows, false, &mut |labels, columns| {
+            selection::for_each_series(exec, selector, &windows, false, &mut |labels, columns| {
                 select::drop_stale(columns);
                 each(labels, false, columns, &windows)
             })
@@ -48,7 +52,7 @@ pub(crate) fn for_each_series(
 /// Calls `each` with the samples inside the window of every series, at the only step of `grid`.
 pub(crate) fn for_each_window(
     exec: &Exec<'_>,
-    range: &Range,
+    range: &plan::Range,
     grid: StepGrid,
     each: EachWindow<'_>,
 ) -> Result<(), Error> {
@@ -70,7 +74,7 @@ pub(crate) fn for_each_window(
 /// The samples of an extended range shown by itself.
 fn extended_window(
     exec: &Exec<'_>,
-    range: &Range,
+    range: &plan::Range,
     columns: &SampleColumns,
     windows: &Windows,
 ) -> Result<SampleColumns, Error> {
@@ -88,7 +92,7 @@ fn extended_window(
         let text = format!("{modifier} modifier is not supported with histograms");
         return Err(Error::Execution(text));
     }
-    slide(&mut keep, windows, select::samples(columns), |_, _| {}, |_, _, _| {});
+    slide(&mut keep, (windows, exec.cancel), select::samples(columns), |_, _| {}, |_, _, _| {});
     let Some(window) = found else { return Ok(SampleColumns::default()) };
     let held = columns.timestamps_ms[window.begin..window.end].iter();
     let inside = SampleColumns {
@@ -137,21 +141,20 @@ impl Unnamed<'_, '_> {
 }
 
 /// What `rate` and `increase` say about names that are not those of counters.
-struct CounterCheck<'e, 'a> {
-    exec: &'e Exec<'a>,
-    call: &'e WindowCall,
+#[derive(Default)]
+struct CounterCheck {
     last: Option<[Sym; 2]>,
 }
 
-impl CounterCheck<'_, '_> {
-    fn check(&mut self, labels: &[LabelPair]) {
-        let (exec, names) = (self.exec, self.exec.names);
+impl CounterCheck {
+    fn check(&mut self, exec: &Exec<'_>, call: &WindowCall, labels: &[LabelPair]) {
+        let names = exec.names;
         let key = [label(labels, names.metric_name), label(labels, names.metric_type)];
         if key[0] == Sym::EMPTY || self.last.replace(key) == Some(key) {
             return;
         }
         let [name, kind] = key.map(|sym| exec.symbols.text(sym));
-        let place = self.call.range.span;
+        let place = call.range.span;
         if exec.type_and_unit_labels {
             if kind != "counter" && kind != "histogram" {
                 let text = format!(
@@ -170,6 +173,108 @@ impl CounterCheck<'_, '_> {
     }
 }
 
+/// What a batch of series counts for.
+struct Counts {
+    /// For each series the size of its row and of its largest window.
+    series: Vec<(usize, usize)>,
+    /// Whether any window has floats.
+    any_floats: bool,
+    /// Samples looked at and samples read, for each step.
+    per_step: Vec<[usize; 2]>,
+}
+
+impl Counts {
+    fn new(steps: usize) -> Self {
+        Self { series: Vec::new(), any_floats: false, per_step: vec![[0; 2]; steps] }
+    }
+}
+
+/// Makes rows of series: one for each thread.
+struct Slider<'e, 'a> {
+    exec: Exec<'a>,
+    call: &'e WindowCall,
+    kernel: RangeKernel,
+    counters: CounterCheck,
+    rows: StepBatch,
+    counts: Counts,
+    taken_bytes: usize,
+}
+
+impl<'e, 'a> Slider<'e, 'a> {
+    fn new(exec: Exec<'a>, call: &'e WindowCall, params: &[Vec<f64>], steps: usize) -> Self {
+        let kernel = RangeKernel::new(call, params.to_vec());
+        let counts = Counts::new(steps);
+        let (counters, rows) = (CounterCheck::default(), StepBatch::new(steps));
+        Self { exec, call, kernel, counters, rows, counts, taken_bytes: 0 }
+    }
+
+    /// Adds the row of a series, if it has any value.
+    fn row(
+        &mut self,
+        labels: &[LabelPair],
+        dropped: bool,
+        columns: &SampleColumns,
+        windows: &Windows,
+    ) -> Result<(), Error> {
+        let keeps_name = keeps_name(self.call);
+        self.rows.push_row(labels, dropped || (!keeps_name && self.exec.delayed_name_removal));
+        let (values, bits) = self.rows.row_mut(self.rows.len() - 1);
+        let widest = Cell::new(0);
+        let emit = |step: usize, value: f64| {
+            values[step] = value;
+            bitmap::set(bits, step);
+        };
+        let per_step = &mut self.counts.per_step;
+        let mut count = |step: usize, num: usize, new: usize| {
+            widest.set(widest.get().max(num));
+            per_step[step][0] += num;
+            per_step[step][1] += new;
+        };
+        let sliding = (windows, self.exec.cancel);
+        self.kernel.run(sliding, select::samples(columns), emit, &mut count)?;
+        self.exec.cancel.check()?;
+        let row = self.rows.len() - 1;
+        self.counts.any_floats |= widest.get() > 0;
+        let has_float = !bitmap::is_empty(self.rows.bits(row));
+        if !columns.histograms.is_empty() {
+            let told = Told::of_call(&self.exec, self.call, labels);
+            native::correct(&told, windows, columns, &mut self.rows, count);
+        }
+        if self.rows.undo_empty_row() {
+            self.counts.series.push((0, widest.get()));
+            return Ok(());
+        }
+        let is_counter = matches!(self.call.function, FunctionId::Rate | FunctionId::Increase);
+        if is_counter && has_float && !bitmap::is_empty(self.rows.bits(row)) {
+            self.counters.check(&self.exec, self.call, labels);
+        }
+        self.counts.series.push((self.rows.num_samples_of(row), widest.get()));
+        let bytes = self.rows.row_bytes(row);
+        self.taken_bytes += bytes;
+        self.exec.take(bytes)
+    }
+
+    /// What was made since the last call, of `num_samples` samples.
+    fn block(&mut self, num_samples: usize) -> Block<Counts> {
+        let steps = self.rows.steps;
+        let fresh = Counts::new(steps);
+        let extra = std::mem::replace(&mut self.counts, fresh);
+        // Windows take time, too, where they are many or large.
+        let looked_at: usize = extra.per_step.iter().map(|[num, _]| num).sum();
+        Block {
+            rows: std::mem::replace(&mut self.rows, StepBatch::new(steps)),
+            num_samples: num_samples + looked_at / 8 + 16 * extra.series.len(),
+            extra,
+            notes: self.exec.take_notes(),
+            taken_bytes: std::mem::take(&mut self.taken_bytes),
+        }
+    }
+}
+
+fn keeps_name(call: &WindowCall) -> bool {
+    matches!(call.function, FunctionId::LastOverTime | FunctionId::FirstOverTime)
+}
+
 /// The vector of a range function at every step.
 pub(crate) fn stream(
     exec: &Exec<'_>,
@@ -182,62 +287,66 @@ pub(crate) fn stream(
     }
     let params = call.params.iter().map(|param| exec.scalar(param, grid));
     let params: Vec<Vec<f64>> = params.collect::<Result<_, _>>()?;
-    let mut kernel = RangeKernel::new(call, params);
-    let keeps_name = matches!(call.function, FunctionId::LastOverTime | FunctionId::FirstOverTime);
-    let is_counter = matches!(call.function, FunctionId::Rate | FunctionId::Increase);
+    let removes_name = !keeps_name(call) && !exec.delayed_name_removal;
     let (seen, scratch) = (LabelsColumn::default(), Vec::new());
     let mut unnamed = Unnamed { exec, seen, name: None, index: None, scratch };
-    let mut counters = CounterCheck { exec, call, last: None };
-    let mut out = StepBatch::new(grid.len);
     let mut any = false;
     let mut counts = vec![[0; 2]; grid.len];
-    for_each_series(exec, &call.range, grid, &mut |labels, dropped, columns, windows| {
-        let drop_name = dropped || (!keeps_name && exec.delayed_name_removal);
-        out.push_row(labels, drop_name);
-        let (values, bits) = out.row_mut(out.len() - 1);
-        let mut widest = 0;
-        let emit = |step: usize, value: f64| {
-            values[step] = value;
-            bitmap::set(bits, step);
-        };
-        kernel.run(windows, select::samples(columns), emit, |step, num, new| {
-            widest = widest.max(num);
-            counts[step][0] += num;
-            counts[step][1] += new;
-        })?;
-        any |= widest > 0;
-        let has_float = !bitmap::is_empty(out.bits(out.len() - 1));
-        if !columns.histograms.is_empty() {
-            let told = Told::of_call(exec, call, labels);
-            native::correct(&told, windows, columns, &mut out, |step, num, new| {
-                widest = widest.max(num);
-                counts[step][0] += num;
-                counts[step][1] += new;
-            });
+    let mut fold = |mut block: Block<Counts>| {
+        for &(num, widest) in &block.extra.series {
+            exec.hold(num, widest)?;
         }
-        if out.undo_empty_row() {
-            return exec.hold(0, widest);
+        any |= block.extra.any_floats;
+        for (sum, counts) in counts.iter_mut().zip(&block.extra.per_step) {
+            sum[0] += counts[0];
+            sum[1] += counts[1];
         }
-        if is_counter && has_float && !bitmap::is_empty(out.bits(out.len() - 1)) {
-            counters.check(labels);
+        if removes_name {
+            let labels = std::mem::take(&mut block.rows.labels);
+            for pairs in labels.iter() {
+                block.rows.labels.push(unnamed.add(pairs)?.iter().copied());
+            }
         }
-        if !keeps_name && !exec.delayed_name_removal {
-            out.labels.truncate(out.len() - 1);
-            let kept = unnamed.add(labels)?;
-            out.labels.push(kept.iter().copied());
+        if block.rows.len() > 0 { sink(&mut block.rows) } else { Ok(()) }
+    };
+    let slider = || Slider::new(exec.fork(), call, &params, grid.len);
+    match &call.range.source {
+        Source::Stored(selector) => {
+            let windows = hints::range_windows(&call.range, selector.look, grid, exec.lookback_ms);
+            let worker = || {
+                let (mut slider, windows) = (slider(), &windows);
+                move |reader: &mut Reader<'_, '_>, batch: &SeriesBatch| {
+                    reader.each(batch, &mut |labels, columns| {
+                        select::drop_stale(columns);
+                        slider.row(labels, false, columns, windows)
+                    })?;
+                    Ok(slider.block(reader.samples_read()))
+                }
+            };
+            selection::for_each_block(exec, selector, (&windows, false), &worker, &mut fold)?;
         }
-        exec.hold(out.num_samples_of(out.len() - 1), widest)?;
-        if out.len() == select::BATCH_ROWS {
-            sink(&mut out)?;
-            out = StepBatch::new(grid.len);
+        Source::Subquery { inner, step_ms, look } => {
+            let windows = hints::range_windows(&call.range, *look, grid, exec.lookback_ms);
+            let points = (&**inner, call.range.range_ms, *step_ms, *look);
+            let worker = || {
+                let (mut slider, windows) = (slider(), &windows);
+                move |points: &subquery::Points, rows: Range<usize>| {
+                    let mut num_samples = 0;
+                    points.each(rows, &mut |labels, drop, columns| {
+                        num_samples += columns.len() + columns.histograms.len();
+                        slider.row(labels, drop, columns, windows)
+                    })?;
+                    Ok(slider.block(num_samples))
+                }
+            };
+            subquery::for_each_block(exec, points, grid, &worker, &mut fold)?;
         }
-        Ok(())
-    })?;
+    }
     for (step, [num, new]) in counts.into_iter().enumerate() {
         exec.count(step, num, new);
     }
     if any {
-        kernel.annotate(exec, call);
+        RangeKernel::new(call, params).annotate(exec, call);
     }
-    if out.len() > 0 { sink(&mut out) } else { Ok(()) }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! What the tests of the query engine share: filling the in-memory twin, asking, comparing answers. No assertions about
 //! single functions live here.
 
-use promql::{Answer, Engine, EngineOptions, Error, Features, Request, Value};
+use promql::{Answer, Engine, EngineOptions, Error, Features, Helpers, Request, Shared, Value};
 use remote::receive::{Message, Receiver};
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -9,9 +9,11 @@ use storage::{Appendable, Cancel, FloatBatch, LabelBatch, MemoryStorage};
 
 /// An engine with all syntax on, as most recordings were made.
 pub(crate) fn engine(change: impl FnOnce(&mut EngineOptions)) -> Engine {
-    let mut options = EngineOptions { features: Features::ALL, ..EngineOptions::default() };
+    // Every selection is worth a thread: what they find must not depend on them.
+    let defaults = EngineOptions { min_shared_samples: 1, ..EngineOptions::default() };
+    let mut options = EngineOptions { features: Features::ALL, ..defaults };
     change(&mut options);
-    Engine::new(options)
+    Engine::sharing(options, Shared { helpers: Helpers::new(2), ..Shared::default() })
 }
 
 /// Appends samples to one series; `labels` are sorted by name.

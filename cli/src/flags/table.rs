@@ -373,6 +373,20 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("query.max-concurrency", Int, "20", "Most queries at one time.").server(),
     flag("query.max-samples", Int, "50000000", "Most samples a query holds in memory.").server(),
     flag(
+        "query.max-memory-bytes",
+        Size,
+        "",
+        "Most memory of a query; a quarter of what there is if not given.",
+    )
+    .server(),
+    flag(
+        "query.max-total-memory-bytes",
+        Size,
+        "",
+        "Most memory of all queries together; half of what there is if not given.",
+    )
+    .server(),
+    flag(
         "scrape.discovery-reload-interval",
         Duration,
         "5s",

@@ -192,6 +192,7 @@ pub(super) fn vector(
     let mut present = Vec::new();
     for rows in &members {
         for step in 0..grid.len {
+            exec.cancel.check()?;
             present.clear();
             let here = |row: &usize| {
                 bitmap::get(batch.bits(*row), step) || batch.histogram(*row, step).is_some()

@@ -66,6 +66,7 @@ pub(super) fn quantile(
     for (group, rows) in members.iter().enumerate() {
         out.push_row(groups.labels(group), groups.drop_name(group));
         for (step, &phi) in phi.iter().enumerate() {
+            exec.cancel.check()?;
             scratch.clear();
             scratch.extend(rows.iter().filter_map(|&row| batch.get(row, step)));
             if !scratch.is_empty() {
@@ -98,6 +99,7 @@ pub(super) fn count_values(
     let mut rows: HashMap<(usize, Sym), usize> = HashMap::default();
     let mut out = StepBatch::new(grid.len);
     for row in 0..batch.len() {
+        exec.cancel.check()?;
         let group = groups.of(batch.labels.get(row), batch.drop_name[row]);
         for step in bitmap::ones(&batch.presence(row)) {
             let text = if let Some(histogram) = batch.histogram(row, step) {
@@ -108,12 +110,16 @@ pub(super) fn count_values(
                 *text.or_insert_with(|| exec.symbols.intern(&float::fixed(value)))
             };
             let key = (group, if labelled { text } else { Sym::EMPTY });
+            let num_rows = out.len();
             let into = *rows.entry(key).or_insert_with(|| {
                 let mut pairs = groups.labels(group).to_vec();
                 set_label(&exec.symbols, &mut pairs, name, key.1);
                 out.push_row(&pairs, batch.drop_name[row]);
                 out.len() - 1
             });
+            if into == num_rows {
+                exec.take(out.row_bytes(into))?;
+            }
             let count = out.get(into, step).unwrap_or(0.0);
             out.put(into, step, count + 1.0);
         }

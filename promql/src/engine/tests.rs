@@ -1,15 +1,21 @@
 //! What `engine` promises, case by case.
 
-use super::{Engine, EngineOptions, Error, Request};
+use super::{Engine, EngineOptions, Error, Request, Shared};
+use crate::crew::Helpers;
+use crate::memory::MemoryPool;
 use crate::value::Value;
 use storage::{Appendable, Cancel, FloatBatch, LabelBatch, MemoryStorage};
 
 /// Ten series `m{i="0"}` to `m{i="9"}` with a sample a minute for an hour.
 fn ten_series() -> MemoryStorage {
+    series(10)
+}
+
+fn series(num: usize) -> MemoryStorage {
     let storage = MemoryStorage::new();
     let mut appender = storage.appender(0);
     let mut rejected = Vec::new();
-    for i in 0..10 {
+    for i in 0..num {
         let (i, mut refs) = (i.to_string(), Vec::new());
         let pairs = [("__name__", "m"), ("i", &*i)];
         appender.resolve(LabelBatch::new(&pairs, &[2]), &mut refs, &mut rejected).unwrap();
@@ -66,4 +72,76 @@ fn ranges_are_of_vectors_and_scalars() {
         panic!("a scalar over a range is a matrix")
     };
     assert_eq!(matrix.values, [2.0; 10]);
+}
+
+fn with_memory(
+    max_memory_bytes: u64,
+    pool_bytes: u64,
+    storage: &MemoryStorage,
+    query: &str,
+) -> Result<u64, Error> {
+    let options = EngineOptions { max_memory_bytes, ..EngineOptions::default() };
+    let shared = Shared { memory: MemoryPool::new(pool_bytes), helpers: Helpers::new(2) };
+    let pool = shared.memory.clone();
+    let engine = Engine::sharing(options, shared);
+    let cancel = Cancel::new();
+    let request = Request { lookback_ms: None, cancel: &cancel };
+    let answer = engine.range(storage, query, 0, 3_540_000, 60_000, &request);
+    assert_eq!(pool.used_bytes(), 0, "a query gives back what it took");
+    answer.map(|answer| answer.stats.peak_bytes)
+}
+
+#[test]
+fn too_much_memory_ends_a_query_that_says_for_what() {
+    let storage = series(3000);
+    for query in
+        ["m", "rate(m[5m])", "sum by (i) (m)", "max_over_time(rate(m[5m])[10m:1m])", "m + m"]
+    {
+        let needed = with_memory(0, 0, &storage, query).unwrap();
+        assert!(needed > 3000 * 60 * 8, "{query} needs {needed}");
+        assert!(needed < 3000 * 60 * 8 * 6, "{query} needs {needed}");
+        // How much threads hold in between differs a little from run to run.
+        with_memory(needed + needed / 4, 0, &storage, query).unwrap();
+        let error = with_memory(needed / 2, 0, &storage, query).unwrap_err();
+        let Error::TooMuchMemory(refusal) = &error else { panic!("{query}: {error}") };
+        assert!(!refusal.together);
+        assert_eq!(refusal.selector.as_ref().map(|(text, _)| &**text), Some("m"), "{query}");
+        assert!(refusal.needed_bytes > needed / 2, "{query}: {error}");
+    }
+    // Few bytes are held for a sum, however many series it has.
+    assert!(with_memory(0, 0, &storage, "sum(m)").unwrap() < 1_000_000);
+}
+
+#[test]
+fn memory_is_told_in_words() {
+    let storage = series(3000);
+    let error = with_memory(1_000_000, 0, &storage, "m{i=~\".+\"}").unwrap_err().to_string();
+    let begin = "selector m{i=~\".+\"} has 3000 series, with which the query needs about ";
+    assert!(error.starts_with(begin), "{error}");
+    let end = "of memory; a query may take 976.6KiB (--query.max-memory-bytes): select fewer series, a shorter time or a larger step";
+    assert!(error.ends_with(end), "{error}");
+    let error = with_memory(0, 1 << 20, &storage, "m").unwrap_err().to_string();
+    let end = "; all queries together may take 1.0MiB (--query.max-total-memory-bytes) and others hold 0B: try again later, or select fewer series, a shorter time or a larger step";
+    assert!(error.ends_with(end), "{error}");
+}
+
+#[test]
+fn threads_change_nothing() {
+    let storage = series(3000);
+    let answers = [0, 3].map(|helpers| {
+        let options = EngineOptions { min_shared_samples: 1, ..EngineOptions::default() };
+        let shared = Shared { helpers: Helpers::new(helpers), ..Shared::default() };
+        let engine = Engine::sharing(options, shared);
+        let cancel = Cancel::new();
+        let request = Request { lookback_ms: None, cancel: &cancel };
+        let queries = ["m", "sum(m)", "rate(m[5m])", "avg_over_time(m[10m:1m])", "timestamp(m)"];
+        queries.map(|query| {
+            let answer = engine.range(&storage, query, 0, 3_540_000, 60_000, &request).unwrap();
+            let Value::Matrix(matrix) = answer.value else { panic!("a matrix") };
+            let stats = super::Stats { peak_bytes: 0, ..answer.stats };
+            let labels = matrix.labels.iter().map(|pairs| matrix.symbols.labels(pairs));
+            (labels.collect::<Vec<_>>(), matrix.values, matrix.ends, stats, answer.annotations)
+        })
+    });
+    assert_eq!(answers[0], answers[1]);
 }

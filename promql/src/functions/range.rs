@@ -11,6 +11,7 @@ use crate::kernel::sum::SlidingSum;
 use crate::kernel::{Each, Samples, Window, Windows, order, slide, sum};
 use crate::plan::WindowCall;
 use chunk::SampleColumns;
+use storage::Cancel;
 
 type Plain = fn(Samples<'_>, &Window) -> Option<f64>;
 type Event = fn(f64, f64) -> bool;
@@ -113,7 +114,7 @@ impl RangeKernel {
     #[inline]
     pub(crate) fn run(
         &mut self,
-        windows: &Windows,
+        windows: (&Windows, &Cancel),
         samples: Samples<'_>,
         emit: impl FnMut(usize, f64),
         count: impl FnMut(usize, usize, usize),

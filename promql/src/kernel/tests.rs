@@ -12,7 +12,13 @@ fn run(kernel: &mut impl Kernel, windows: &Windows, samples: Samples<'_>) -> Vec
     let mut out = vec![None; windows.grid.len];
     // Any NaN is as good as any other.
     let bits = |v: f64| if v.is_nan() { f64::NAN.to_bits() } else { v.to_bits() };
-    slide(kernel, windows, samples, |step, value| out[step] = Some(bits(value)), |_, _, _| {});
+    slide(
+        kernel,
+        (windows, &storage::Cancel::new()),
+        samples,
+        |step, value| out[step] = Some(bits(value)),
+        |_, _, _| {},
+    );
     out
 }
 
