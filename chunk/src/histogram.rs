@@ -12,7 +12,8 @@ pub use join::Join;
 
 use crate::bits::{BitWriter, XorColumn};
 use crate::layout::{self, ResetHeader};
-use model::histogram::{FloatHistogram, Histogram, IntHistogram, Layout};
+use crate::{ChunkMeta, Encoding};
+use model::histogram::{CounterResetHint, FloatHistogram, Histogram, IntHistogram, Layout};
 use model::is_stale_nan;
 use std::sync::Arc;
 
@@ -74,6 +75,32 @@ impl HistogramChunk {
         };
         let time = Delta { last: timestamp_ms, delta: 0 };
         Self { bits, layout, num_samples: 1, time, min_ms: timestamp_ms, columns }
+    }
+
+    /// A chunk that begins with a sample of which nothing else is known: only an explicit hint tells of the counter.
+    #[must_use]
+    pub fn alone(timestamp_ms: i64, histogram: &Histogram) -> Self {
+        let header = match histogram.hint() {
+            CounterResetHint::Gauge => ResetHeader::Gauge,
+            CounterResetHint::CounterReset => ResetHeader::Reset,
+            CounterResetHint::Unknown | CounterResetHint::NotCounterReset => ResetHeader::Unknown,
+        };
+        Self::begin(timestamp_ms, histogram, header)
+    }
+
+    /// What is to be known of the chunk without decoding it.
+    #[must_use]
+    pub fn meta(&self) -> ChunkMeta {
+        ChunkMeta {
+            min_ms: self.min_ms,
+            max_ms: self.last_ms(),
+            num_samples: u32::from(self.num_samples),
+            encoding: if self.is_integer() {
+                Encoding::Histogram
+            } else {
+                Encoding::FloatHistogram
+            },
+        }
     }
 
     /// The whole chunk.

@@ -5,6 +5,7 @@ pub mod append;
 mod bits;
 mod columns;
 mod decode;
+pub mod exact;
 pub mod histogram;
 mod layout;
 mod merge;

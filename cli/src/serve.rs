@@ -60,11 +60,8 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));
     let loaded = reloader.load()?;
     settings.flags.apply_storage(&loaded.config.storage);
-    let mut options = crate::settings::database(&settings.flags)?;
+    let options = crate::settings::database(&settings.flags, &loaded.config.storage)?;
     let keeps_exemplars = settings.flags.features.exemplar_storage;
-    if keeps_exemplars {
-        options.max_exemplars = loaded.config.storage.max_exemplars;
-    }
     status.starting(&settings.flags, Arc::clone(&options.progress));
     let (discovery, groups) = discovery::Manager::new(&registry, "scrape");
     let reads = crate::peers::Reads::new(&settings, &late, &registry);

@@ -1,6 +1,7 @@
 //! What the flags come to: typed settings of the parts that are wired here. How flags are typed is in `flags`.
 
 use crate::Error;
+use crate::config::StorageConfig;
 use crate::flags::Flags;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -78,7 +79,7 @@ fn milliseconds(duration: Duration) -> i64 {
 }
 
 /// How the database is opened; the flags hold the retention of the configuration by then.
-pub(crate) fn database(flags: &Flags) -> Result<DbOptions, Error> {
+pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> Result<DbOptions, Error> {
     let wal_compression = match flags.wal_compression.as_deref() {
         None => wal::Compression::None,
         Some("snappy") => wal::Compression::Snappy,
@@ -95,6 +96,7 @@ pub(crate) fn database(flags: &Flags) -> Result<DbOptions, Error> {
         wal_compression,
         samples_per_chunk: u32::try_from(flags.samples_per_chunk).unwrap_or(u32::MAX),
         no_lockfile: flags.no_lockfile,
+        max_exemplars: if flags.features.exemplar_storage { storage.max_exemplars } else { 0 },
         keep_metadata: flags.features.metadata_records,
         ..defaults
     })

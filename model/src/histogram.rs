@@ -234,6 +234,14 @@ impl Histogram {
         }
     }
 
+    /// Says something else about the sample before.
+    pub fn set_hint(&mut self, hint: CounterResetHint) {
+        match self {
+            Self::Int(histogram) => histogram.hint = hint,
+            Self::Float(histogram) => histogram.hint = hint,
+        }
+    }
+
     /// The same histogram with float counts.
     #[must_use]
     pub fn to_float(&self) -> FloatHistogram {

@@ -3,6 +3,7 @@
 
 use crate::Result;
 use bytes::Bytes;
+use chunk::exact::ExactSample;
 use chunk::{ChunkMeta, SampleColumns};
 use model::{LabelPair, LabelsColumn, TimeRange};
 
@@ -203,5 +204,15 @@ impl SeriesBatch {
     /// Takes `&self`, so that series decode in parallel.
     pub fn read(&self, series: usize, range: TimeRange, out: &mut SampleColumns) -> Result<()> {
         crate::read::read(self, series, range, out)
+    }
+
+    /// Appends to `out` what [`Self::read`] reads, without loss: for samples that are to be sent or encoded again.
+    pub fn read_exact(
+        &self,
+        series: usize,
+        range: TimeRange,
+        out: &mut Vec<ExactSample>,
+    ) -> Result<()> {
+        crate::read::read_exact(self, series, range, out)
     }
 }

@@ -24,5 +24,5 @@ pub use error::{Error, Result};
 pub use exemplars::{Exemplar, ExemplarQueryable, SeriesExemplars};
 pub use fanout::MergeQuerier;
 pub use memory::MemoryStorage;
-pub use merge::{SourceHeap, chain_samples, merge, merge_names};
+pub use merge::{SourceHeap, chain_exact, chain_samples, merge, merge_names};
 pub use query::{Annotations, Querier, Queryable, SelectHints, SeriesSet};

@@ -6,7 +6,7 @@ mod heap;
 #[cfg(test)]
 mod tests;
 
-pub use chain::chain_samples;
+pub use chain::{chain_exact, chain_samples};
 pub use heap::SourceHeap;
 
 use crate::{Annotations, Result, SeriesBatch, SeriesSet};

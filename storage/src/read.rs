@@ -1,6 +1,7 @@
 //! One series of a batch to columns: decode, merge what overlaps, cut to the range, leave out what is deleted.
 
-use crate::{ChunkRef, Error, Result, SeriesBatch, chain_samples};
+use crate::{ChunkRef, Error, Result, SeriesBatch, chain_exact, chain_samples};
+use chunk::exact::ExactSample;
 use chunk::{ChunkMeta, SampleColumns};
 use model::TimeRange;
 
@@ -50,6 +51,39 @@ pub(crate) fn read(
         last_ms = Some(chunk.meta.max_ms);
     }
     chunk::trim(out, range);
+    Ok(())
+}
+
+/// See [`SeriesBatch::read_exact`].
+pub(crate) fn read_exact(
+    batch: &SeriesBatch,
+    series: usize,
+    range: TimeRange,
+    out: &mut Vec<ExactSample>,
+) -> Result<()> {
+    let mut sources: Vec<Vec<ExactSample>> = Vec::new();
+    let mut previous: Option<(u32, i64)> = None;
+    for chunk in within(batch, series, range) {
+        let goes_on = previous
+            .is_some_and(|(source, last)| source == chunk.source && last < chunk.meta.min_ms);
+        if !goes_on {
+            sources.push(Vec::new());
+        }
+        let samples = sources.last_mut().expect("the first chunk begins a source");
+        let begin = samples.len();
+        chunk::exact::decode(chunk.meta, chunk.data, samples)
+            .map_err(|error| corrupt(&chunk.meta, &error))?;
+        let fresh = samples.split_off(begin);
+        let deleted = batch.deleted_in(series, chunk.source);
+        samples.extend(fresh.into_iter().filter(|&(time, _)| {
+            range.contains(time) && !deleted.clone().any(|gone| gone.contains(time))
+        }));
+        previous = Some((chunk.source, chunk.meta.max_ms));
+    }
+    match &mut sources[..] {
+        [only] => out.append(only),
+        _ => chain_exact(&sources, out),
+    }
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 
 use super::{Asked, Error, labels};
 use crate::proto::write;
-use chunk::xor::{self, XorAppender};
-use chunk::{Encoding, SampleColumns};
+use chunk::Encoding;
+use chunk::exact::{self, ExactSample};
 use model::{Symbols, TimeRange};
 use storage::{Cancel, ChunkRef, Queryable, SelectHints, SeriesBatch};
 
@@ -20,9 +20,6 @@ pub(super) struct Stream<'s> {
     labels: Vec<u8>,
     /// Its chunks that wait for their frame, encoded.
     waiting: Vec<u8>,
-    /// A chunk that is encoded anew.
-    fresh: Vec<u8>,
-    columns: SampleColumns,
 }
 
 impl<'s> Stream<'s> {
@@ -31,15 +28,7 @@ impl<'s> Stream<'s> {
         max_frame_bytes: usize,
         send: &'s mut dyn FnMut(Vec<u8>) -> Result<(), Error>,
     ) -> Self {
-        Self {
-            query,
-            max_frame_bytes,
-            send,
-            labels: Vec::new(),
-            waiting: Vec::new(),
-            fresh: Vec::new(),
-            columns: SampleColumns::default(),
-        }
+        Self { query, max_frame_bytes, send, labels: Vec::new(), waiting: Vec::new() }
     }
 
     pub(super) fn run(
@@ -76,11 +65,9 @@ impl<'s> Stream<'s> {
         range: TimeRange,
     ) -> Result<(), Error> {
         if overlap(batch, series) {
-            let mut columns = std::mem::take(&mut self.columns);
-            let read = batch.read(series, range, &mut columns).map_err(Error::from);
-            let pushed = read.and_then(|()| self.encode(&columns));
-            self.columns = columns;
-            pushed?;
+            let mut samples = Vec::new();
+            batch.read_exact(series, range, &mut samples)?;
+            self.encode(&samples, SAMPLES_PER_CHUNK)?;
             return self.flush();
         }
         for chunk in batch.chunks(series) {
@@ -94,38 +81,29 @@ impl<'s> Stream<'s> {
                 self.push(span, chunk.meta.encoding, chunk.data)?;
                 continue;
             }
-            let mut columns = std::mem::take(&mut self.columns);
-            columns.clear();
-            let decoded = chunk::decode(chunk.meta, chunk.data, &mut columns);
-            let pushed = decoded.map_err(|error| corrupt(span, &error)).and_then(|()| {
-                chunk::trim(&mut columns, range);
-                batch
-                    .deleted_in(series, chunk.source)
-                    .for_each(|gone| chunk::delete(&mut columns, gone));
-                self.encode(&columns)
+            let mut samples = Vec::new();
+            exact::decode(chunk.meta, chunk.data, &mut samples)
+                .map_err(|error| corrupt(span, &error))?;
+            let deleted = batch.deleted_in(series, chunk.source);
+            samples.retain(|&(time, _)| {
+                range.contains(time) && !deleted.clone().any(|gone| gone.contains(time))
             });
-            self.columns = columns;
-            pushed?;
+            // What was one chunk stays one.
+            self.encode(&samples, usize::from(u16::MAX))?;
         }
         self.flush()
     }
 
-    /// Encodes samples anew.
-    fn encode(&mut self, columns: &SampleColumns) -> Result<(), Error> {
-        if !columns.histograms.is_empty() {
-            let what = "chunks of native histograms cannot be cut or merged; ask for samples";
-            return Err(Error::Storage(storage::Error::Unsupported(what.into())));
-        }
-        let rows = columns.timestamps_ms.chunks(SAMPLES_PER_CHUNK);
-        for (times, values) in rows.zip(columns.values.chunks(SAMPLES_PER_CHUNK)) {
-            let mut fresh = std::mem::take(&mut self.fresh);
-            encode_floats(times, values, &mut fresh);
-            let span = TimeRange::new(times[0], times[times.len() - 1]);
-            let pushed = self.push(span, Encoding::Xor, &fresh);
-            self.fresh = fresh;
-            pushed?;
-        }
-        Ok(())
+    /// Encodes samples anew, at most so many in a chunk.
+    fn encode(&mut self, samples: &[ExactSample], most: usize) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        exact::encode(samples, most, &mut |meta, bytes| {
+            if outcome.is_ok() {
+                let span = TimeRange::new(meta.min_ms, meta.max_ms);
+                outcome = self.push(span, meta.encoding, bytes);
+            }
+        });
+        outcome
     }
 
     /// Adds a chunk to the frame at hand, and sends it once it is full.
@@ -180,25 +158,12 @@ fn overlap(batch: &SeriesBatch, series: usize) -> bool {
 }
 
 /// Whether a chunk may go out as it is: within the range, in an encoding that others know, without samples that are
-/// not visible yet. Native histograms are not encoded anew, so their chunks may reach beyond the range: readers cut them.
+/// not visible yet.
 fn is_whole(chunk: ChunkRef<'_>, range: TimeRange) -> bool {
     let meta = chunk.meta;
     let counted = chunk.data.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
     let is_within = range.min_ms <= meta.min_ms && meta.max_ms <= range.max_ms;
     Encoding::from_disk(meta.encoding as u8).is_some()
-        && (is_within || meta.encoding != Encoding::Xor)
+        && is_within
         && counted.is_some_and(|count| u32::from(count) == meta.num_samples)
-}
-
-/// Replaces `out` with a chunk of these samples.
-fn encode_floats(times: &[i64], values: &[f64], out: &mut Vec<u8>) {
-    out.clear();
-    out.resize(xor::HEADER_BYTES, 0);
-    let mut appender = XorAppender::new();
-    for (&timestamp_ms, &value) in times.iter().zip(values) {
-        let piece = appender.encode(timestamp_ms, value, out.last().copied().unwrap_or(0));
-        out.truncate(piece.at);
-        out.extend_from_slice(&piece.bytes[..piece.len]);
-    }
-    xor::set_count(out, appender.num_samples());
 }

@@ -4,7 +4,7 @@
 use super::{Asked, Error, Limits, labels};
 use crate::proto::{histogram, write};
 use chunk::SampleColumns;
-use model::histogram::Histogram;
+use chunk::exact::{ExactSample, ExactValue};
 use model::{LabelPair, Symbols};
 use std::cmp::Ordering;
 use storage::{Cancel, Querier, Queryable, SelectHints, SeriesBatch, SeriesSet};
@@ -26,12 +26,12 @@ pub(super) fn push_result(
     let hints = SelectHints { labels_only: true, ..SelectHints::default() };
     let mut all = querier.select(&asked.matchers, &hints, &symbols, cancel)?;
     let mut batch = SeriesBatch::default();
-    let mut samples = SampleColumns::default();
+    let mut samples = Samples::default();
     let mut left = if limits.max_samples == 0 { u64::MAX } else { limits.max_samples };
     while all.next_batch(&mut batch)? {
         for pairs in batch.labels().iter() {
             sampled.read(pairs, &mut samples)?;
-            let taken = (samples.len() + samples.histograms.len()) as u64;
+            let taken = (samples.floats.len() + samples.histograms.len()) as u64;
             left = left.checked_sub(taken).ok_or(Error::TooManySamples(limits.max_samples))?;
             write::message(out, 1, |out| {
                 labels::push(out, pairs, &symbols, &asked.external_labels);
@@ -42,17 +42,26 @@ pub(super) fn push_result(
     Ok(())
 }
 
-fn push_samples(out: &mut Vec<u8>, samples: &SampleColumns) {
-    for (&timestamp_ms, &value) in samples.timestamps_ms.iter().zip(&samples.values) {
+/// The samples of one series.
+#[derive(Default)]
+struct Samples {
+    floats: SampleColumns,
+    /// Counts as they were sent: the columns beside the floats know only float counts.
+    histograms: Vec<ExactSample>,
+}
+
+fn push_samples(out: &mut Vec<u8>, samples: &Samples) {
+    let floats = &samples.floats;
+    for (&timestamp_ms, &value) in floats.timestamps_ms.iter().zip(&floats.values) {
         write::message(out, 2, |out| {
             write::double(out, 1, value);
             write::int(out, 2, timestamp_ms);
         });
     }
-    let histograms = &samples.histograms;
-    for (row, &timestamp_ms) in histograms.timestamps_ms().iter().enumerate() {
-        let histogram = Histogram::Float(histograms.get(row).to_owned());
-        write::message(out, 4, |out| histogram::push(out, &histogram, timestamp_ms, 0));
+    for (timestamp_ms, value) in &samples.histograms {
+        if let ExactValue::Histogram(histogram) = value {
+            write::message(out, 4, |out| histogram::push(out, histogram, *timestamp_ms, 0));
+        }
     }
 }
 
@@ -83,8 +92,9 @@ impl<'q> Sampled<'q> {
     }
 
     /// Replaces `out` with the samples of the series with these labels; nothing if it has none. Asked in label order.
-    fn read(&mut self, pairs: &[LabelPair], out: &mut SampleColumns) -> Result<(), Error> {
-        out.clear();
+    fn read(&mut self, pairs: &[LabelPair], out: &mut Samples) -> Result<(), Error> {
+        out.floats.clear();
+        out.histograms.clear();
         while let Some(set) = &mut self.set {
             if self.row >= self.batch.len() {
                 self.row = 0;
@@ -96,7 +106,12 @@ impl<'q> Sampled<'q> {
             match self.symbols.compare(self.batch.labels().get(self.row), pairs) {
                 Ordering::Less => self.row += 1,
                 Ordering::Equal => {
-                    self.batch.read(self.row, self.range, out)?;
+                    self.batch.read(self.row, self.range, &mut out.floats)?;
+                    if !out.floats.histograms.is_empty() {
+                        self.batch.read_exact(self.row, self.range, &mut out.histograms)?;
+                        out.histograms
+                            .retain(|(_, value)| matches!(value, ExactValue::Histogram(_)));
+                    }
                     self.row += 1;
                     break;
                 }

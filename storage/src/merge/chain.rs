@@ -2,6 +2,8 @@
 
 use super::SourceHeap;
 use chunk::SampleColumns;
+use chunk::exact::{ExactSample, ExactValue};
+use model::histogram::{CounterResetHint, HistogramView};
 use std::ops::Range;
 
 /// Appends the samples of all `sources` to `out`, in time order, one for each time.
@@ -12,7 +14,7 @@ use std::ops::Range;
 pub fn chain_samples(sources: &[SampleColumns], out: &mut SampleColumns) {
     if sources.iter().all(|source| source.histograms.is_empty()) {
         let times: Vec<&[i64]> = sources.iter().map(|source| &source.timestamps_ms[..]).collect();
-        chain(&times, &mut |source, places| {
+        chain(&times, &mut |source, places, _| {
             out.timestamps_ms.extend_from_slice(&sources[source].timestamps_ms[places.clone()]);
             out.values.extend_from_slice(&sources[source].values[places]);
         });
@@ -22,17 +24,47 @@ pub fn chain_samples(sources: &[SampleColumns], out: &mut SampleColumns) {
     let times: Vec<Vec<i64>> =
         merged.iter().map(|places| places.iter().map(|(time, _)| *time).collect()).collect();
     let times: Vec<&[i64]> = times.iter().map(Vec::as_slice).collect();
-    chain(&times, &mut |source, places| {
+    chain(&times, &mut |source, places, mut goes_on| {
         let columns = &sources[source];
         for (time, place) in &merged[source][places] {
             match place {
                 Place::Float(place) => out.push(*time, columns.values[*place]),
                 Place::Histogram(place) => {
-                    out.histograms.push(*time, columns.histograms.get(*place));
+                    let view = columns.histograms.get(*place);
+                    let hint = if goes_on { view.hint } else { after_a_gap(view.hint) };
+                    out.histograms.push(*time, HistogramView { hint, ..view });
                 }
             }
+            goes_on = true;
         }
     });
+}
+
+/// [`chain_samples`] of samples that are to be encoded again.
+pub fn chain_exact(sources: &[Vec<ExactSample>], out: &mut Vec<ExactSample>) {
+    let times: Vec<Vec<i64>> =
+        sources.iter().map(|source| source.iter().map(|(time, _)| *time).collect()).collect();
+    let times: Vec<&[i64]> = times.iter().map(Vec::as_slice).collect();
+    chain(&times, &mut |source, places, mut goes_on| {
+        for (time, value) in &sources[source][places] {
+            let mut value = value.clone();
+            if let ExactValue::Histogram(histogram) = &mut value
+                && !goes_on
+            {
+                histogram.set_hint(after_a_gap(histogram.hint()));
+            }
+            out.push((*time, value));
+            goes_on = true;
+        }
+    });
+}
+
+/// What is known of a counter whose sample before came from elsewhere: nothing.
+fn after_a_gap(hint: CounterResetHint) -> CounterResetHint {
+    match hint {
+        CounterResetHint::Gauge => CounterResetHint::Gauge,
+        _ => CounterResetHint::Unknown,
+    }
 }
 
 /// Where a sample of a source with both kinds is.
@@ -54,8 +86,9 @@ fn in_order(columns: &SampleColumns) -> Vec<(i64, Place)> {
     all
 }
 
-/// Calls `emit` with the source and the places of the next samples, in time order.
-fn chain(sources: &[&[i64]], emit: &mut dyn FnMut(usize, Range<usize>)) {
+/// Calls `emit` with the source and the places of the next samples, in time order, and whether the first of them
+/// follows what was emitted before in its source.
+fn chain(sources: &[&[i64]], emit: &mut dyn FnMut(usize, Range<usize>, bool)) {
     let mut next = vec![0usize; sources.len()];
     let time = |next: &[usize], source: usize| sources[source][next[source]];
     let mut heap = SourceHeap::default();
@@ -75,7 +108,7 @@ fn chain(sources: &[&[i64]], emit: &mut dyn FnMut(usize, Range<usize>)) {
         let run = times[skipped..].iter().take_while(|&&t| bound.is_none_or(|b| t < b)).count();
         let end = begin + skipped + run;
         if run > 0 {
-            emit(current, begin + skipped..end);
+            emit(current, begin + skipped..end, last_ms.is_some());
             last_ms = Some(sources[current][end - 1]);
         }
         next[current] = end;
@@ -99,7 +132,7 @@ fn chain(sources: &[&[i64]], emit: &mut dyn FnMut(usize, Range<usize>)) {
             }
         }
         // The top of the heap stays current for this one sample even if another source has the same time.
-        emit(current, next[current]..next[current] + 1);
+        emit(current, next[current]..next[current] + 1, false);
         last_ms = Some(time(&next, current));
         next[current] += 1;
     }

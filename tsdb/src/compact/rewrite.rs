@@ -2,11 +2,12 @@
 //! encoded anew. Which chunks merge, in which order and into how many pieces is as in Prometheus.
 
 use crate::block::BlockWriter;
+use chunk::exact::{self, ExactSample};
 use chunk::xor::XorAppender;
 use chunk::{ChunkMeta, Encoding, SampleColumns};
 use model::TimeRange;
 use std::ops::Range;
-use storage::{ChunkRef, Error, Result, SeriesBatch, SourceHeap, chain_samples};
+use storage::{ChunkRef, Error, Result, SeriesBatch, SourceHeap, chain_exact, chain_samples};
 
 /// Samples in a chunk that is encoded anew.
 const SAMPLES_PER_CHUNK: usize = 120;
@@ -47,18 +48,14 @@ fn stored_count(chunk: &ChunkRef<'_>) -> Option<u32> {
     (chunk.meta.encoding != Encoding::Raw).then(|| u32::from(u16::from_be_bytes(*count)))
 }
 
-fn refuse_histograms(meta: &ChunkMeta) -> Result<()> {
-    match meta.encoding {
-        Encoding::Raw | Encoding::Xor => Ok(()),
-        Encoding::Histogram | Encoding::FloatHistogram | Encoding::RawHistogram => Err(Error::Unsupported(
-            format!(
-                "rewriting of native histogram chunks: {}..={} ms overlaps another chunk, a deleted range or the \
-                 end of the block",
-                meta.min_ms, meta.max_ms
-            )
-            .into(),
-        )),
-    }
+fn holds_floats(meta: &ChunkMeta) -> bool {
+    matches!(meta.encoding, Encoding::Raw | Encoding::Xor)
+}
+
+fn decode_exact(meta: &ChunkMeta, data: &[u8]) -> Result<Vec<ExactSample>> {
+    let mut samples = Vec::new();
+    exact::decode(*meta, data, &mut samples).map_err(|error| corrupt(meta, &error))?;
+    Ok(samples)
 }
 
 fn span(meta: &ChunkMeta) -> TimeRange {
@@ -131,7 +128,14 @@ impl Rewriter {
                 pieces.push(Piece { meta: chunk.meta, bytes: Bytes::Stored(chunk.data) });
                 continue;
             }
-            refuse_histograms(&chunk.meta)?;
+            if !holds_floats(&chunk.meta) {
+                let mut samples = decode_exact(&chunk.meta, chunk.data)?;
+                samples.retain(|&(time, _)| {
+                    self.range.contains(time) && !deleted.clone().any(|r| r.contains(time))
+                });
+                encode_exact(&samples, usize::from(u16::MAX), &mut self.arena, pieces);
+                continue;
+            }
             self.columns.clear();
             chunk::decode(chunk.meta, chunk.data, &mut self.columns)
                 .map_err(|error| corrupt(&chunk.meta, &error))?;
@@ -208,9 +212,16 @@ impl Rewriter {
     }
 
     fn merge<'b>(&mut self, overlapping: &[Piece<'b>], out: &mut Vec<Piece<'b>>) -> Result<()> {
+        if !overlapping.iter().all(|piece| holds_floats(&piece.meta)) {
+            let sources =
+                overlapping.iter().map(|piece| decode_exact(&piece.meta, self.bytes(piece)));
+            let mut samples = Vec::new();
+            chain_exact(&sources.collect::<Result<Vec<_>>>()?, &mut samples);
+            encode_exact(&samples, SAMPLES_PER_CHUNK, &mut self.arena, out);
+            return Ok(());
+        }
         let mut columns = Vec::with_capacity(overlapping.len());
         for piece in overlapping {
-            refuse_histograms(&piece.meta)?;
             let mut decoded = SampleColumns::default();
             chunk::decode(piece.meta, self.bytes(piece), &mut decoded)
                 .map_err(|error| corrupt(&piece.meta, &error))?;
@@ -221,6 +232,20 @@ impl Rewriter {
         encode(&self.columns, SAMPLES_PER_CHUNK, &mut self.arena, out);
         Ok(())
     }
+}
+
+/// Encodes samples of any kind into the arena.
+fn encode_exact(
+    samples: &[ExactSample],
+    most: usize,
+    arena: &mut Vec<u8>,
+    out: &mut Vec<Piece<'_>>,
+) {
+    exact::encode(samples, most, &mut |meta, bytes| {
+        let begin = arena.len();
+        arena.extend_from_slice(bytes);
+        out.push(Piece { meta, bytes: Bytes::Written(begin..arena.len()) });
+    });
 }
 
 /// Encodes float samples as chunks of at most `most` into the arena.

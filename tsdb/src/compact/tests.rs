@@ -1,13 +1,17 @@
-//! Specs of merged blocks, refusal of histograms that would have to be rewritten, limits of planning.
+//! Specs of merged blocks, histograms that have to be rewritten, limits of planning.
 
 use super::plan::{Policy, plan};
 use super::{BlockSpec, write_block};
+use crate::Block;
 use crate::block::{BlockMeta, BlockSet, Hint, Ulid};
-use chunk::{ChunkMeta, Encoding};
+use chunk::ChunkMeta;
+use chunk::exact::{self, ExactValue};
 use disk::{Disk, SimDisk};
-use model::{LabelPair, Symbols};
+use model::histogram::{Histogram, IntHistogram};
+use model::{LabelPair, MatchOp, Matcher, Symbols, TimeRange};
 use std::path::Path;
-use storage::{Error, SeriesBatch, SeriesSet};
+use std::sync::Arc;
+use storage::{Cancel, Querier, SelectHints, SeriesBatch, SeriesSet};
 
 fn meta(number: u128, min_time: i64, max_time: i64, level: u32) -> BlockMeta {
     let mut meta = BlockMeta::new(Ulid::new(1, number), min_time, max_time);
@@ -38,16 +42,33 @@ fn ranges_grow_by_three_up_to_the_longest() {
     assert_eq!(plan(&[], &Policy::new(2, 60, true)), [0; 0]);
 }
 
-/// One series with the given histogram chunks.
-struct Histograms<'q>(Option<&'q [(i64, i64)]>, &'q Symbols);
+/// A chunk of integer histograms at these times, the count of each ten more than its time.
+fn histograms(times: &[i64]) -> (ChunkMeta, Vec<u8>) {
+    let sample = |&time: &i64| {
+        let histogram = IntHistogram {
+            count: (time + 10) as u64,
+            zero_count: (time + 10) as u64,
+            sum: 0.5,
+            ..IntHistogram::default()
+        };
+        (time, ExactValue::Histogram(Histogram::Int(histogram)))
+    };
+    let samples: Vec<_> = times.iter().map(sample).collect();
+    let mut chunks = Vec::new();
+    exact::encode(&samples, 120, &mut |meta, bytes| chunks.push((meta, bytes.to_vec())));
+    chunks.remove(0)
+}
+
+/// One series with chunks of histograms at the given times.
+struct Histograms<'q>(Option<&'q [&'q [i64]]>, &'q Symbols);
 
 impl SeriesSet for Histograms<'_> {
     fn next_batch(&mut self, out: &mut SeriesBatch) -> storage::Result<bool> {
         out.clear();
         let Some(chunks) = self.0.take() else { return Ok(false) };
-        for &(min_ms, max_ms) in chunks {
-            let meta = ChunkMeta { min_ms, max_ms, num_samples: 2, encoding: Encoding::Histogram };
-            out.push_copied(meta, &[0, 2, 1, 2, 3]);
+        for times in chunks {
+            let (meta, bytes) = histograms(times);
+            out.push_copied(meta, &bytes);
             out.next_source();
         }
         let pair = LabelPair { name: self.1.intern("__name__"), value: self.1.intern("h") };
@@ -56,25 +77,57 @@ impl SeriesSet for Histograms<'_> {
     }
 }
 
+/// Times of the histograms of the only block, chunk by chunk; the count of each is its time.
+fn stored(block: &Arc<Block>) -> Vec<Vec<i64>> {
+    let symbols = Symbols::new();
+    let hints = SelectHints::default();
+    let cancel = Cancel::new();
+    let querier = block.querier(TimeRange::ALL);
+    let all = Matcher::new("__name__", MatchOp::Equal, "h").expect("matcher");
+    let mut set = querier.select(&[all], &hints, &symbols, &cancel).expect("select");
+    let mut batch = SeriesBatch::default();
+    let mut out = Vec::new();
+    while set.next_batch(&mut batch).expect("batch") {
+        for chunk in batch.chunks(0) {
+            let mut samples = Vec::new();
+            exact::decode(chunk.meta, chunk.data, &mut samples).expect("decode");
+            out.push(samples.iter().map(|(time, _)| *time).collect());
+            for (time, value) in samples {
+                let ExactValue::Histogram(Histogram::Int(histogram)) = value else {
+                    panic!("integers stay integers")
+                };
+                assert_eq!(histogram.count as i64, time + 10);
+            }
+        }
+    }
+    out
+}
+
 #[test]
-fn histogram_chunks_pass_raw_or_are_refused() {
-    let (disk, dir) = (SimDisk::new(), Path::new("/data"));
-    disk.create_dir(dir).expect("create");
+fn histogram_chunks_pass_raw_or_are_cut_and_merged() {
     let symbols = Symbols::new();
     let spec = BlockSpec::from_head(0, 100);
-    let write = |chunks: &[(i64, i64)], number| {
+    type Times<'t> = &'t [&'t [i64]];
+    let cases: [(Times<'_>, Times<'_>); 4] = [
+        (&[&[0, 10], &[11, 20]], &[&[0, 10], &[11, 20]]),
+        (&[&[0, 5, 10], &[7, 10, 20]], &[&[0, 5, 7, 10, 20]]),
+        (&[&[90, 99, 100]], &[&[90, 99]]),
+        (&[&[-1, 0, 5], &[3]], &[&[0, 3, 5]]),
+    ];
+    for (number, (chunks, expected)) in cases.into_iter().enumerate() {
+        let (disk, dir) = (SimDisk::new(), Path::new("/data"));
+        disk.create_dir(dir).expect("create");
         let mut source = Histograms(Some(chunks), &symbols);
-        write_block(&mut source, &symbols, &spec, Ulid::new(1, number), &disk, dir)
-    };
-    let stats = write(&[(0, 10), (11, 20)], 1).expect("apart").expect("samples").stats;
-    assert_eq!((stats.num_histogram_samples, stats.num_float_samples), (4, 0));
-    for refused in [&[(0, 10), (10, 20)][..], &[(90, 100)], &[(-1, 5)]] {
-        let error = write(refused, 2).expect_err("rewriting");
-        assert!(matches!(error, Error::Unsupported(_)), "{error}");
+        let ulid = Ulid::new(1, number as u128);
+        let meta = write_block(&mut source, &symbols, &spec, ulid, &disk, dir)
+            .expect("write")
+            .expect("samples");
+        let count: usize = expected.iter().map(|chunk| chunk.len()).sum();
+        assert_eq!(meta.stats.num_histogram_samples, count as u64);
+        let set = BlockSet::open(&disk, dir, &[]).expect("open");
+        assert_eq!((set.blocks.len(), set.broken.len()), (1, 0));
+        assert_eq!(stored(&set.blocks[0]), expected);
     }
-    let set = BlockSet::open(&disk, dir, &[]).expect("open");
-    assert_eq!((set.blocks.len(), set.broken.len()), (1, 0));
-    assert_eq!(disk.list(dir).expect("list").len(), 1, "nothing of the refused ones stays");
 }
 
 #[test]
@@ -84,7 +137,7 @@ fn a_merged_block_takes_the_place_of_its_parents() {
     let symbols = Symbols::new();
     for number in 1..=2 {
         let spec = BlockSpec::from_head(0, 100);
-        let mut source = Histograms(Some(&[(0, 10)]), &symbols);
+        let mut source = Histograms(Some(&[&[0, 10]]), &symbols);
         write_block(&mut source, &symbols, &spec, Ulid::new(1, number), &disk, dir).expect("write");
     }
     let before = BlockSet::open(&disk, dir, &[]).expect("open");
@@ -100,5 +153,5 @@ fn a_merged_block_takes_the_place_of_its_parents() {
         crate::block::remove(&disk, &dir).expect("remove");
     }
     let again = BlockSet::open(&disk, dir, &after.blocks).expect("open");
-    assert!(std::sync::Arc::ptr_eq(&again.blocks[0], &after.blocks[0]), "taken over, not reopened");
+    assert!(Arc::ptr_eq(&again.blocks[0], &after.blocks[0]), "taken over, not reopened");
 }

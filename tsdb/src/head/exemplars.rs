@@ -340,8 +340,7 @@ impl HeadAppender {
         if !self.scratch.exemplars.is_empty() {
             let rows = self.scratch.exemplars.iter().map(|staged| {
                 let Exemplar { labels, timestamp_ms, value } = &staged.exemplar;
-                let pairs: Vec<_> = labels.iter().collect();
-                (staged.number, *timestamp_ms, *value, pairs.into_iter())
+                (staged.number, *timestamp_ms, *value, labels.iter())
             });
             wal::record::encode_exemplars(&mut record, rows);
         }

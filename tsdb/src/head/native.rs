@@ -4,11 +4,11 @@
 use super::series::{FullChunk, Hot, Place};
 use super::shard::{Commit, Shard, Tally};
 use super::slab::Buffer;
+use chunk::ChunkMeta;
 use chunk::append::{CutRule, end_time};
 use chunk::histogram::{HistogramChunk, Join};
 use chunk::xor::XorAppender;
-use chunk::{ChunkMeta, Encoding, ResetHeader};
-use model::histogram::{CounterResetHint, FloatHistogram, Histogram, IntHistogram};
+use model::histogram::{FloatHistogram, Histogram, IntHistogram};
 use model::is_stale_nan;
 use storage::RejectReason;
 
@@ -36,13 +36,7 @@ impl Native {
 
     /// What is known of the chunk.
     pub(super) fn meta(&self) -> ChunkMeta {
-        let is_integer = self.open.is_integer();
-        ChunkMeta {
-            min_ms: self.open.min_ms(),
-            max_ms: self.open.last_ms(),
-            num_samples: u32::from(self.open.num_samples()),
-            encoding: if is_integer { Encoding::Histogram } else { Encoding::FloatHistogram },
-        }
+        self.open.meta()
     }
 
     /// The bytes of the chunk.
@@ -206,14 +200,7 @@ impl Shard {
         tally: &mut Tally,
     ) {
         let Some(native) = self.natives.get_mut(&slot) else {
-            let header = match histogram.hint() {
-                CounterResetHint::Gauge => ResetHeader::Gauge,
-                CounterResetHint::CounterReset => ResetHeader::Reset,
-                CounterResetHint::Unknown | CounterResetHint::NotCounterReset => {
-                    ResetHeader::Unknown
-                }
-            };
-            let open = HistogramChunk::begin(timestamp_ms, histogram, header);
+            let open = HistogramChunk::alone(timestamp_ms, histogram);
             self.natives.insert(slot, Native::new(open, histogram.clone(), rule));
             self.begun(tally);
             return;

@@ -79,7 +79,7 @@ pub fn encode_exemplars<'a, L>(
     out: &mut Vec<u8>,
     rows: impl IntoIterator<Item = (u64, i64, f64, L)>,
 ) where
-    L: ExactSizeIterator<Item = (&'a str, &'a str)>,
+    L: Iterator<Item = (&'a str, &'a str)> + Clone,
 {
     out.push(EXEMPLARS);
     let mut base = None;
@@ -92,7 +92,7 @@ pub fn encode_exemplars<'a, L>(
         push_uvarint(out, zigzag(number.wrapping_sub(base_ref) as i64));
         push_uvarint(out, zigzag(timestamp_ms.wrapping_sub(base_ms)));
         out.extend_from_slice(&value.to_bits().to_be_bytes());
-        push_uvarint(out, pairs.len() as u64);
+        push_uvarint(out, pairs.clone().count() as u64);
         for (name, value) in pairs {
             push_text(out, name);
             push_text(out, value);
