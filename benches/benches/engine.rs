@@ -80,7 +80,7 @@ fn range(bencher: Bencher<'_, '_>, query: &str) {
     let end_ms = start_ms + (STEPS - 1) * INTERVAL_MS;
     bencher.counter(ItemsCount::new(SERIES * STEPS as usize)).bench(|| {
         let cancel = Cancel::new();
-        let request = Request { lookback_ms: None, cancel: &cancel };
+        let request = Request::new(&cancel);
         engine
             .range(&storage, query, start_ms, end_ms, INTERVAL_MS, &request)
             .expect("the twin takes it")
@@ -94,7 +94,7 @@ fn instant(bencher: Bencher<'_, '_>, query: &str) {
     let engine = Engine::new(EngineOptions::default());
     bencher.counter(ItemsCount::new(SERIES)).bench(|| {
         let cancel = Cancel::new();
-        let request = Request { lookback_ms: None, cancel: &cancel };
+        let request = Request::new(&cancel);
         engine.instant(&storage, query, 300 * INTERVAL_MS, &request).expect("the twin takes it")
     });
 }

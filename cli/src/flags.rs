@@ -86,6 +86,8 @@ pub struct Flags {
     pub lookback_delta: Duration,
     /// `--query.timeout`
     pub query_timeout: Duration,
+    /// `--query.log-slower-than`; zero is never.
+    pub slow_query: Duration,
     /// `--query.max-concurrency`
     pub max_concurrency: usize,
     /// `--query.max-samples`
@@ -224,6 +226,7 @@ impl Flags {
             block_reload_interval: duration("storage.tsdb.block-reload-interval").max(second),
             lookback_delta: duration("query.lookback-delta"),
             query_timeout: duration("query.timeout"),
+            slow_query: duration("query.log-slower-than"),
             max_concurrency: count("query.max-concurrency"),
             max_samples: count("query.max-samples"),
             max_memory_bytes: size("query.max-memory-bytes"),

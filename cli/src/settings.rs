@@ -166,6 +166,7 @@ fn web(flags: &Flags) -> Result<web::Options, Error> {
         read_timeout: flags.read_timeout,
         max_concurrency: flags.max_concurrency,
         query_timeout: flags.query_timeout,
+        slow_query: flags.slow_query,
         listen,
         agent: flags.agent,
         admin_asked: flags.enable_admin_api,

@@ -10,6 +10,7 @@ use crate::ast::{Expr, Features, ValueType};
 use crate::crew::Helpers;
 use crate::error::ParseError;
 use crate::exec::Exec;
+use crate::explain::{self, Clock, PlanNode, Profile};
 use crate::memory::{Memory, MemoryPool, TooMuchMemory};
 use crate::parser::parse;
 use crate::plan::{self, Node, Plan};
@@ -60,6 +61,16 @@ pub struct Request<'a> {
     pub lookback_ms: Option<i64>,
     /// Polled between batches.
     pub cancel: &'a Cancel,
+    /// Measures every operator by this clock, for [`Answer::plan`].
+    pub clock: Option<Clock<'a>>,
+}
+
+impl<'a> Request<'a> {
+    /// A request without further wishes.
+    #[must_use]
+    pub fn new(cancel: &'a Cancel) -> Self {
+        Self { lookback_ms: None, cancel, clock: None }
+    }
 }
 
 /// What a query found.
@@ -71,6 +82,8 @@ pub struct Answer {
     pub annotations: Annotations,
     /// What it took.
     pub stats: Stats,
+    /// What each operator took, if that was asked for.
+    pub plan: Option<PlanNode>,
 }
 
 /// What a query took.
@@ -212,6 +225,36 @@ impl Engine {
         step_ms: i64,
         request: &Request<'_>,
     ) -> Result<Answer, Error> {
+        let (expr, times) = self.range_of(query, start_ms, end_ms, step_ms)?;
+        self.run(storage, (query, &expr), times, request)
+    }
+
+    /// What [`Self::instant`] would do.
+    pub fn explain_instant(&self, query: &str, at_ms: i64) -> Result<PlanNode, Error> {
+        let expr = parse(query, &self.options.features)?;
+        let times = plan::Times { start_ms: at_ms, end_ms: at_ms, step_ms: 0 };
+        Ok(explain::describe(&Plan::build(&expr, times, &self.options)?.root, None))
+    }
+
+    /// What [`Self::range`] would do.
+    pub fn explain_range(
+        &self,
+        query: &str,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    ) -> Result<PlanNode, Error> {
+        let (expr, times) = self.range_of(query, start_ms, end_ms, step_ms)?;
+        Ok(explain::describe(&Plan::build(&expr, times, &self.options)?.root, None))
+    }
+
+    fn range_of(
+        &self,
+        query: &str,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    ) -> Result<(Expr, plan::Times), Error> {
         let expr = parse(query, &self.options.features)?;
         let value_type = expr.value_type();
         if !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
@@ -223,8 +266,7 @@ impl Engine {
         if step_ms <= 0 {
             return Err(plan::division_by_zero());
         }
-        let times = plan::Times { start_ms, end_ms, step_ms };
-        self.run(storage, (query, &expr), times, request)
+        Ok((expr, plan::Times { start_ms, end_ms, step_ms }))
     }
 
     fn run(
@@ -252,9 +294,12 @@ impl Engine {
         let memory = Memory::new(self.shared.memory.clone(), self.options.max_memory_bytes);
         let resources = (memory, self.shared.helpers.clone());
         let context = (&*querier, request.cancel);
-        let exec = Exec::new(context, &self.options, resources, lookback_ms, times);
+        let mut exec = Exec::new(context, &self.options, resources, lookback_ms, times);
+        exec.profile = request.clock.map(Profile::new);
         let value = answer::answer(&exec, &plan, grid)?;
+        let explained =
+            exec.profile.as_ref().map(|_| explain::describe(&plan.root, exec.profile.as_ref()));
         let (notes, stats): (Notes, Stats) = exec.finish();
-        Ok(Answer { value, annotations: notes.finish(query), stats })
+        Ok(Answer { value, annotations: notes.finish(query), stats, plan: explained })
     }
 }

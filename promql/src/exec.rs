@@ -4,6 +4,7 @@
 use crate::annotations::Notes;
 use crate::crew::{Borrowed, Helpers};
 use crate::engine::{EngineOptions, Error, Stats};
+use crate::explain::Profile;
 use crate::memory::Memory;
 use crate::operator::{ReservedNames, Sink, StepBatch};
 use crate::plan::{Argument, Node, Times, hints};
@@ -11,6 +12,7 @@ use crate::{aggregate, binary, bitmap, functions, scalar, select, window};
 use model::{StepGrid, Symbols};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Duration;
 use storage::{Cancel, Querier};
 
 /// Counts samples the way the limit and the statistics want them.
@@ -38,6 +40,8 @@ pub(crate) struct Exec<'a> {
     /// From how many samples on helpers are worth their start.
     pub(crate) min_shared_samples: usize,
     helpers: Helpers,
+    /// Measures operators, if someone wants to know.
+    pub(crate) profile: Option<Profile<'a>>,
     max_samples: usize,
     notes: RefCell<Notes>,
     accounts: RefCell<Accounts>,
@@ -65,6 +69,7 @@ impl<'a> Exec<'a> {
             symbol_bytes: Cell::new(0),
             min_shared_samples: options.min_shared_samples,
             helpers,
+            profile: None,
             max_samples: options.max_samples,
             notes: RefCell::default(),
             accounts: RefCell::default(),
@@ -80,6 +85,7 @@ impl<'a> Exec<'a> {
             memory: Arc::clone(&self.memory),
             symbol_bytes: Cell::new(0),
             helpers: self.helpers.clone(),
+            profile: None,
             notes: RefCell::default(),
             accounts: RefCell::default(),
             ..*self
@@ -188,6 +194,25 @@ impl<'a> Exec<'a> {
     /// The vector of `node` at every step of `grid`, batch by batch in series order.
     pub(crate) fn stream(&self, node: &Node, grid: StepGrid, sink: Sink<'_>) -> Result<(), Error> {
         self.cancel.check()?;
+        let Some(profile) = &self.profile else { return self.flow(node, grid, sink) };
+        if !matches!(node, Node::Select { .. } | Node::Window(_)) {
+            return self.flow(node, grid, sink);
+        }
+        let (clock, read_before) = (profile.clock.0, self.samples_read());
+        let (begin, mut elsewhere) = (clock(), Duration::ZERO);
+        self.flow(node, grid, &mut |batch| {
+            profile.yielded(node, batch);
+            let begin = clock();
+            let result = sink(batch);
+            elsewhere += clock().saturating_sub(begin);
+            result
+        })?;
+        let time = clock().saturating_sub(begin).saturating_sub(elsewhere);
+        profile.ran(node, time, self.samples_read() - read_before);
+        Ok(())
+    }
+
+    fn flow(&self, node: &Node, grid: StepGrid, sink: Sink<'_>) -> Result<(), Error> {
         match node {
             Node::Select { select, timestamps } => {
                 select::stream(self, select, *timestamps, grid, sink)
@@ -197,13 +222,26 @@ impl<'a> Exec<'a> {
         }
     }
 
+    /// Samples read so far, by what is not apart.
+    fn samples_read(&self) -> u64 {
+        self.accounts.borrow().per_step.iter().map(|step| step[1]).sum()
+    }
+
     /// The vector of `node` at every step of `grid`; rows without values are left out.
     pub(crate) fn vector(&self, node: &Node, grid: StepGrid) -> Result<StepBatch, Error> {
         self.cancel.check()?;
         let before = self.taken();
+        let begin = self.profile.as_ref().map(|profile| (profile.clock.0)());
         let out = self.compute(node, grid);
         let settle = |out: StepBatch| self.settle_memory(before, out.size_bytes()).map(|()| out);
-        out.and_then(settle).map_err(|error| error.about(node))
+        let out = out.and_then(settle).map_err(|error| error.about(node))?;
+        if let (Some(profile), Some(begin)) = (&self.profile, begin)
+            && !matches!(node, Node::Select { .. } | Node::Window(_))
+        {
+            profile.yielded(node, &out);
+            profile.ran(node, (profile.clock.0)().saturating_sub(begin), 0);
+        }
+        Ok(out)
     }
 
     fn compute(&self, node: &Node, grid: StepGrid) -> Result<StepBatch, Error> {

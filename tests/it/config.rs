@@ -169,7 +169,8 @@ fn what_does_nothing_yet_is_listed() {
 }
 
 /// Flags that Prometheus does not have.
-const OURS: [&str; 2] = ["query.max-memory-bytes", "query.max-total-memory-bytes"];
+const OURS: [&str; 3] =
+    ["query.log-slower-than", "query.max-memory-bytes", "query.max-total-memory-bytes"];
 
 #[test]
 fn flags_print_as_recorded() {

@@ -48,7 +48,7 @@ fn ask(engine: &Engine, db: &Db, query: &Json) -> Result<Json, Error> {
     let text = query["q"].as_str().expect("a query");
     let (start, end, step) = (number("Start"), number("End"), number("Step"));
     let cancel = Cancel::new();
-    let request = Request { lookback_ms: None, cancel: &cancel };
+    let request = Request::new(&cancel);
     let answer = if step == 0 {
         engine.instant(db, text, start, &request)
     } else {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 #![expect(clippy::print_stdout, reason = "how many recorded lines agree is worth seeing")]
 
+mod active_queries;
 mod aggregations;
 mod block;
 mod cases;

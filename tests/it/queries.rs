@@ -40,7 +40,7 @@ pub(crate) fn instant(
     at_ms: i64,
 ) -> Result<Answer, Error> {
     let cancel = Cancel::new();
-    let request = Request { lookback_ms: None, cancel: &cancel };
+    let request = Request::new(&cancel);
     engine.instant(storage, query, at_ms, &request)
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn range(
     (start_ms, end_ms, step_ms): (i64, i64, i64),
 ) -> Result<Answer, Error> {
     let cancel = Cancel::new();
-    let request = Request { lookback_ms: None, cancel: &cancel };
+    let request = Request::new(&cancel);
     engine.range(storage, query, start_ms, end_ms, step_ms, &request)
 }
 

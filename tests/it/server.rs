@@ -13,9 +13,9 @@ use web::{Command, Readiness};
 
 /// A storage whose selections wait until they are told to stop, and that knows how they ended.
 #[derive(Default)]
-struct Waits {
-    begun: AtomicUsize,
-    cancelled: AtomicUsize,
+pub(crate) struct Waits {
+    pub(crate) begun: AtomicUsize,
+    pub(crate) cancelled: AtomicUsize,
     timed_out: AtomicUsize,
 }
 
@@ -69,14 +69,14 @@ impl Querier for WaitsHandle {
     }
 }
 
-fn waiting(setup: &Setup) -> (Running, Arc<Waits>) {
+pub(crate) fn waiting(setup: &Setup) -> (Running, Arc<Waits>) {
     let waits = Arc::new(Waits::default());
     let api = api(Arc::new(WaitsHandle(Arc::clone(&waits))), None, setup);
     (Running::start_api(api), waits)
 }
 
 /// Waits until a count is reached; fails after a minute.
-fn reaches(count: &AtomicUsize, expect: usize) {
+pub(crate) fn reaches(count: &AtomicUsize, expect: usize) {
     for _ in 0..60_000 {
         if count.load(Ordering::SeqCst) >= expect {
             return;
@@ -86,12 +86,12 @@ fn reaches(count: &AtomicUsize, expect: usize) {
     panic!("never reached {expect}");
 }
 
-fn get(running: &Running, path: &str) -> (u16, String) {
+pub(crate) fn get(running: &Running, path: &str) -> (u16, String) {
     let answer = exchange(running.address, "GET", path, &[], &[]);
     (answer.status, answer.text())
 }
 
-fn send(running: &Running, path: &str) -> TcpStream {
+pub(crate) fn send(running: &Running, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(running.address).expect("connect");
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("send");

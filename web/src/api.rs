@@ -5,6 +5,7 @@ pub(crate) mod exemplars;
 pub(crate) mod features;
 pub(crate) mod format;
 pub(crate) mod notifications;
+pub(crate) mod queries;
 pub(crate) mod query;
 pub(crate) mod relabel;
 pub(crate) mod rules;

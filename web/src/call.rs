@@ -118,6 +118,19 @@ where
     H: FnOnce(&Cancel, &mut Out<'_>) -> Result<Done> + Send + 'static,
 {
     let cancel = Arc::new(Cancel::new());
+    run_until((form, encoding), readers, (timeout, cancel), handler).await
+}
+
+/// The same with a flag that others may set, too.
+pub(crate) async fn run_until<H>(
+    (form, encoding): (Form, Encoding),
+    readers: &Readers,
+    (timeout, cancel): (Option<Duration>, Arc<Cancel>),
+    handler: H,
+) -> std::result::Result<Answer, Panicked>
+where
+    H: FnOnce(&Cancel, &mut Out<'_>) -> Result<Done> + Send + 'static,
+{
     let guard = CancelOnDrop(Arc::clone(&cancel));
     let (head, mut begun) = oneshot::channel();
     let work_cancel = Arc::clone(&cancel);

@@ -14,6 +14,7 @@ pub(crate) enum Kind {
     Timeout,
     Internal,
     Unavailable,
+    NotFound,
 }
 
 impl Kind {
@@ -25,6 +26,7 @@ impl Kind {
             Self::Timeout => "timeout",
             Self::Internal => "internal",
             Self::Unavailable => "unavailable",
+            Self::NotFound => "not_found",
         }
     }
 
@@ -35,6 +37,7 @@ impl Kind {
             // Nobody reads it: the client is gone.
             Self::Canceled => StatusCode::from_u16(499).expect("three digits"),
             Self::Timeout => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotFound => StatusCode::NOT_FOUND,
             Self::Internal | Self::Unavailable => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -14,6 +14,7 @@ pub mod json;
 pub mod notifications;
 mod observe;
 mod params;
+mod queries;
 mod response;
 mod router;
 mod server;
@@ -93,6 +94,8 @@ pub struct Options {
     pub max_concurrency: usize,
     /// How long a query may take.
     pub query_timeout: Duration,
+    /// Queries that take longer than this are logged; zero logs none.
+    pub slow_query: Duration,
     /// Addresses to listen on; port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
     /// The server is an agent: it has no data to query.

@@ -1,6 +1,7 @@
 //! Paths to handlers: what exists, with which methods, what is answered before readiness, and how each is run.
 
 mod endpoints;
+mod evaluate;
 mod pages;
 mod peers;
 mod routes;
@@ -9,6 +10,7 @@ use crate::body::Body;
 use crate::call::Readers;
 use crate::observe::Observer;
 use crate::params::Params;
+use crate::queries::Queries;
 use crate::response::{Answer, bare, cross_origin, error_text, not_found, redirect, set, text};
 use crate::{Api, Readiness, guard, ui};
 use bytes::Bytes;
@@ -33,6 +35,7 @@ pub(crate) struct State {
     observer: Observer,
     readers: Readers,
     gate: Semaphore,
+    queries: Queries,
     quitting: AtomicBool,
     /// Ends what would not end by itself: answers that go on as long as someone listens.
     pub(crate) stop: CancellationToken,
@@ -51,7 +54,8 @@ impl State {
             Readers { patience: api.options.read_timeout, given_up: observer.slow_readers.clone() };
         let gate = Semaphore::new(api.options.max_concurrency.clamp(1, Semaphore::MAX_PERMITS));
         let (quitting, stop) = (AtomicBool::new(false), CancellationToken::new());
-        Self { api, observer, readers, gate, quitting, stop }
+        let queries = Queries::default();
+        Self { api, observer, readers, gate, queries, quitting, stop }
     }
 
     pub(crate) fn api(&self) -> &Api {

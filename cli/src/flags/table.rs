@@ -370,6 +370,8 @@ pub(super) const FLAGS: &[Flag] = &[
     )
     .server(),
     flag("query.timeout", Duration, "2m", "Longest time of a query.").server(),
+    flag("query.log-slower-than", Duration, "10s", "Log queries that take longer; 0s logs none.")
+        .server(),
     flag("query.max-concurrency", Int, "20", "Most queries at one time.").server(),
     flag("query.max-samples", Int, "50000000", "Most samples a query holds in memory.").server(),
     flag(

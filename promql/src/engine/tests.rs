@@ -31,7 +31,7 @@ fn series(num: usize) -> MemoryStorage {
 
 fn range(max_samples: usize, query: &str, cancel: &Cancel) -> Result<Value, Error> {
     let engine = Engine::new(EngineOptions { max_samples, ..EngineOptions::default() });
-    let request = Request { lookback_ms: None, cancel };
+    let request = Request::new(cancel);
     engine.range(&ten_series(), query, 0, 540_000, 60_000, &request).map(|answer| answer.value)
 }
 
@@ -85,7 +85,7 @@ fn with_memory(
     let pool = shared.memory.clone();
     let engine = Engine::sharing(options, shared);
     let cancel = Cancel::new();
-    let request = Request { lookback_ms: None, cancel: &cancel };
+    let request = Request::new(&cancel);
     let answer = engine.range(storage, query, 0, 3_540_000, 60_000, &request);
     assert_eq!(pool.used_bytes(), 0, "a query gives back what it took");
     answer.map(|answer| answer.stats.peak_bytes)
@@ -133,7 +133,7 @@ fn threads_change_nothing() {
         let shared = Shared { helpers: Helpers::new(helpers), ..Shared::default() };
         let engine = Engine::sharing(options, shared);
         let cancel = Cancel::new();
-        let request = Request { lookback_ms: None, cancel: &cancel };
+        let request = Request::new(&cancel);
         let queries = ["m", "sum(m)", "rate(m[5m])", "avg_over_time(m[10m:1m])", "timestamp(m)"];
         queries.map(|query| {
             let answer = engine.range(&storage, query, 0, 3_540_000, 60_000, &request).unwrap();

@@ -176,7 +176,7 @@ fn append(
 
 fn evaluate(eval: &Eval, engine: &Engine, storage: &dyn Queryable) -> Result<(), String> {
     let cancel = Cancel::new();
-    let request = Request { lookback_ms: None, cancel: &cancel };
+    let request = Request::new(&cancel);
     match eval.when {
         When::Range { start_ms, end_ms, step_ms } => {
             let answer = engine.range(storage, &eval.query, start_ms, end_ms, step_ms, &request);
@@ -217,7 +217,7 @@ fn instant(
     storage: &dyn Queryable,
 ) -> Result<(), String> {
     let cancel = Cancel::new();
-    let request = Request { lookback_ms: None, cancel: &cancel };
+    let request = Request::new(&cancel);
     check(eval, engine.instant(storage, query, at_ms, &request))?;
     let unlike_range = ["range()", "step()", "start()", "end()"];
     let comparable = matches!(eval.expected, Expected::Series(_) | Expected::Scalar(_))

@@ -213,6 +213,7 @@ fn options(setup: &Setup) -> Options {
         read_timeout: Duration::from_secs(60),
         max_concurrency: 20,
         query_timeout: setup.query_timeout,
+        slow_query: Duration::ZERO,
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         agent: false,
         admin_asked: false,

@@ -1,13 +1,13 @@
 //! `/api/v1/query` and `/api/v1/query_range`.
 
-use super::{Object, begin};
+use super::{Object, answer_object, begin};
 use crate::call::{Done, done};
 use crate::error::{ApiError, Kind, Result};
 use crate::json::{Gone, Out, push_end, push_result, push_seconds};
 use crate::params::Params;
 use metrics::Stopwatch;
 use model::timestamp;
-use promql::{Engine, Error, Request, Stats};
+use promql::{Clock, Engine, Error, PlanNode, Request, Stats};
 use std::time::Duration;
 use storage::{Cancel, Queryable};
 
@@ -25,10 +25,53 @@ pub(crate) struct Query {
     limit: usize,
     lookback_ms: Option<i64>,
     stats: Option<String>,
+    explain: Explain,
     /// Whether the statistics list the samples of each step, where they are asked for.
     per_step: bool,
     /// How long it may take, if the request says so.
     pub(crate) timeout: Option<Duration>,
+}
+
+/// What is told of the plan: nothing in Prometheus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Explain {
+    No,
+    /// `explain=true`: the plan instead of the answer.
+    Only,
+    /// `explain=analyze`: what each operator took, beside the answer.
+    Analyze,
+}
+
+impl Explain {
+    fn read(params: &Params) -> Result<Self> {
+        match params.get("explain") {
+            "" | "false" => Ok(Self::No),
+            "true" => Ok(Self::Only),
+            "analyze" => Ok(Self::Analyze),
+            _ => Err(ApiError::parameter("explain", "must be \"true\" or \"analyze\"")),
+        }
+    }
+}
+
+/// Writes an operator and its operands.
+fn push_plan(out: &mut Vec<u8>, node: &PlanNode) {
+    Object::write(out, |object| {
+        object.text("operator", &node.operator);
+        if !node.detail.is_empty() {
+            object.text("detail", &node.detail);
+        }
+        if let Some(took) = &node.took {
+            object.plain("runs", took.runs);
+            object.plain("series", took.series);
+            object.plain("samples", took.samples);
+            object.plain("samplesRead", took.samples_read);
+            object.plain("bytes", took.bytes);
+            object.plain("seconds", took.time.as_secs_f64());
+        }
+        if !node.children.is_empty() {
+            object.list("children", &node.children, push_plan);
+        }
+    });
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +132,7 @@ impl Query {
             limit,
             lookback_ms: lookback.filter(|&ns| ns > 0).map(|ns| ns / 1_000_000),
             stats: (!stats.is_empty()).then(|| stats.to_owned()),
+            explain: Explain::read(params)?,
             per_step: false,
             timeout: timeout.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0))),
         })
@@ -100,12 +144,40 @@ impl Query {
         self
     }
 
+    /// Writes what would be done, without doing it.
+    fn push_plan_only(&self, engine: &Engine, out: &mut Out<'_>) -> Result<Done> {
+        let plan = match self.times {
+            Times::At(at_ms) => engine.explain_instant(&self.text, at_ms),
+            Times::Range(start_ms, end_ms, step_ms) => {
+                engine.explain_range(&self.text, start_ms, end_ms, step_ms)
+            }
+        };
+        let plan = plan.map_err(query_error)?;
+        answer_object(out, |object| push_plan(object.key("plan"), &plan))
+    }
+
+    /// What was asked.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// First and last time and the step, which is zero for an instant query.
+    pub(crate) fn times(&self) -> (i64, i64, i64) {
+        match self.times {
+            Times::At(at_ms) => (at_ms, at_ms, 0),
+            Times::Range(start_ms, end_ms, step_ms) => (start_ms, end_ms, step_ms),
+        }
+    }
+
+    /// From the first time to the last.
+    pub(crate) fn span_ms(&self) -> i64 {
+        let (start_ms, end_ms, _) = self.times();
+        end_ms.saturating_sub(start_ms)
+    }
+
     /// Writes what each step took: time and count.
     fn push_steps(&self, out: &mut Vec<u8>, counts: &[u64]) {
-        let (begin_ms, step_ms) = match self.times {
-            Times::At(at_ms) => (at_ms, 0),
-            Times::Range(start_ms, _, step_ms) => (start_ms, step_ms),
-        };
+        let (begin_ms, _, step_ms) = self.times();
         out.push(b'[');
         for (index, count) in counts.iter().enumerate() {
             out.extend_from_slice(if index == 0 { b"[" } else { b",[" });
@@ -157,7 +229,12 @@ impl Query {
         count: impl FnOnce(&Stats),
     ) -> Result<Done> {
         let clock = Stopwatch::start();
-        let request = Request { lookback_ms: self.lookback_ms, cancel };
+        if self.explain == Explain::Only {
+            return self.push_plan_only(engine, out);
+        }
+        let watch = || clock.elapsed();
+        let measured = (self.explain == Explain::Analyze).then_some(Clock(&watch));
+        let request = Request { lookback_ms: self.lookback_ms, cancel, clock: measured };
         let answer = match self.times {
             Times::At(at_ms) => engine.instant(storage, &self.text, at_ms, &request),
             Times::Range(start_ms, end_ms, step_ms) => {
@@ -191,6 +268,10 @@ impl Query {
                     );
                     annotations.warnings.push(text.into());
                 }
+            }
+            if let Some(plan) = &answer.plan {
+                out.push(",\"plan\":");
+                push_plan(&mut out.bytes, plan);
             }
             out.push("}");
             push_end(out, &annotations)

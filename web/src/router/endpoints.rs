@@ -1,21 +1,19 @@
 //! Runs the endpoints of the API that answer JSON: which function, with or without a permit, compressed or not.
 
 use super::State;
+use super::evaluate::run_query;
 use super::routes::Api as Endpoint;
-use crate::Api;
 use crate::api::{
-    admin, exemplars, features, format, notifications, query, relabel, rules, search, self_metrics,
-    series, status, targets,
+    admin, exemplars, features, format, notifications, queries, relabel, rules, search,
+    self_metrics, series, status, targets,
 };
 use crate::call::{self, Done, Form};
 use crate::compress::Encoding;
 use crate::error::{ApiError, Kind, Result};
 use crate::json::Out;
-use crate::observe::Observer;
 use crate::params::{Params, decode};
 use crate::response::{Answer, set};
 use http::{HeaderMap, header};
-use metrics::Stopwatch;
 use std::sync::Arc;
 use storage::Cancel;
 
@@ -39,13 +37,14 @@ pub(super) async fn api(
             call::run((form.clone(), encoding), &state.readers, None, |_, _| Err(error)).await
         }
         Endpoint::Query | Endpoint::QueryRange => {
-            run_query(state, &endpoint, &params, encoding).await
+            let is_range = endpoint == Endpoint::QueryRange;
+            run_query(state, is_range, (&params, headers), encoding).await
         }
         _ => {
             let readers = state.readers.clone();
             let state = Arc::clone(state);
             let handler = move |cancel: &Cancel, out: &mut Out<'_>| {
-                answer_quickly(&state.api, &endpoint, &params, cancel, out)
+                answer_quickly(&state, &endpoint, &params, cancel, out)
             };
             call::run((form.clone(), encoding), &readers, None, handler).await
         }
@@ -62,13 +61,14 @@ pub(super) async fn api(
 
 /// The endpoints that wait for no permit.
 fn answer_quickly(
-    api: &Api,
+    state: &State,
     endpoint: &Endpoint,
     params: &Params,
     cancel: &Cancel,
     out: &mut Out<'_>,
 ) -> Result<Done> {
     use Endpoint as E;
+    let api = &state.api;
     let (storage, known) = (&*api.queryable, &*api.status);
     let features = || api.engine.load().options().features;
     match endpoint {
@@ -104,73 +104,9 @@ fn answer_quickly(
         E::BuildInfo => status::build_info(known, out),
         E::RuntimeInfo => status::runtime_info(known, out),
         E::Tsdb => status::tsdb(known, params, out),
+        E::ActiveQueries => queries::active(&state.queries, out),
+        E::CancelQuery(id) => queries::cancel(&state.queries, id),
+        E::TopQueries => queries::top(&state.queries, (api.now_ms)(), params, out),
         E::WalReplay => status::wal_replay(known, out),
-    }
-}
-
-/// Waits for a permit, then evaluates.
-async fn run_query(
-    state: &Arc<State>,
-    endpoint: &Endpoint,
-    params: &Params,
-    encoding: Encoding,
-) -> std::result::Result<Answer, call::Panicked> {
-    let clock = Stopwatch::start();
-    let query = match endpoint {
-        Endpoint::QueryRange => query::Query::range(params),
-        _ => query::Query::instant(params, (state.api.now_ms)()),
-    };
-    let query = match query {
-        Ok(query) => query.with_steps(state.api.options.per_step_stats),
-        Err(error) => {
-            return call::run((Form::json(), encoding), &state.readers, None, |_, _| Err(error))
-                .await;
-        }
-    };
-    let most = state.api.options.query_timeout;
-    let timeout = query.timeout.map_or(most, |asked| asked.min(most));
-    let counted = Counted::new(&state.observer);
-    let waited = tokio::time::timeout(timeout, state.gate.acquire()).await;
-    let Ok(permit) = waited else {
-        let error = ApiError::new(Kind::Timeout, "query timed out in query queue");
-        return call::run((Form::json(), encoding), &state.readers, None, |_, _| Err(error)).await;
-    };
-    let queued = clock.elapsed();
-    state.observer.queue_seconds.observe(queued.as_secs_f64());
-    let shared = Arc::clone(state);
-    let left = timeout.saturating_sub(queued);
-    let ran =
-        call::run((Form::json(), encoding), &state.readers, Some(left), move |cancel, out| {
-            if left.is_zero() {
-                cancel.time_out();
-            }
-            let clock = Stopwatch::start();
-            let engine = shared.api.engine.load_full();
-            let storage = &*shared.api.queryable;
-            let done = query.answer(&engine, storage, (queued, left), cancel, out, |stats| {
-                shared.observer.samples.add(stats.total_queryable_samples as f64);
-                shared.observer.samples_read.add(stats.samples_read as f64);
-            });
-            shared.observer.eval_seconds.observe(clock.elapsed_seconds());
-            done
-        });
-    let ran = ran.await;
-    drop((permit, counted));
-    ran
-}
-
-/// Counts a query while it waits and runs.
-struct Counted<'a>(&'a Observer);
-
-impl<'a> Counted<'a> {
-    fn new(observer: &'a Observer) -> Self {
-        observer.queries.inc();
-        Self(observer)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.queries.dec();
     }
 }

@@ -60,6 +60,10 @@ pub(super) enum Api {
     Tsdb,
     TsdbBlocks,
     WalReplay,
+    ActiveQueries,
+    /// The number of a query as it stands in the path.
+    CancelQuery(String),
+    TopQueries,
 }
 
 impl Api {
@@ -114,6 +118,7 @@ impl Endpoint {
             Method::HEAD => is_probe,
             Method::POST => self.allow.contains("POST"),
             Method::PUT => self.allow.contains("PUT"),
+            Method::DELETE => self.allow.contains("DELETE"),
             _ => false,
         }
     }
@@ -124,6 +129,7 @@ const GET_HEAD: &str = "GET, HEAD, OPTIONS";
 const GET_POST: &str = "GET, OPTIONS, POST";
 const POST: &str = "OPTIONS, POST";
 const POST_PUT: &str = "OPTIONS, POST, PUT";
+const DELETE: &str = "DELETE, OPTIONS";
 const ANY: &str = "GET, OPTIONS, POST, PUT";
 
 /// What `path`, below the route prefix, leads to.
@@ -193,6 +199,8 @@ const APIS: &[(&str, Api, &str)] = &[
     ("/api/v1/status/tsdb", Api::Tsdb, GET),
     ("/api/v1/status/tsdb/blocks", Api::TsdbBlocks, GET),
     ("/api/v1/status/walreplay", Api::WalReplay, GET),
+    ("/api/v1/status/active_queries", Api::ActiveQueries, GET),
+    ("/api/v1/status/top_queries", Api::TopQueries, GET),
 ];
 
 fn find_api(path: &str) -> Option<(Api, &'static str, &'static str)> {
@@ -204,6 +212,13 @@ fn find_api(path: &str) -> Option<(Api, &'static str, &'static str)> {
     {
         let label = "/api/v1/label/:name/values";
         return Some((Api::LabelValues(name.to_owned()), label, GET));
+    }
+    if let Some(id) = path.strip_prefix("/api/v1/status/active_queries/")
+        && !id.is_empty()
+        && !id.contains('/')
+    {
+        let label = "/api/v1/status/active_queries/:id";
+        return Some((Api::CancelQuery(id.to_owned()), label, DELETE));
     }
     let (label, api, allow) = APIS.iter().find(|(known, _, _)| *known == path)?;
     Some((api.clone(), label, allow))

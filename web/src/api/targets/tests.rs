@@ -28,6 +28,7 @@ fn options() -> Options {
         read_timeout: Duration::from_secs(1),
         max_concurrency: 1,
         query_timeout: Duration::from_secs(1),
+        slow_query: Duration::ZERO,
         listen: vec![SocketAddr::from(([0, 0, 0, 0], 9090))],
         agent: false,
         admin_asked: false,
