@@ -107,14 +107,19 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     running.apply(&reloader, &loaded);
     running.status.set_readiness(Readiness::Ready);
     notifications.remove(STARTING, clock::now_ms());
-    let seconds = begin.elapsed_seconds();
-    tracing::info!(startup_s = format!("{seconds:.3}"), "Server is ready to receive web requests.");
-    for address in &addresses {
-        welcome(*address, &settings);
-    }
+    greet(begin, &addresses, &settings);
     running.run_until_stopped(&reloader, &mut signals, &mut commands).await;
     notifications.add(STOPPING, clock::now_ms());
     running.stop(stop_web, serving).await
+}
+
+/// Says that all is well, since when and where.
+fn greet(begin: Stopwatch, addresses: &[std::net::SocketAddr], settings: &Settings) {
+    let seconds = begin.elapsed_seconds();
+    tracing::info!(startup_s = format!("{seconds:.3}"), "Server is ready to receive web requests.");
+    for address in addresses {
+        welcome(*address, settings);
+    }
 }
 
 /// The scrapers, without jobs yet.
