@@ -16,6 +16,7 @@ use crate::parser::parse;
 use crate::plan::{self, Node, Plan};
 use crate::value::Value;
 use model::StepGrid;
+use std::sync::Arc;
 use storage::{Annotations, Cancel, Queryable};
 
 /// What holds for all queries of an engine.
@@ -84,6 +85,16 @@ pub struct Answer {
     pub stats: Stats,
     /// What each operator took, if that was asked for.
     pub plan: Option<PlanNode>,
+    /// The memory of the answer counts as long as someone has it.
+    held: Arc<Memory>,
+}
+
+impl Answer {
+    /// Bytes of memory that count as long as someone has it.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        self.held.used()
+    }
 }
 
 /// What a query took.
@@ -299,7 +310,9 @@ impl Engine {
         let value = answer::answer(&exec, &plan, grid)?;
         let explained =
             exec.profile.as_ref().map(|_| explain::describe(&plan.root, exec.profile.as_ref()));
+        exec.settle_memory(0, value.size_bytes())?;
+        let held = Arc::clone(&exec.memory);
         let (notes, stats): (Notes, Stats) = exec.finish();
-        Ok(Answer { value, annotations: notes.finish(query), stats, plan: explained })
+        Ok(Answer { value, annotations: notes.finish(query), stats, plan: explained, held })
     }
 }

@@ -1,5 +1,6 @@
 //! What a query answers with: scalar, string, vector, matrix. Columns; labels are ids until someone prints them.
 
+use crate::operator::cost;
 use model::histogram::FloatHistogram;
 use model::{LabelsColumn, Symbols};
 use std::sync::Arc;
@@ -25,6 +26,31 @@ pub enum Value {
     Vector(Vector),
     /// Samples over time for each series.
     Matrix(Matrix),
+}
+
+impl Value {
+    /// Bytes of memory that it takes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let histogram = |histogram: &FloatHistogram| 16 * cost(histogram);
+        match self {
+            Self::Scalar { .. } => 0,
+            Self::String { value, .. } => value.len(),
+            Self::Vector(vector) => {
+                let histograms = vector.histograms.iter().flatten().map(|value| histogram(value));
+                vector.labels.size_bytes()
+                    + 16 * vector.values.len()
+                    + size_of_val(&vector.histograms[..])
+                    + histograms.sum::<usize>()
+            }
+            Self::Matrix(matrix) => {
+                let points = &matrix.histograms;
+                matrix.labels.size_bytes()
+                    + 16 * (matrix.values.len() + points.values.len())
+                    + 8 * (matrix.ends.len() + points.ends.len())
+                    + points.values.iter().map(|value| histogram(value)).sum::<usize>()
+            }
+        }
+    }
 }
 
 /// One sample for each series; columns of equal length.

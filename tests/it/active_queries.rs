@@ -1,13 +1,15 @@
 //! Queries that are watched: listed, cancelled, ranked, explained.
 
 use crate::http::client::exchange;
-use crate::http::serve::{Running, Setup};
+use crate::http::serve::{Running, Setup, api};
 use crate::queries::append;
 use crate::server::{get, reaches, send, waiting};
+use model::TimeRange;
 use serde_json::Value;
 use std::io::Read;
 use std::sync::Arc;
-use storage::MemoryStorage;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use storage::{MemoryStorage, Querier, Queryable};
 
 fn json(running: &Running, path: &str) -> Value {
     let (status, text) = get(running, path);
@@ -54,6 +56,72 @@ fn a_query_is_listed_until_someone_cancels_it() {
     assert!(answer.text().contains(r#""errorType":"not_found""#), "{}", answer.text());
 }
 
+#[test]
+fn queries_of_one_text_and_time_are_evaluated_once() {
+    let (running, waits) = waiting(&Setup::default());
+    let path = "/api/v1/query?query=up&time=5&timeout=60s";
+    let first = send(&running, path);
+    reaches(&waits.begun, 1);
+    let mut second = send(&running, path);
+    let other = send(&running, "/api/v1/query?query=up&time=6");
+    reaches(&waits.begun, 2);
+    while json(&running, "/api/v1/status/active_queries").as_array().expect("a list").len() < 3 {}
+    assert_eq!(waits.begun.load(Ordering::SeqCst), 2);
+    // The first goes away without an answer: the second looks for itself.
+    drop(first);
+    reaches(&waits.begun, 3);
+    let active = json(&running, "/api/v1/status/active_queries");
+    let active = active.as_array().expect("a list").iter().find(|query| query["start"] == 5);
+    let path = format!(
+        "/api/v1/status/active_queries/{}",
+        active.expect("runs")["id"].as_str().expect("a text")
+    );
+    assert_eq!(exchange(running.address, "DELETE", &path, &[], &[]).status, 204);
+    assert!(read_answer(&mut second).contains("query was canceled in expression evaluation"));
+    drop(other);
+    reaches(&waits.cancelled, 3);
+}
+
+/// A storage that lets nobody in until it is opened.
+struct Gate {
+    storage: MemoryStorage,
+    begun: AtomicUsize,
+    open: AtomicBool,
+}
+
+impl Queryable for Gate {
+    fn querier(&self, range: TimeRange) -> storage::Result<Box<dyn Querier>> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        while !self.open.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        self.storage.querier(range)
+    }
+}
+
+#[test]
+fn one_answer_serves_all_who_wait_for_it() {
+    let (begun, open) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let gate = Arc::new(Gate { storage: filled(), begun, open });
+    let running = Running::start_api(api(Arc::clone(&gate) as _, None, &Setup::default()));
+    let path = "/api/v1/query?query=m_total&time=600";
+    let mut clients: Vec<_> = (0..5).map(|_| send(&running, path)).collect();
+    reaches(&gate.begun, 1);
+    while json(&running, "/api/v1/status/active_queries").as_array().expect("a list").len() < 5 {}
+    gate.open.store(true, Ordering::SeqCst);
+    let answers: Vec<_> = clients.iter_mut().map(read_answer).collect();
+    let bodies = answers.iter().map(|text| text.split_once("\r\n\r\n").expect("a body").1);
+    let bodies: Vec<_> = bodies.collect();
+    assert!(bodies[0].contains(r#""value":[600,"10"]"#), "{}", bodies[0]);
+    assert!(bodies.iter().all(|body| *body == bodies[0]));
+    let (_, metrics) = get(&running, "/metrics");
+    let shared =
+        metrics.lines().find(|line| line.starts_with("firesteel_query_shared_answers_total "));
+    let shared: usize = shared.expect("a counter").rsplit(' ').next().unwrap().parse().unwrap();
+    assert_eq!(shared + gate.begun.load(Ordering::SeqCst), 5);
+    assert!(shared > 0);
+}
+
 /// What arrives until the body, which is an error, is whole.
 fn read_answer(stream: &mut std::net::TcpStream) -> String {
     let (mut bytes, mut piece) = (Vec::new(), [0; 1024]);
@@ -69,12 +137,16 @@ fn read_answer(stream: &mut std::net::TcpStream) -> String {
 
 /// A server with three series of a sample a minute.
 fn three_series() -> Running {
+    Running::start(Arc::new(filled()), &Setup::default())
+}
+
+fn filled() -> MemoryStorage {
     let storage = MemoryStorage::new();
     for name in ["a", "b", "c"] {
         let samples = (0..60).map(|minute| (minute * 60_000, minute as f64));
         append(&storage, &[("__name__", "m_total"), ("x", name)], samples);
     }
-    Running::start(Arc::new(storage), &Setup::default())
+    storage
 }
 
 #[test]

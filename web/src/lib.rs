@@ -9,6 +9,7 @@ mod call;
 mod compress;
 mod error;
 mod federate;
+mod flights;
 mod guard;
 pub mod json;
 pub mod notifications;

@@ -12,6 +12,7 @@ pub(crate) struct Observer {
     pub(crate) slow_readers: Counter,
     pub(crate) samples: Counter,
     pub(crate) samples_read: Counter,
+    pub(crate) shared_answers: Counter,
     pub(crate) federation_errors: Counter,
     pub(crate) queries: Gauge,
     pub(crate) queue_seconds: Summary,
@@ -73,6 +74,10 @@ impl Observer {
             samples_read: registry.counter(
                 "prometheus_engine_query_samples_read_total",
                 "The total number of samples read by all queries.",
+            ),
+            shared_answers: registry.counter(
+                "firesteel_query_shared_answers_total",
+                "Queries that were answered by another one of the same text and times under way.",
             ),
             federation_errors: registry.counter(
                 "prometheus_web_federation_errors_total",

@@ -6,8 +6,10 @@ mod pages;
 mod peers;
 mod routes;
 
+use crate::api::query;
 use crate::body::Body;
 use crate::call::Readers;
+use crate::flights::Flights;
 use crate::observe::Observer;
 use crate::params::Params;
 use crate::queries::Queries;
@@ -36,6 +38,7 @@ pub(crate) struct State {
     readers: Readers,
     gate: Semaphore,
     queries: Queries,
+    flights: Arc<Flights<query::Key, query::Evaluated>>,
     quitting: AtomicBool,
     /// Ends what would not end by itself: answers that go on as long as someone listens.
     pub(crate) stop: CancellationToken,
@@ -54,8 +57,8 @@ impl State {
             Readers { patience: api.options.read_timeout, given_up: observer.slow_readers.clone() };
         let gate = Semaphore::new(api.options.max_concurrency.clamp(1, Semaphore::MAX_PERMITS));
         let (quitting, stop) = (AtomicBool::new(false), CancellationToken::new());
-        let queries = Queries::default();
-        Self { api, observer, readers, gate, queries, quitting, stop }
+        let (queries, flights) = (Queries::default(), Arc::default());
+        Self { api, observer, readers, gate, queries, flights, quitting, stop }
     }
 
     pub(crate) fn api(&self) -> &Api {

@@ -87,8 +87,13 @@ fn with_memory(
     let cancel = Cancel::new();
     let request = Request::new(&cancel);
     let answer = engine.range(storage, query, 0, 3_540_000, 60_000, &request);
+    let needed = answer.map(|answer| {
+        let held = answer.held_bytes();
+        assert!(held > 0 && held <= pool.used_bytes(), "an answer holds what it takes");
+        answer.stats.peak_bytes
+    });
     assert_eq!(pool.used_bytes(), 0, "a query gives back what it took");
-    answer.map(|answer| answer.stats.peak_bytes)
+    needed
 }
 
 #[test]

@@ -7,7 +7,8 @@ use crate::json::{Gone, Out, push_end, push_result, push_seconds};
 use crate::params::Params;
 use metrics::Stopwatch;
 use model::timestamp;
-use promql::{Clock, Engine, Error, PlanNode, Request, Stats};
+use promql::{Answer, Clock, Engine, Error, PlanNode, Request, Stats};
+use std::sync::Arc;
 use std::time::Duration;
 use storage::{Cancel, Queryable};
 
@@ -144,8 +145,13 @@ impl Query {
         self
     }
 
+    /// Whether only the plan is wanted.
+    pub(crate) fn wants_plan_only(&self) -> bool {
+        self.explain == Explain::Only
+    }
+
     /// Writes what would be done, without doing it.
-    fn push_plan_only(&self, engine: &Engine, out: &mut Out<'_>) -> Result<Done> {
+    pub(crate) fn push_plan_only(&self, engine: &Engine, out: &mut Out<'_>) -> Result<Done> {
         let plan = match self.times {
             Times::At(at_ms) => engine.explain_instant(&self.text, at_ms),
             Times::Range(start_ms, end_ms, step_ms) => {
@@ -217,21 +223,22 @@ impl Query {
         });
     }
 
-    /// Evaluates it and writes the answer. `queued` is how long it waited, `left` how long it may run; `count` hears
-    /// what it took.
-    pub(crate) fn answer(
+    /// What it has in common with queries of the same answer; `None` if it wants one of its own.
+    pub(crate) fn key(&self, engine: &Arc<Engine>) -> Option<Key> {
+        let engine = Arc::as_ptr(engine).addr();
+        (self.explain == Explain::No)
+            .then(|| (self.text.clone(), self.times(), self.lookback_ms, engine))
+    }
+
+    /// Evaluates it, within `left`.
+    pub(crate) fn evaluate(
         &self,
         engine: &Engine,
         storage: &dyn Queryable,
-        (queued, left): (Duration, Duration),
+        left: Duration,
         cancel: &Cancel,
-        out: &mut Out<'_>,
-        count: impl FnOnce(&Stats),
-    ) -> Result<Done> {
+    ) -> Result<Evaluated> {
         let clock = Stopwatch::start();
-        if self.explain == Explain::Only {
-            return self.push_plan_only(engine, out);
-        }
         let watch = || clock.elapsed();
         let measured = (self.explain == Explain::Analyze).then_some(Clock(&watch));
         let request = Request { lookback_ms: self.lookback_ms, cancel, clock: measured };
@@ -242,14 +249,22 @@ impl Query {
             }
         };
         let answer = answer.map_err(query_error)?;
-        count(&answer.stats);
-        let evaluated = clock.elapsed();
-        if evaluated > left {
+        let took = clock.elapsed();
+        if took > left {
             // The timer was late: what took longer than it may has timed out nevertheless.
             return Err(query_error(Error::TimedOut("expression evaluation")));
         }
-        let eval_seconds = evaluated.as_secs_f64();
-        let mut annotations = answer.annotations;
+        Ok(Evaluated { answer, took })
+    }
+
+    /// Writes the answer; `queued` is how long the query waited.
+    pub(crate) fn push(
+        &self,
+        Evaluated { answer, took }: &Evaluated,
+        queued: Duration,
+        out: &mut Out<'_>,
+    ) -> Result<Done> {
+        let mut annotations = answer.annotations.clone();
         let mut write = || -> Result<(), Gone> {
             begin(out);
             out.push("{");
@@ -258,8 +273,8 @@ impl Query {
             }
             if let Some(asked) = &self.stats {
                 out.push(",\"stats\":");
-                let queued = queued.as_secs_f64();
-                self.push_stats(&mut out.bytes, &answer.stats, queued, eval_seconds);
+                let (queued, took) = (queued.as_secs_f64(), took.as_secs_f64());
+                self.push_stats(&mut out.bytes, &answer.stats, queued, took);
                 if !matches!(asked.as_str(), "true" | "all") {
                     let quoted = model::quote::Quoted(asked);
                     let text = format!(
@@ -278,6 +293,16 @@ impl Query {
         };
         done(write())
     }
+}
+
+/// What makes two queries the same: text, times, look-back, engine.
+pub(crate) type Key = (String, (i64, i64, i64), Option<i64>, usize);
+
+/// An answer and how long it took.
+#[derive(Debug)]
+pub(crate) struct Evaluated {
+    pub(crate) answer: Answer,
+    pub(crate) took: Duration,
 }
 
 /// What a failed query is in the API.

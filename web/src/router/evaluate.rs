@@ -2,83 +2,152 @@
 //! logged.
 
 use super::State;
-use crate::api::query::Query;
+use crate::api::query::{Evaluated, Key, Query};
 use crate::call::{self, Form};
 use crate::compress::Encoding;
 use crate::error::{ApiError, Kind};
+use crate::flights::{Flight, Place};
+use crate::json::Out;
 use crate::observe::Observer;
 use crate::params::Params;
 use crate::queries::Active;
 use crate::response::Answer;
 use http::HeaderMap;
-use metrics::Stopwatch;
-use promql::Stats;
+use promql::{Engine, Stats};
 use std::fmt::Write;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use storage::Cancel;
 
-/// Waits for a permit, then evaluates.
+/// A query on its way through the server.
+struct Run<'r> {
+    state: &'r Arc<State>,
+    active: Arc<Active>,
+    engine: Arc<Engine>,
+    timeout: Duration,
+    encoding: Encoding,
+}
+
+type Ran = Result<Answer, call::Panicked>;
+
+/// Waits for a permit, or for another query of the same answer, then answers.
 pub(super) async fn run_query(
     state: &Arc<State>,
     is_range: bool,
     (params, headers): (&Params, &HeaderMap),
     encoding: Encoding,
-) -> Result<Answer, call::Panicked> {
-    let fail = |error: ApiError| {
-        call::run((Form::json(), encoding), &state.readers, None, |_, _| Err(error))
-    };
+) -> Ran {
     let now_ms = state.api.now_ms;
     let query = if is_range { Query::range(params) } else { Query::instant(params, now_ms()) };
     let query = match query {
         Ok(query) => query.with_steps(state.api.options.per_step_stats),
-        Err(error) => return fail(error).await,
+        Err(error) => return fail(state, encoding, error).await,
     };
     let most = state.api.options.query_timeout;
     let timeout = query.timeout.map_or(most, |asked| asked.min(most));
     let entered = state.queries.enter(query, headers, now_ms());
     let active = Arc::clone(&entered.active);
     let counted = Counted::new(&state.observer);
-    let permit = tokio::select! {
-        waited = tokio::time::timeout(timeout, state.gate.acquire()) => waited.map_err(|_elapsed| {
-            ApiError::new(Kind::Timeout, "query timed out in query queue")
-        }),
-        () = active.revoked() => {
-            Err(ApiError::new(Kind::Canceled, "query was canceled in query queue"))
+    let engine = state.api.engine.load_full();
+    let ran = Run { state, active, engine, timeout, encoding }.answer().await;
+    drop((counted, entered));
+    ran
+}
+
+async fn fail(state: &State, encoding: Encoding, error: ApiError) -> Ran {
+    call::run((Form::json(), encoding), &state.readers, None, |_, _| Err(error)).await
+}
+
+impl Run<'_> {
+    async fn answer(self) -> Ran {
+        let flight = match self.active.query.key(&self.engine) {
+            None => None,
+            Some(key) => loop {
+                let other = match self.state.flights.join(&key) {
+                    Place::First(flight) => break Some(flight),
+                    Place::Later(other) => other,
+                };
+                match self.wait(other).await {
+                    Ok(Ok(evaluated)) => return self.push(evaluated).await,
+                    // The other one has no answer.
+                    Ok(Err(_)) => {}
+                    Err(error) => return fail(self.state, self.encoding, error).await,
+                }
+            },
+        };
+        let permit = match self.wait(self.state.gate.acquire()).await {
+            Ok(permit) => permit,
+            Err(error) => return fail(self.state, self.encoding, error).await,
+        };
+        let ran = self.evaluate(flight).await;
+        drop(permit);
+        ran
+    }
+
+    /// Waits in the queue, as long as the query has time and nobody wants it to end.
+    async fn wait<T>(&self, turn: impl Future<Output = T>) -> Result<T, ApiError> {
+        let left = self.timeout.saturating_sub(self.active.elapsed());
+        tokio::select! {
+            waited = tokio::time::timeout(left, turn) => waited.map_err(|_elapsed| {
+                ApiError::new(Kind::Timeout, "query timed out in query queue")
+            }),
+            () = self.active.revoked() => {
+                Err(ApiError::new(Kind::Canceled, "query was canceled in query queue"))
+            }
         }
-    };
-    let permit = match permit {
-        Ok(permit) => permit,
-        Err(error) => return fail(error).await,
-    };
-    active.begin();
-    let queued = active.elapsed();
-    state.observer.queue_seconds.observe(queued.as_secs_f64());
-    let left = timeout.saturating_sub(queued);
-    let until = (Some(left), Arc::clone(&active.cancel));
-    let shared = Arc::clone(state);
-    let handler = move |cancel: &storage::Cancel, out: &mut crate::json::Out<'_>| {
-        if left.is_zero() {
-            cancel.time_out();
-        }
-        let clock = Stopwatch::start();
-        let engine = shared.api.engine.load_full();
-        let storage = &*shared.api.queryable;
-        let mut told = false;
-        let done = active.query.answer(&engine, storage, (queued, left), cancel, out, |stats| {
+    }
+
+    /// Writes the answer of another query.
+    async fn push(self, evaluated: Arc<Evaluated>) -> Ran {
+        self.active.begin();
+        let queued = self.active.elapsed();
+        let observer = &self.state.observer;
+        observer.shared_answers.inc();
+        observer.queue_seconds.observe(queued.as_secs_f64());
+        let (state, active) = (Arc::clone(self.state), self.active);
+        let until = (None, Arc::clone(&active.cancel));
+        let form = (Form::json(), self.encoding);
+        call::run_until(form, &self.state.readers, until, move |_, out| {
+            remember(&state, &active, Ok(&evaluated.answer.stats));
+            active.query.push(&evaluated, queued, out)
+        })
+        .await
+    }
+
+    /// Evaluates the query and writes the answer, which is that of `flight`, too.
+    async fn evaluate(self, flight: Option<Flight<Key, Evaluated>>) -> Ran {
+        let Run { state, active, engine, timeout, encoding } = self;
+        active.begin();
+        let queued = active.elapsed();
+        state.observer.queue_seconds.observe(queued.as_secs_f64());
+        let left = timeout.saturating_sub(queued);
+        let until = (Some(left), Arc::clone(&active.cancel));
+        let shared = Arc::clone(state);
+        let handler = move |cancel: &Cancel, out: &mut Out<'_>| {
+            if left.is_zero() {
+                cancel.time_out();
+            }
+            if active.query.wants_plan_only() {
+                return active.query.push_plan_only(&engine, out);
+            }
+            let storage = &*shared.api.queryable;
+            let evaluated = active.query.evaluate(&engine, storage, left, cancel);
+            let stats = evaluated.as_ref().map(|evaluated| &evaluated.answer.stats);
+            remember(&shared, &active, stats);
+            let took = (active.elapsed() - queued).as_secs_f64();
+            shared.observer.eval_seconds.observe(took);
+            let evaluated = Arc::new(evaluated?);
+            let stats = &evaluated.answer.stats;
             shared.observer.samples.add(stats.total_queryable_samples as f64);
             shared.observer.samples_read.add(stats.samples_read as f64);
-            remember(&shared, &active, Ok(stats));
-            told = true;
-        });
-        if let (false, Err(error)) = (told, &done) {
-            remember(&shared, &active, Err(error));
-        }
-        shared.observer.eval_seconds.observe(clock.elapsed_seconds());
-        done
-    };
-    let ran = call::run_until((Form::json(), encoding), &state.readers, until, handler).await;
-    drop((permit, counted, entered));
-    ran
+            if let Some(flight) = flight {
+                flight.share(&evaluated);
+            }
+            active.query.push(&evaluated, queued, out)
+        };
+        call::run_until((Form::json(), encoding), &state.readers, until, handler).await
+    }
 }
 
 /// Remembers how a query went, and logs it if it was slow.
