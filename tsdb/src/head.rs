@@ -1,6 +1,6 @@
 //! The mutable part of the database: series with their open chunks, in shards by label hash.
 //!
-//! Reading order: `series` and `shard` (the data), `append` and `commit` (writing), `isolation` (who sees what),
+//! Reading order: `series` and `shard` (the data), `append`, `stage` and `commit` (writing), `isolation` (who sees what),
 //! `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `replay`, `delete`, `ooo` (out of order),
 //! `exemplars` and `metadata` (beside samples).
 //!
@@ -31,6 +31,7 @@ mod select;
 mod series;
 mod shard;
 mod slab;
+mod stage;
 mod stats;
 
 pub use chunks::LoadedChunks;
@@ -145,7 +146,7 @@ struct Shared {
     chunks: HeadChunks,
     /// Serialises mapping, truncation and collection.
     maintenance: Mutex<()>,
-    scratch: Mutex<Vec<append::Scratch>>,
+    scratch: Mutex<Vec<stage::Scratch>>,
     metrics: HeadMetrics,
 }
 

@@ -1,10 +1,9 @@
 //! A write transaction up to its commit: label sets to references, samples checked and staged in columns.
 
-use super::dictionary::{LabelHash, PairId};
-use super::ooo::OooRow;
 use super::refs::Target;
 use super::series::OooFloor;
-use super::shard::{LabelsId, Shard};
+use super::shard::Shard;
+use super::stage::{NO_SHARD, Scratch, group_by_shard, rows_by_shard, stale_marker};
 use super::{Head, Shared};
 use model::SeriesRef;
 use model::histogram::Histogram;
@@ -15,87 +14,6 @@ use storage::{
     Appendable, Appender, ExemplarBatch, FloatBatch, HistogramBatch, LabelBatch, RejectReason,
     Rejected, Result,
 };
-
-/// Buffers of a transaction, handed on to the next one.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    /// The staged samples.
-    pub(super) staged: wal::record::Samples,
-    pub(super) staged_targets: Vec<Target>,
-    /// Rows by shard; see [`group_by_shard`].
-    pub(super) order: Vec<u32>,
-    pub(super) ends: Vec<u32>,
-    /// Staged samples that turned out to be out of order.
-    pub(super) ooo: Vec<OooRow>,
-    /// The staged histograms.
-    pub(super) histograms: wal::record::Histograms,
-    pub(super) histogram_targets: Vec<Target>,
-    /// The staged exemplars.
-    pub(super) exemplars: Vec<super::exemplars::Staged>,
-    /// The staged metadata.
-    pub(super) metadata: Vec<(u64, Metadata)>,
-    /// The record of samples.
-    pub(super) record: Vec<u8>,
-    /// Rows of staleness markers that end a series of histograms.
-    stale_rows: Vec<(u32, Histogram)>,
-    targets: Vec<Target>,
-    verdicts: Vec<Option<RejectReason>>,
-    /// The hashes of the labels of all sets, back to back, and of the sets.
-    hashes: Vec<LabelHash>,
-    ids: Vec<LabelsId>,
-    missing: Vec<u32>,
-    created: Vec<(u64, Target)>,
-    pairs: Vec<PairId>,
-    new_series: Vec<u8>,
-}
-
-/// Rows that go to no shard.
-const NO_SHARD: usize = usize::MAX;
-
-/// Sorts rows by shard, stable: those of shard `s` are `order[ends[s - 1]..ends[s]]`, the first ones begin at zero.
-pub(super) fn group_by_shard(
-    num_shards: usize,
-    num_rows: usize,
-    shard_of: impl Fn(usize) -> usize,
-    order: &mut Vec<u32>,
-    ends: &mut Vec<u32>,
-) {
-    ends.clear();
-    ends.resize(num_shards, 0);
-    let mut total = 0;
-    for row in 0..num_rows {
-        let shard = shard_of(row);
-        if shard != NO_SHARD {
-            ends[shard] += 1;
-            total += 1;
-        }
-    }
-    let mut begin = 0;
-    for end in ends.iter_mut() {
-        (*end, begin) = (begin, begin + *end);
-    }
-    order.clear();
-    order.resize(total, 0);
-    for row in 0..num_rows {
-        let shard = shard_of(row);
-        if shard != NO_SHARD {
-            order[ends[shard] as usize] = row as u32;
-            ends[shard] += 1;
-        }
-    }
-}
-
-/// The rows of each shard that has any.
-pub(super) fn rows_by_shard<'a>(
-    order: &'a [u32],
-    ends: &'a [u32],
-) -> impl Iterator<Item = (usize, &'a [u32])> {
-    let begins = std::iter::once(0).chain(ends.iter().copied());
-    let spans = begins.zip(ends).enumerate();
-    spans
-        .map(|(shard, (begin, &end))| (shard, &order[begin as usize..end as usize]))
-        .filter(|(_, rows)| !rows.is_empty())
-}
 
 /// What an appender goes by, whatever happens meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -157,7 +75,6 @@ impl Appender for HeadAppender {
         self.head.refs.read().get_all(refs.iter().map(|r| r.get()), &mut scratch.targets);
         scratch.verdicts.clear();
         scratch.verdicts.resize(refs.len(), Some(RejectReason::UnknownRef));
-        scratch.stale_rows.clear();
         let (head, targets) = (&self.head, &scratch.targets);
         let shard_of = |row: usize| match targets[row] {
             Target::NONE => NO_SHARD,
@@ -176,11 +93,6 @@ impl Appender for HeadAppender {
                     let checked = shard.check_float(slot, timestamp_ms, value, min_valid_ms);
                     let judge = |reason| ooo_floor.judge(timestamp_ms, reason);
                     let verdict = checked.or_else(judge).err();
-                    if model::is_stale_nan(value)
-                        && let Some(native) = shard.native(slot)
-                    {
-                        scratch.stale_rows.push((row as u32, native.stale_marker()));
-                    }
                     shard.hot[slot].is_pending |= verdict.is_none();
                     scratch.verdicts[row] = verdict;
                 }
@@ -201,10 +113,10 @@ impl Appender for HeadAppender {
         let scratch = &mut self.scratch;
         scratch.targets.clear();
         self.head.refs.read().get_all(refs.iter().map(|r| r.get()), &mut scratch.targets);
-        for (row, (&target, value)) in scratch.targets.iter().zip(values).enumerate() {
+        let targets = std::mem::take(&mut scratch.targets);
+        for (row, (&target, value)) in targets.iter().zip(values).enumerate() {
             let (number, timestamp_ms) = (refs[row].get(), timestamps_ms[row]);
-            let mut value = value.clone();
-            value.fit_schema();
+            let value = value.clone();
             let is_sound = model::is_stale_nan(value.sum()) || value.validate().is_ok();
             let verdict = if target == Target::NONE {
                 Err(RejectReason::UnknownRef)
@@ -213,21 +125,15 @@ impl Appender for HeadAppender {
             } else {
                 Err(RejectReason::InvalidHistogram)
             };
-            // They are not taken out of order, but the words are those of the window.
-            let verdict = verdict.or_else(|reason| match ooo_floor.judge(timestamp_ms, reason) {
-                Ok(()) => Err(RejectReason::OutOfOrder),
-                refused => refused,
-            });
+            let verdict = verdict.or_else(|reason| ooo_floor.judge(timestamp_ms, reason));
             if let Err(reason) = verdict {
                 self.head.metrics.count_rejected(reason);
                 rejected.push(Rejected { row: row as u32, reason });
                 continue;
             }
-            scratch.histograms.refs.push(number);
-            scratch.histograms.timestamps_ms.push(timestamp_ms);
-            scratch.histograms.values.push(value);
-            scratch.histogram_targets.push(target);
+            scratch.stage_histogram((number, target), timestamp_ms, value);
         }
+        scratch.targets = targets;
         Ok(())
     }
 
@@ -292,27 +198,31 @@ impl HeadAppender {
         let (refs, timestamps_ms, values) = batch.columns();
         let scratch = &mut self.scratch;
         let metrics = &self.head.metrics;
-        for (row, verdict) in scratch.verdicts.iter().enumerate() {
+        let verdicts = std::mem::take(&mut scratch.verdicts);
+        for (row, verdict) in verdicts.iter().enumerate() {
             if let Some(reason) = *verdict {
                 metrics.count_rejected(reason);
                 rejected.push(Rejected { row: row as u32, reason });
                 continue;
             }
-            // A series of histograms ends with a histogram, whatever its writer knows of it.
-            if let Some(at) = scratch.stale_rows.iter().position(|(stale, _)| *stale == row as u32)
+            if !scratch.kinds.is_empty()
+                && let Some(kind) = scratch.kinds.get(&refs[row].get()).copied()
             {
-                let (_, marker) = scratch.stale_rows.swap_remove(at);
-                scratch.histograms.refs.push(refs[row].get());
-                scratch.histograms.timestamps_ms.push(timestamps_ms[row]);
-                scratch.histograms.values.push(marker);
-                scratch.histogram_targets.push(scratch.targets[row]);
-                continue;
+                // What ends a series of histograms is a histogram, whatever its writer knows of it.
+                if model::is_stale_nan(values[row]) {
+                    let series = (refs[row].get(), scratch.targets[row]);
+                    scratch.stage_histogram(series, timestamps_ms[row], stale_marker(kind));
+                    continue;
+                }
+                scratch.seal();
             }
-            scratch.staged.refs.push(refs[row].get());
-            scratch.staged.timestamps_ms.push(timestamps_ms[row]);
-            scratch.staged.values.push(values[row]);
-            scratch.staged_targets.push(scratch.targets[row]);
+            let batch = &mut scratch.batch;
+            batch.floats.refs.push(refs[row].get());
+            batch.floats.timestamps_ms.push(timestamps_ms[row]);
+            batch.floats.values.push(values[row]);
+            batch.float_targets.push(scratch.targets[row]);
         }
+        scratch.verdicts = verdicts;
     }
 
     /// Leaves the verdict on each label set in `verdicts`.
@@ -440,12 +350,9 @@ impl Drop for HeadAppender {
         }
         self.head.metrics.active_appenders.dec();
         let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.staged.clear();
-        scratch.staged_targets.clear();
-        scratch.histograms.clear();
-        scratch.histogram_targets.clear();
+        scratch.unstage();
         let mut pool = self.head.scratch.lock();
-        if pool.len() < 16 && scratch.staged.refs.capacity() < 1 << 20 {
+        if pool.len() < 16 && scratch.batch.floats.refs.capacity() < 1 << 20 {
             pool.push(scratch);
         }
     }

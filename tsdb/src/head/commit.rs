@@ -1,9 +1,10 @@
 //! The end of a transaction: log it, apply it, count it; or roll it back.
 
 use super::Shared;
-use super::append::{HeadAppender, group_by_shard, rows_by_shard};
-use super::ooo::OooRow;
+use super::append::HeadAppender;
+use super::ooo::{Late, OooRow};
 use super::shard::{Commit, Tally};
+use super::stage::{Batch, Scratch, group_by_shard, rows_by_shard};
 use std::sync::atomic::Ordering;
 use storage::{Error, Result};
 
@@ -23,19 +24,25 @@ impl HeadAppender {
         let (metadata, exemplars) = (self.metadata_record(), self.exemplar_record());
         let scratch = &mut self.scratch;
         scratch.record.clear();
-        if !scratch.staged.is_empty() {
-            let mut encoder = wal::record::SampleEncoder::begin(&mut scratch.record);
-            for (number, timestamp_ms, value) in scratch.staged.iter() {
-                encoder.push(&mut scratch.record, number, timestamp_ms, value);
+        // Most transactions are one batch of floats: its record stays in the buffer.
+        let mut records: Vec<Vec<u8>> = Vec::new();
+        for (index, batch) in scratch.sealed.iter().chain([&scratch.batch]).enumerate() {
+            if !batch.floats.is_empty() {
+                let mut other = Vec::new();
+                let record = if index == 0 { &mut scratch.record } else { &mut other };
+                let mut encoder = wal::record::SampleEncoder::begin(record);
+                for (number, timestamp_ms, value) in batch.floats.iter() {
+                    encoder.push(record, number, timestamp_ms, value);
+                }
+                records.push(other);
             }
+            wal::record::encode_histograms(&batch.histograms.iter(), &mut records);
         }
-        let mut histograms = Vec::new();
-        wal::record::encode_histograms(&scratch.histograms.iter(), &mut histograms);
         let mut log = log.lock();
         // Taken under the lock of the log: series are logged before anybody's samples of them.
         let series = std::mem::take(&mut *self.head.new_series.lock());
         let mut present = vec![&series[..], &metadata, &scratch.record];
-        present.extend(histograms.iter().map(Vec::as_slice));
+        present.extend(records.iter().map(Vec::as_slice));
         present.push(&exemplars);
         present.retain(|record| !record.is_empty());
         if present.is_empty() {
@@ -53,14 +60,9 @@ impl HeadAppender {
     fn apply(&mut self) {
         let Some(bounds) = self.bounds() else { return };
         let (head, scratch) = (&self.head, &mut self.scratch);
-        if scratch.staged.is_empty() && scratch.histogram_targets.is_empty() {
+        if scratch.batches().next().is_none() {
             return;
         }
-        let targets = &scratch.staged_targets;
-        let num_rows = targets.len();
-        let shard_of = |row: usize| head.place(targets[row]).0;
-        let num_shards = head.shards.len();
-        group_by_shard(num_shards, num_rows, shard_of, &mut scratch.order, &mut scratch.ends);
         let mut tally = Tally::default();
         let applying = head.isolation.apply();
         let commit = Commit {
@@ -70,60 +72,36 @@ impl HeadAppender {
             epoch: applying.epoch,
             oldest_reader: applying.oldest_reader,
         };
-        for (shard, rows) in rows_by_shard(&scratch.order, &scratch.ends) {
-            let mut shard = head.shards[shard].0.write();
-            shard.drop_groups(commit.oldest_reader);
-            for &row in rows {
-                let row = row as usize;
-                let (_, slot) = head.place(targets[row]);
-                // A pending series is not collected, unless two transactions took turns in marking it.
-                if shard.cold[slot].number == scratch.staged.refs[row] {
-                    let timestamp_ms = scratch.staged.timestamps_ms[row];
-                    let value = scratch.staged.values[row];
-                    if shard.append(slot, timestamp_ms, value, &commit, &mut tally) {
-                        let number = scratch.staged.refs[row];
-                        let (row, target) = (row as u32, targets[row]);
-                        scratch.ooo.push(OooRow { row, target, number, timestamp_ms, value });
-                    }
-                }
-            }
-        }
-        for (row, (number, timestamp_ms, value)) in scratch.histograms.iter().enumerate() {
-            let (shard, slot) = head.place(scratch.histogram_targets[row]);
-            let mut shard = head.shards[shard].0.write();
-            shard.drop_groups(commit.oldest_reader);
-            if shard.cold[slot].number == number {
-                shard.append_histogram(slot, timestamp_ms, value, &commit, &mut tally);
-            }
+        let Scratch { sealed, batch, order, ends, ooo, .. } = scratch;
+        for batch in sealed.iter().chain([&*batch]) {
+            let earlier = ooo.len();
+            head.apply_floats(batch, &commit, (order, ends), ooo, &mut tally);
+            ooo[earlier..].sort_unstable_by_key(|late| late.row);
+            head.apply_histograms(batch, &commit, ooo, &mut tally);
         }
         drop(applying);
         if !scratch.ooo.is_empty() {
-            head.insert_ooo(&mut scratch.ooo);
+            head.insert_ooo(&scratch.ooo);
             scratch.ooo.clear();
         }
-        scratch.staged.clear();
-        scratch.staged_targets.clear();
-        scratch.histograms.clear();
-        scratch.histogram_targets.clear();
+        scratch.unstage();
         head.count(&tally);
     }
 
     /// Gives up what is staged. Series it created stay, and so does their record.
     pub(super) fn roll_back(&mut self) {
-        let floats = self.scratch.staged.refs.iter().zip(&self.scratch.staged_targets);
-        let histograms = &self.scratch.histograms.refs;
-        let histograms = histograms.iter().zip(&self.scratch.histogram_targets);
-        for (&number, &target) in floats.chain(histograms) {
-            let (shard, slot) = self.head.place(target);
-            let mut shard = self.head.shards[shard].0.write();
-            if shard.cold[slot].number == number {
-                shard.hot[slot].is_pending = false;
+        for batch in self.scratch.batches() {
+            let floats = batch.floats.refs.iter().zip(&batch.float_targets);
+            let histograms = batch.histograms.refs.iter().zip(&batch.histogram_targets);
+            for (&number, &target) in floats.chain(histograms) {
+                let (shard, slot) = self.head.place(target);
+                let mut shard = self.head.shards[shard].0.write();
+                if shard.cold[slot].number == number {
+                    shard.hot[slot].is_pending = false;
+                }
             }
         }
-        self.scratch.staged.clear();
-        self.scratch.staged_targets.clear();
-        self.scratch.histograms.clear();
-        self.scratch.histogram_targets.clear();
+        self.scratch.unstage();
         self.scratch.exemplars.clear();
         self.scratch.metadata.clear();
         if std::mem::take(&mut self.has_created) {
@@ -134,6 +112,58 @@ impl HeadAppender {
 }
 
 impl Shared {
+    /// Brings the floats of a batch into the series; those that are late are left in `ooo`.
+    fn apply_floats(
+        &self,
+        batch: &Batch,
+        commit: &Commit,
+        (order, ends): (&mut Vec<u32>, &mut Vec<u32>),
+        ooo: &mut Vec<OooRow>,
+        tally: &mut Tally,
+    ) {
+        let (floats, targets) = (&batch.floats, &batch.float_targets);
+        let shard_of = |row: usize| self.place(targets[row]).0;
+        group_by_shard(self.shards.len(), targets.len(), shard_of, order, ends);
+        for (shard, rows) in rows_by_shard(order, ends) {
+            let mut shard = self.shards[shard].0.write();
+            shard.drop_groups(commit.oldest_reader);
+            for &row in rows {
+                let at = row as usize;
+                let (_, slot) = self.place(targets[at]);
+                let number = floats.refs[at];
+                // A pending series is not collected, unless two transactions took turns in marking it.
+                if shard.cold[slot].number == number {
+                    let (timestamp_ms, value) = (floats.timestamps_ms[at], floats.values[at]);
+                    if let Some(value) = shard.append(slot, timestamp_ms, value, commit, tally) {
+                        let target = targets[at];
+                        ooo.push(OooRow { row, target, number, timestamp_ms, value });
+                    }
+                }
+            }
+        }
+    }
+
+    fn apply_histograms(
+        &self,
+        batch: &Batch,
+        commit: &Commit,
+        ooo: &mut Vec<OooRow>,
+        tally: &mut Tally,
+    ) {
+        for (row, (number, timestamp_ms, value)) in batch.histograms.iter().enumerate() {
+            let target = batch.histogram_targets[row];
+            let (shard, slot) = self.place(target);
+            let mut shard = self.shards[shard].0.write();
+            shard.drop_groups(commit.oldest_reader);
+            if shard.cold[slot].number == number
+                && shard.append_histogram(slot, timestamp_ms, value, commit, tally)
+            {
+                let value = Late::Histogram(Box::new(value.clone()));
+                ooo.push(OooRow { row: row as u32, target, number, timestamp_ms, value });
+            }
+        }
+    }
+
     /// Adds to the record of series that the next commit logs.
     pub(super) fn append_new_series(&self, body: &[u8]) {
         let mut record = self.new_series.lock();

@@ -4,10 +4,10 @@
 use super::series::{FullChunk, Hot, Place};
 use super::shard::{Commit, Shard, Tally};
 use super::slab::Buffer;
-use chunk::ChunkMeta;
 use chunk::append::{CutRule, end_time};
 use chunk::histogram::{HistogramChunk, Join};
 use chunk::xor::XorAppender;
+use chunk::{ChunkMeta, Encoding};
 use model::histogram::{FloatHistogram, Histogram, IntHistogram};
 use model::is_stale_nan;
 use storage::RejectReason;
@@ -50,13 +50,8 @@ impl Native {
     }
 
     /// The staleness marker that continues this chunk.
-    pub(super) fn stale_marker(&self) -> Histogram {
-        let sum = model::STALE_NAN;
-        if self.open.is_integer() {
-            Histogram::Int(IntHistogram { sum, ..IntHistogram::default() })
-        } else {
-            Histogram::Float(FloatHistogram { sum, ..FloatHistogram::default() })
-        }
+    fn stale_marker(&self) -> Histogram {
+        stale_marker(self.open.meta().encoding).expect("a chunk of histograms")
     }
 
     /// Whether the chunk is full before a sample at `timestamp_ms`.
@@ -71,6 +66,20 @@ impl Native {
         let may_end =
             self.open.num_samples() >= MIN_SAMPLES || timestamp_ms >= rule.range_end_ms(min_ms);
         is_full && may_end
+    }
+}
+
+/// The staleness marker of the kind that chunks of this encoding hold, if those are histograms.
+fn stale_marker(encoding: Encoding) -> Option<Histogram> {
+    let sum = model::STALE_NAN;
+    match encoding {
+        Encoding::Histogram => {
+            Some(Histogram::Int(IntHistogram { sum, ..IntHistogram::default() }))
+        }
+        Encoding::FloatHistogram => {
+            Some(Histogram::Float(FloatHistogram { sum, ..FloatHistogram::default() }))
+        }
+        _ => None,
     }
 }
 
@@ -148,7 +157,18 @@ impl Shard {
         Ok(())
     }
 
-    /// Applies one histogram of a commit.
+    /// The staleness marker that ends a series of histograms, `None` where floats came last.
+    #[cold]
+    pub(super) fn stale_marker(&self, slot: u32) -> Option<Histogram> {
+        if let Some(native) = self.native(slot) {
+            return Some(native.stale_marker());
+        }
+        let last = self.full_chunks(slot).last().filter(|_| !self.hot[slot].has_open())?;
+        stale_marker(last.encoding)
+    }
+
+    /// Applies one histogram of a commit. Answers whether it is to be taken out of order.
+    #[must_use]
     pub(super) fn append_histogram(
         &mut self,
         slot: u32,
@@ -156,11 +176,14 @@ impl Shard {
         histogram: &Histogram,
         commit: &Commit,
         tally: &mut Tally,
-    ) {
+    ) -> bool {
         self.hot[slot].is_pending = false;
-        if timestamp_ms < commit.min_valid_ms {
-            tally.out_of_bounds += 1;
-            return;
+        if let Err(reason) =
+            self.check_histogram(slot, timestamp_ms, histogram, commit.min_valid_ms)
+        {
+            let is_late = commit.is_late(timestamp_ms, reason, tally);
+            self.hot[slot].is_pending = is_late;
+            return is_late;
         }
         let newest = if self.has_open(slot) {
             Some(self.open_last_ms(slot))
@@ -169,7 +192,7 @@ impl Shard {
         };
         if let Some(newest) = newest.filter(|&newest| timestamp_ms <= newest) {
             tally.out_of_order += u64::from(timestamp_ms < newest || !self.has_open(slot));
-            return;
+            return false;
         }
         let was_stale =
             self.hot[slot].is_stale() || self.native(slot).is_some_and(Native::is_stale);
@@ -188,6 +211,7 @@ impl Shard {
         tally.histograms += 1;
         tally.min_ms = tally.min_ms.min(timestamp_ms);
         tally.max_ms = tally.max_ms.max(timestamp_ms);
+        false
     }
 
     /// Adds a histogram that is newer than all samples of its series to the open chunk, or begins one.

@@ -15,15 +15,23 @@ use super::chunks::Batch;
 use super::refs::Target;
 use super::series::{FullChunk, Place};
 use super::{Head, Shared};
-use chunk::xor::XorAppender;
-use chunk::{ChunkMeta, Encoding};
+use chunk::ChunkMeta;
+use chunk::exact::{self, ExactSample, ExactValue};
 use model::TimeRange;
 use model::hash::HashMap;
+use model::histogram::Histogram;
 use std::io;
 use std::sync::atomic::Ordering;
 
 /// The first byte of a record that names the chunk a series has put on disk.
 const MARKER: u8 = 5;
+
+/// The value of a sample that came out of order.
+#[derive(Clone, Debug)]
+pub(super) enum Late {
+    Float(f64),
+    Histogram(Box<Histogram>),
+}
 
 /// The samples of a series that came out of order.
 #[derive(Debug, Default)]
@@ -31,7 +39,7 @@ pub(super) struct Ooo {
     /// Full chunks, in the order they were cut; they may overlap.
     pub(super) chunks: Vec<FullChunk>,
     /// The open chunk: samples in time order.
-    pub(super) open: Vec<(i64, f64)>,
+    pub(super) open: Vec<(i64, Late)>,
 }
 
 impl Ooo {
@@ -50,7 +58,7 @@ impl Ooo {
     }
 
     /// Takes a sample in, unless the open chunk has one of that time.
-    fn insert(&mut self, timestamp_ms: i64, value: f64) -> bool {
+    fn insert(&mut self, timestamp_ms: i64, value: Late) -> bool {
         match self.open.binary_search_by_key(&timestamp_ms, |sample| sample.0) {
             Ok(_) => false,
             Err(at) => {
@@ -70,15 +78,18 @@ impl Ooo {
     }
 }
 
+/// Where the chunks are that series put on disk, by target.
+type Places = HashMap<u32, Vec<u64>>;
+
 /// A sample of a commit that came out of order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct OooRow {
     /// Position in the commit.
     pub(super) row: u32,
     pub(super) target: Target,
     pub(super) number: u64,
     pub(super) timestamp_ms: i64,
-    pub(super) value: f64,
+    pub(super) value: Late,
 }
 
 /// The log of such samples, absent where nothing is logged.
@@ -90,14 +101,17 @@ pub(super) struct OooLog(pub(super) Option<wal::Writer>);
 struct Records {
     done: Vec<Vec<u8>>,
     samples: Vec<(u64, i64, f64)>,
+    histograms: Vec<(u64, i64, Histogram)>,
 }
 
 impl Records {
-    fn mark(&mut self, number: u64, place: u64) {
+    fn mark(&mut self, number: u64, places: &[u64]) {
         self.flush();
         let mut record = vec![MARKER];
-        record.extend_from_slice(&number.to_be_bytes());
-        record.extend_from_slice(&place.to_be_bytes());
+        for place in places {
+            record.extend_from_slice(&number.to_be_bytes());
+            record.extend_from_slice(&place.to_be_bytes());
+        }
         self.done.push(record);
     }
 
@@ -107,6 +121,10 @@ impl Records {
             wal::record::encode_samples(&mut record, self.samples.drain(..));
             self.done.push(record);
         }
+        let histograms =
+            self.histograms.iter().map(|(number, time, value)| (*number, *time, value));
+        wal::record::encode_histograms(&histograms, &mut self.done);
+        self.histograms.clear();
     }
 }
 
@@ -167,13 +185,12 @@ impl Shared {
 
     /// Brings the samples of a commit in, in its order, and logs them behind it. They are safe in the write-ahead log,
     /// but only this log says that they came late: a failure to write it is counted and the samples stay.
-    pub(super) fn insert_ooo(&self, rows: &mut [OooRow]) {
-        rows.sort_unstable_by_key(|row| row.row);
+    pub(super) fn insert_ooo(&self, rows: &[OooRow]) {
         let mut log = self.ooo_log.lock();
         let mut records = Records::default();
         let mut places = self.map_full_ooo(rows);
         let mut num_taken = 0;
-        for row in &*rows {
+        for row in rows {
             num_taken += u64::from(self.insert_one(row, &mut places, &mut records));
         }
         self.metrics.ooo_appended.inc_by(num_taken);
@@ -187,12 +204,7 @@ impl Shared {
     }
 
     /// Whether the sample was taken.
-    fn insert_one(
-        &self,
-        row: &OooRow,
-        places: &mut HashMap<u32, u64>,
-        records: &mut Records,
-    ) -> bool {
+    fn insert_one(&self, row: &OooRow, places: &mut Places, records: &mut Records) -> bool {
         let (index, slot) = self.place(row.target);
         let mut shard = self.shards[index].0.write();
         if shard.cold[slot].number != row.number {
@@ -208,12 +220,19 @@ impl Shared {
         shard.hot[slot].is_pending = false;
         let ooo = shard.ooo.entry(slot).or_default();
         if ooo.open.is_empty() {
-            records.mark(row.number, places.remove(&row.target.0).unwrap_or(0));
+            let before = places.remove(&row.target.0).unwrap_or_else(|| vec![0]);
+            records.mark(row.number, &before);
         }
-        let is_new = ooo.insert(row.timestamp_ms, row.value);
+        let is_new = ooo.insert(row.timestamp_ms, row.value.clone());
         drop(shard);
         if is_new {
-            records.samples.push((row.number, row.timestamp_ms, row.value));
+            match &row.value {
+                Late::Float(value) => records.samples.push((row.number, row.timestamp_ms, *value)),
+                Late::Histogram(value) => {
+                    let value = Histogram::clone(value);
+                    records.histograms.push((row.number, row.timestamp_ms, value));
+                }
+            }
             self.widen_ooo(TimeRange::new(row.timestamp_ms, row.timestamp_ms));
         }
         is_new
@@ -221,7 +240,7 @@ impl Shared {
 
     /// Puts the open chunks on disk that are full before these rows come. Where that fails they grow and are tried
     /// again with the next sample.
-    fn map_full_ooo(&self, rows: &[OooRow]) -> HashMap<u32, u64> {
+    fn map_full_ooo(&self, rows: &[OooRow]) -> Places {
         let mut full: Vec<Target> = Vec::new();
         for row in rows {
             let (index, slot) = self.place(row.target);
@@ -235,19 +254,20 @@ impl Shared {
     }
 
     /// Puts the open chunks of these series on disk and answers where they are.
-    fn map_ooo(&self, targets: &[Target]) -> io::Result<HashMap<u32, u64>> {
+    fn map_ooo(&self, targets: &[Target]) -> io::Result<Places> {
         let mut batch = Batch::default();
         let mut metas = Vec::new();
-        let mut bytes = Vec::new();
         for &target in targets {
             let (index, slot) = self.place(target);
             let shard = self.shards[index].0.read();
             let Some(ooo) = shard.ooo.get(&slot).filter(|ooo| !ooo.open.is_empty()) else {
                 continue;
             };
-            let meta = encode(&ooo.open, &mut bytes);
-            batch.push_ooo(shard.cold[slot].number, meta, &bytes);
-            metas.push((target, meta));
+            let number = shard.cold[slot].number;
+            encode(&ooo.open, &mut |meta, bytes| {
+                batch.push_ooo(number, meta, bytes);
+                metas.push((target, meta));
+            });
         }
         if metas.is_empty() {
             return Ok(HashMap::default());
@@ -262,21 +282,23 @@ impl Shared {
                 ooo.open.clear();
             }
         }
-        Ok(metas.iter().zip(places).map(|((target, _), place)| (target.0, place)).collect())
+        let mut by_series = Places::default();
+        for ((target, _), place) in metas.iter().zip(places) {
+            by_series.entry(target.0).or_default().push(place);
+        }
+        Ok(by_series)
     }
 }
 
-/// Samples in time order as a chunk.
-fn encode(samples: &[(i64, f64)], bytes: &mut Vec<u8>) -> ChunkMeta {
-    bytes.clear();
-    let mut appender = XorAppender::new();
-    for &(timestamp_ms, value) in samples {
-        appender.append(bytes, timestamp_ms, value);
-    }
-    ChunkMeta {
-        min_ms: samples[0].0,
-        max_ms: samples[samples.len() - 1].0,
-        num_samples: samples.len() as u32,
-        encoding: Encoding::Xor,
-    }
+/// Samples in time order as chunks: one, unless their kinds differ or a counter fell.
+fn encode(samples: &[(i64, Late)], emit: &mut dyn FnMut(ChunkMeta, &[u8])) {
+    let exact = |(time, value): &(i64, Late)| -> ExactSample {
+        let value = match value {
+            Late::Float(value) => ExactValue::Float(*value),
+            Late::Histogram(histogram) => ExactValue::Histogram(Histogram::clone(histogram)),
+        };
+        (*time, value)
+    };
+    let samples: Vec<ExactSample> = samples.iter().map(exact).collect();
+    exact::encode(&samples, usize::from(u16::MAX), emit);
 }

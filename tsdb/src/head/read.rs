@@ -264,7 +264,7 @@ impl Access {
             }
         }
         if self.part == Part::All {
-            push_open(ooo, &mut self.bytes, &mut all);
+            push_open(ooo, &mut all);
         }
         all.finish_series(&[]);
         push_merged(&all, out)?;

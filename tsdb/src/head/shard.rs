@@ -3,7 +3,7 @@
 
 use super::dictionary::{Dictionary, LabelHash, LabelLists, PairId};
 use super::native::Native;
-use super::ooo::Ooo;
+use super::ooo::{Late, Ooo};
 use super::series::{Cold, FullChunk, Hot, OooFloor, Place};
 use super::slab::{Buffer, ByteSlab, Paged};
 use chunk::append::{CutRule, MAX_FLOAT_CHUNK_BYTES, OpenChunk};
@@ -37,6 +37,25 @@ pub(super) struct Commit {
     pub(super) epoch: u64,
     /// The oldest epoch that an open reader stopped at; all ones if there are no readers.
     pub(super) oldest_reader: u64,
+}
+
+impl Commit {
+    /// Whether a sample that was refused is taken out of order; counts it if not.
+    pub(super) fn is_late(
+        &self,
+        timestamp_ms: i64,
+        reason: RejectReason,
+        tally: &mut Tally,
+    ) -> bool {
+        match self.ooo_floor.judge(timestamp_ms, reason) {
+            Ok(()) => return true,
+            Err(RejectReason::OutOfBounds) => tally.out_of_bounds += 1,
+            Err(RejectReason::OutOfOrder) => tally.out_of_order += 1,
+            Err(RejectReason::TooOld) => tally.too_old += 1,
+            Err(_) => {}
+        }
+        false
+    }
 }
 
 /// What became of the samples of a commit.
@@ -211,7 +230,7 @@ impl Shard {
         }
     }
 
-    /// Applies one sample of a commit; `true` if it came out of order and has to be taken by `ooo`.
+    /// Applies one sample of a commit; returns it if it came out of order and has to be taken by `ooo`.
     #[inline]
     pub(super) fn append(
         &mut self,
@@ -220,7 +239,7 @@ impl Shard {
         value: f64,
         commit: &Commit,
         tally: &mut Tally,
-    ) -> bool {
+    ) -> Option<Late> {
         let hot = &mut self.hot[slot];
         hot.is_pending = false;
         let num_samples = u32::from(hot.open.num_samples());
@@ -233,14 +252,20 @@ impl Shard {
             && num_samples != commit.rule.samples_per_chunk / 4
             && hot.open.len_bytes() <= MAX_FLOAT_CHUNK_BYTES;
         if !is_plain {
+            if is_stale_nan(value)
+                && let Some(marker) = self.stale_marker(slot)
+            {
+                let is_late = self.append_histogram(slot, timestamp_ms, &marker, commit, tally);
+                return is_late.then(|| Late::Histogram(Box::new(marker)));
+            }
             match self.make_way(slot, timestamp_ms, value, commit, tally) {
                 Way::InOrder => {}
                 Way::OutOfOrder => {
                     // Until it is inserted.
                     self.hot[slot].is_pending = true;
-                    return true;
+                    return Some(Late::Float(value));
                 }
-                Way::None => return false,
+                Way::None => return None,
             }
         }
         if self.hot[slot].epoch != commit.epoch {
@@ -249,7 +274,7 @@ impl Shard {
         let hot = &mut self.hot[slot];
         hot.tail = hot.tail.saturating_add(1);
         put(hot, &mut self.buffers, timestamp_ms, value, tally);
-        false
+        None
     }
 
     /// Checks a sample and cuts the open chunk where it ends.
@@ -267,14 +292,8 @@ impl Shard {
             Ok(()) if has_open && timestamp_ms == self.open_last_ms(slot) => return Way::None,
             Ok(()) => {}
             Err(reason) => {
-                match commit.ooo_floor.judge(timestamp_ms, reason) {
-                    Ok(()) => return Way::OutOfOrder,
-                    Err(RejectReason::OutOfBounds) => tally.out_of_bounds += 1,
-                    Err(RejectReason::OutOfOrder) => tally.out_of_order += 1,
-                    Err(RejectReason::TooOld) => tally.too_old += 1,
-                    Err(_) => {}
-                }
-                return Way::None;
+                let is_late = commit.is_late(timestamp_ms, reason, tally);
+                return if is_late { Way::OutOfOrder } else { Way::None };
             }
         }
         if !has_open {

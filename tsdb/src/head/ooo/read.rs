@@ -3,15 +3,12 @@
 
 use super::{Ooo, encode};
 use crate::head::read::corrupt;
-use chunk::{ChunkMeta, Encoding, SampleColumns};
-use storage::{Result, SeriesBatch, chain_samples};
+use chunk::{ChunkMeta, Encoding, SampleColumns, exact};
+use storage::{ChunkRef, Result, SeriesBatch, chain_exact, chain_samples};
 
 /// Adds the open chunk to the series at hand of `out`.
-pub(in crate::head) fn push_open(ooo: &Ooo, bytes: &mut Vec<u8>, out: &mut SeriesBatch) {
-    if !ooo.open.is_empty() {
-        let meta = encode(&ooo.open, bytes);
-        out.push_copied(meta, bytes);
-    }
+pub(in crate::head) fn push_open(ooo: &Ooo, out: &mut SeriesBatch) {
+    encode(&ooo.open, &mut |meta, bytes| out.push_copied(meta, bytes));
 }
 
 /// Moves the chunks of the only series of `from` to the series at hand of `out`. What overlaps becomes one chunk.
@@ -32,6 +29,10 @@ pub(in crate::head) fn push_merged(from: &SeriesBatch, out: &mut SeriesBatch) ->
             out.push_copied(single.meta, single.data);
             continue;
         }
+        if group.iter().any(|chunk| holds_histograms(chunk.meta.encoding)) {
+            push_exact(group, out)?;
+            continue;
+        }
         let mut sources = Vec::with_capacity(len);
         for chunk in group {
             let mut columns = SampleColumns::default();
@@ -42,6 +43,24 @@ pub(in crate::head) fn push_merged(from: &SeriesBatch, out: &mut SeriesBatch) ->
         chain_samples(&sources, &mut merged);
         push_raw(&merged, out);
     }
+    Ok(())
+}
+
+fn holds_histograms(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::Histogram | Encoding::FloatHistogram)
+}
+
+/// Chunks that overlap, some of them of histograms, as chunks that do not.
+fn push_exact(group: &[ChunkRef<'_>], out: &mut SeriesBatch) -> Result<()> {
+    let mut sources = Vec::with_capacity(group.len());
+    for chunk in group {
+        let mut samples = Vec::new();
+        exact::decode(chunk.meta, chunk.data, &mut samples).map_err(|error| corrupt(&error))?;
+        sources.push(samples);
+    }
+    let mut merged = Vec::new();
+    chain_exact(&sources, &mut merged);
+    exact::encode(&merged, usize::from(u16::MAX), &mut |meta, bytes| out.push_copied(meta, bytes));
     Ok(())
 }
 

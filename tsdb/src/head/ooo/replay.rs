@@ -1,12 +1,14 @@
 //! The log of samples that came out of order back to memory, behind the replay of the write-ahead log.
 
-use super::{MARKER, Ooo, OooRow, Records};
+use super::{Late, MARKER, Ooo, OooRow, Records};
 use crate::head::Shared;
 use crate::head::refs::Target;
 use model::hash::HashMap;
 use std::sync::Arc;
 use storage::Result;
-use wal::record::{DecodeError, Kind, Samples, decode_samples, kind};
+use wal::record::{
+    DecodeError, Histograms, Kind, Samples, Undecoded, decode_histograms, decode_samples, kind,
+};
 
 /// Such a replay under way: feed it the records in order, then finish it.
 #[derive(Debug)]
@@ -18,6 +20,18 @@ pub struct OooReplay {
     pub(in crate::head) last_place: u64,
     pub(in crate::head) num_unknown_refs: u64,
     pub(in crate::head) samples: Samples,
+}
+
+fn is_histograms(record: &[u8]) -> bool {
+    matches!(
+        kind(record),
+        Kind::Undecoded(
+            Undecoded::Histograms
+                | Undecoded::FloatHistograms
+                | Undecoded::CustomHistograms
+                | Undecoded::CustomFloatHistograms
+        )
+    )
 }
 
 impl OooReplay {
@@ -39,11 +53,17 @@ impl OooReplay {
             let outcome = decode_samples(record, &mut samples);
             if outcome.is_ok() {
                 for (number, timestamp_ms, value) in samples.iter() {
-                    self.add(number, timestamp_ms, value);
+                    self.add(number, timestamp_ms, Late::Float(value));
                 }
             }
             self.samples = samples;
             outcome?;
+        } else if is_histograms(record) {
+            let mut histograms = Histograms::default();
+            decode_histograms(record, &mut histograms)?;
+            for (number, timestamp_ms, value) in histograms.iter() {
+                self.add(number, timestamp_ms, Late::Histogram(Box::new(value.clone())));
+            }
         }
         Ok(())
     }
@@ -68,7 +88,7 @@ impl OooReplay {
         }
     }
 
-    fn add(&mut self, number: u64, timestamp_ms: i64, value: f64) {
+    fn add(&mut self, number: u64, timestamp_ms: i64, value: Late) {
         let Some((number, target)) = self.target(number) else { return };
         let row = OooRow { row: 0, target, number, timestamp_ms, value };
         self.head.insert_one(&row, &mut HashMap::default(), &mut Records::default());
