@@ -1,7 +1,7 @@
 //! The recorded append scripts of the real storage: what is taken and refused, chunk boundaries, samples, log records.
 //! Samples as the recording writes them are in `values`.
 
-mod values;
+pub(crate) mod values;
 
 use chunk::exact::{ExactSample, ExactValue};
 use disk::{Disk, SimDisk};

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// A recorded value.
-pub(super) fn of(value: &Value) -> ExactValue {
+pub(crate) fn of(value: &Value) -> ExactValue {
     match value.as_str() {
         Some(bits) => ExactValue::Float(f64::from_bits(u64::from_str_radix(bits, 16).unwrap())),
         None => {
@@ -27,8 +27,16 @@ pub(super) fn of(value: &Value) -> ExactValue {
     }
 }
 
+/// A value that was read back.
+pub(crate) fn read(value: &Value) -> ExactValue {
+    match value.as_str() {
+        Some(_) => of(value),
+        None => ExactValue::Histogram(histogram(value)),
+    }
+}
+
 /// All of a value as text.
-pub(super) fn told(value: &ExactValue) -> String {
+pub(crate) fn told(value: &ExactValue) -> String {
     match value {
         ExactValue::Float(value) => format!("{:016x}", value.to_bits()),
         ExactValue::Histogram(histogram) => spelled(histogram),
@@ -36,7 +44,7 @@ pub(super) fn told(value: &ExactValue) -> String {
 }
 
 /// Sample `i` of a run.
-pub(super) fn generated(kind: &str, i: i64, step: &Value) -> ExactValue {
+pub(crate) fn generated(kind: &str, i: i64, step: &Value) -> ExactValue {
     let (schema, counts): (i32, Vec<i64>) = match kind {
         "small" => (0, vec![1 + i, 2 + i, 3]),
         "wide" => (3, (0..120).map(|k| i * i + 7 * k).collect()),
@@ -67,11 +75,12 @@ pub(super) fn generated(kind: &str, i: i64, step: &Value) -> ExactValue {
 }
 
 /// Type, unit and help.
-pub(super) fn metadata(told: &Value) -> Metadata {
+pub(crate) fn metadata(told: &Value) -> Metadata {
     let text = |key: &str| told[key].as_str().unwrap_or_default().into();
     let metric_type = match told["type"].as_str() {
         Some("counter") => MetricType::Counter,
         Some("gauge") => MetricType::Gauge,
+        Some("histogram") => MetricType::Histogram,
         other => panic!("{other:?}"),
     };
     Metadata { metric_type, unit: text("unit"), help: text("help") }

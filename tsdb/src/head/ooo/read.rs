@@ -3,7 +3,9 @@
 
 use super::{Ooo, encode};
 use crate::head::read::corrupt;
+use chunk::exact::{ExactSample, ExactValue};
 use chunk::{ChunkMeta, Encoding, SampleColumns, exact};
+use model::histogram::CounterResetHint;
 use storage::{ChunkRef, Result, SeriesBatch, chain_exact, chain_samples};
 
 /// Adds the open chunk to the series at hand of `out`.
@@ -60,7 +62,14 @@ fn push_exact(group: &[ChunkRef<'_>], out: &mut SeriesBatch) -> Result<()> {
     }
     let mut merged = Vec::new();
     chain_exact(&sources, &mut merged);
-    exact::encode(&merged, usize::from(u16::MAX), &mut |meta, bytes| out.push_copied(meta, bytes));
+    // The first sample of a chunk reads as one of which nothing is known: so chunks begin where that is the case.
+    let goes_on = |_: &ExactSample, next: &ExactSample| match &next.1 {
+        ExactValue::Histogram(histogram) => histogram.hint() != CounterResetHint::Unknown,
+        ExactValue::Float(_) => true,
+    };
+    for run in merged.chunk_by(goes_on) {
+        exact::encode(run, usize::from(u16::MAX), &mut |meta, bytes| out.push_copied(meta, bytes));
+    }
     Ok(())
 }
 
