@@ -64,6 +64,8 @@ pub struct Flags {
     pub cors_origin: String,
     /// `--storage.tsdb.path`
     pub storage_path: String,
+    /// `--storage.tsdb.wal-sync-delay`; `None` leaves flushing to the system.
+    pub wal_sync_delay: Option<Duration>,
     /// `--storage.tsdb.no-lockfile`
     pub no_lockfile: bool,
     /// `--storage.tsdb.retention.time`, or 15 days if there is no limit at all; zero is no limit.
@@ -213,6 +215,9 @@ impl Flags {
             page_title: text("web.page-title"),
             cors_origin: text("web.cors.origin"),
             storage_path: text("storage.tsdb.path"),
+            wal_sync_delay: values
+                .is_given("storage.tsdb.wal-sync-delay")
+                .then(|| duration("storage.tsdb.wal-sync-delay")),
             no_lockfile: values.switch("storage.tsdb.no-lockfile"),
             retention_time: duration("storage.tsdb.retention.time"),
             retention_size_bytes: size("storage.tsdb.retention.size"),

@@ -97,6 +97,7 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> Result<DbOptio
         samples_per_chunk: u32::try_from(flags.samples_per_chunk).unwrap_or(u32::MAX),
         no_lockfile: flags.no_lockfile,
         max_exemplars: if flags.features.exemplar_storage { storage.max_exemplars } else { 0 },
+        sync_commits: flags.wal_sync_delay,
         keep_metadata: flags.features.metadata_records,
         ..defaults
     })

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `series` and `shard` (the data), `append`, `stage` and `commit` (writing), `isolation` (who sees what),
 //! `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `replay`, `delete`, `ooo` (out of order),
-//! `exemplars` and `metadata` (beside samples).
+//! `exemplars` and `metadata` (beside samples), `durable` (flushing).
 //!
 //! Lock order, each held only as long as named: the log (one write) | the gate of `isolation` (a commit is applied or
 //! a reader opens), the ring of exemplars or the metadata before a shard (one batch) before the reference map or the new series (one batch). No thread holds
@@ -13,6 +13,7 @@ mod chunks;
 mod commit;
 mod delete;
 mod dictionary;
+mod durable;
 mod exemplars;
 mod found;
 mod gc;
@@ -55,6 +56,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// The write-ahead log as the head shares it with its owner, who cuts and truncates it.
 pub type SharedLog = Arc<Mutex<wal::Writer>>;
@@ -127,6 +129,9 @@ struct Shared {
     truncating_to_ms: AtomicI64,
     is_truncating: AtomicBool,
     log: OnceLock<SharedLog>,
+    sync_gate: durable::SyncGate,
+    /// How long a commit waits for others before it flushes the log; `None` does not flush.
+    sync_commits: Mutex<Option<Duration>>,
     /// A record of series that were created and not logged yet; the next commit logs it before its samples.
     new_series: Mutex<Vec<u8>>,
     /// References that are gone while samples of theirs may still be in the log, with the time of the last of them.
@@ -172,6 +177,8 @@ impl Head {
             truncating_to_ms: AtomicI64::new(i64::MIN),
             is_truncating: AtomicBool::new(false),
             log: OnceLock::new(),
+            sync_gate: durable::SyncGate::default(),
+            sync_commits: Mutex::new(None),
             new_series: Mutex::default(),
             expired: Mutex::default(),
             exemplars: Mutex::new(exemplars::ExemplarRing::new(registry)),
@@ -196,6 +203,12 @@ impl Head {
     /// From now on commits are logged. To be called once, after the replay.
     pub fn set_log(&self, log: SharedLog) {
         self.0.log.set(log).expect("the log is set once");
+    }
+
+    /// From now on commits return once their log is on the disk; each waits so long for others before it flushes.
+    /// `None`, as at first, leaves them in the page cache, where they survive this process but not the machine.
+    pub fn sync_commits(&self, gather: Option<Duration>) {
+        *self.0.sync_commits.lock() = gather;
     }
 
     /// Time of the earliest sample; `i64::MAX` while there never was one.

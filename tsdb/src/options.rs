@@ -3,6 +3,7 @@
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use wal::Compression;
 
 /// Two hours in milliseconds: the length of the blocks that are cut from the head.
@@ -35,6 +36,8 @@ pub struct DbOptions {
     pub no_lockfile: bool,
     /// How far behind the newest sample others may come out of order; zero takes none.
     pub out_of_order_window_ms: i64,
+    /// How long a commit waits for others before it flushes the log; `None` does not flush.
+    pub sync_commits: Option<Duration>,
     /// How many exemplars are kept; zero keeps none.
     pub max_exemplars: usize,
     /// Whether type, unit and help of series are kept and logged.
@@ -57,6 +60,7 @@ impl Default for DbOptions {
             merge_overlapping: true,
             no_lockfile: false,
             out_of_order_window_ms: 0,
+            sync_commits: None,
             max_exemplars: 0,
             keep_metadata: false,
             progress: Arc::default(),

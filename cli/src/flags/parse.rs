@@ -82,6 +82,7 @@ impl Values {
         let mut all: Vec<(&'static str, String)> = FLAGS
             .iter()
             .zip(&self.texts)
+            .filter(|(flag, _)| !flag.ours || self.is_given(flag.name))
             .map(|(flag, texts)| (flag.name, texts.join(",")))
             .collect();
         all.sort_unstable();

@@ -45,6 +45,8 @@ pub(super) struct Flag {
     pub mode: Mode,
     /// Left out of the help.
     pub hidden: bool,
+    /// Prometheus has no such flag: shown by the API only if it was given.
+    pub ours: bool,
     /// Accepted and shown, but nothing follows from it yet.
     pub inert: bool,
     /// One sentence for the help.
@@ -52,7 +54,7 @@ pub(super) struct Flag {
 }
 
 const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
-    Flag { name, kind, default, mode: Mode::Both, hidden: false, inert: false, help }
+    Flag { name, kind, default, mode: Mode::Both, hidden: false, ours: false, inert: false, help }
 }
 
 impl Flag {
@@ -69,6 +71,11 @@ impl Flag {
 
     const fn hidden(mut self) -> Self {
         self.hidden = true;
+        self
+    }
+
+    const fn ours(mut self) -> Self {
+        self.ours = true;
         self
     }
 
@@ -199,6 +206,13 @@ pub(super) const FLAGS: &[Flag] = &[
         "How much data is kept; better set in the configuration.",
     )
     .server(),
+    flag(
+        "storage.tsdb.wal-sync-delay",
+        Duration,
+        "",
+        "Answer writes once they are on the disk; each waits so long for others to be flushed with it.",
+    )
+    .server().ours(),
     flag("storage.tsdb.no-lockfile", Switch, "", "Do not lock the data directory.").server(),
     flag("storage.tsdb.allow-overlapping-compaction", Switch, "true", "Merge blocks that overlap.")
         .server()
@@ -371,7 +385,7 @@ pub(super) const FLAGS: &[Flag] = &[
     .server(),
     flag("query.timeout", Duration, "2m", "Longest time of a query.").server(),
     flag("query.log-slower-than", Duration, "10s", "Log queries that take longer; 0s logs none.")
-        .server(),
+        .server().ours(),
     flag("query.max-concurrency", Int, "20", "Most queries at one time.").server(),
     flag("query.max-samples", Int, "50000000", "Most samples a query holds in memory.").server(),
     flag(
@@ -380,14 +394,14 @@ pub(super) const FLAGS: &[Flag] = &[
         "",
         "Most memory of a query; a quarter of what there is if not given.",
     )
-    .server(),
+    .server().ours(),
     flag(
         "query.max-total-memory-bytes",
         Size,
         "",
         "Most memory of all queries together; half of what there is if not given.",
     )
-    .server(),
+    .server().ours(),
     flag(
         "scrape.discovery-reload-interval",
         Duration,

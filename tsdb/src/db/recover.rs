@@ -74,6 +74,7 @@ impl Parts {
         };
         let head = Head::new(options, self.seed, &self.registry);
         head.set_max_exemplars(self.options.max_exemplars);
+        head.sync_commits(self.options.sync_commits);
         head.keep_metadata(self.options.keep_metadata);
         let blocks = self.blocks.current();
         // Blocks of late, selected or stale series say nothing about how far the head was cut.

@@ -49,11 +49,19 @@ impl HeadAppender {
             return Ok(());
         }
         let outcome = log.log(&present);
+        let number = self.head.sync_gate.logged();
         drop(log);
         outcome.map_err(|error| {
             self.head.restore_new_series(series);
             refused(error)
-        })
+        })?;
+        let gather = *self.head.sync_commits.lock();
+        match (gather, self.head.log.get()) {
+            (Some(gather), Some(log)) => {
+                self.head.sync_gate.wait(number, gather, log).map_err(refused)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Brings the staged samples into the series. Readers that open meanwhile wait; those open before see none.
