@@ -1,6 +1,10 @@
 //! Decoded samples, one vector per field. Native histograms have columns of their own beside the floats.
 
+#[cfg(test)]
+mod tests;
+
 use model::histogram::{CounterResetHint, FloatHistogram, HistogramView, IntHistogram, Layout};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The samples of one series in time order; float columns of equal length. A series that changes its kind has both
@@ -11,6 +15,9 @@ pub struct SampleColumns {
     pub timestamps_ms: Vec<i64>,
     /// Values of the float samples; a staleness marker is a NaN with its own bit pattern.
     pub values: Vec<f64>,
+    /// Since when each float sample counts, in milliseconds; zero where that is not known. Nearly always empty: what is
+    /// missing at the end is not known either.
+    pub start_timestamps_ms: Vec<i64>,
     /// The native histograms; nearly always empty.
     pub histograms: HistogramColumns,
 }
@@ -20,6 +27,7 @@ impl SampleColumns {
     pub fn clear(&mut self) {
         self.timestamps_ms.clear();
         self.values.clear();
+        self.start_timestamps_ms.clear();
         self.histograms.clear();
     }
 
@@ -40,6 +48,7 @@ impl SampleColumns {
     pub fn size_bytes(&self) -> usize {
         size_of_val(&self.timestamps_ms[..])
             + size_of_val(&self.values[..])
+            + size_of_val(&self.start_timestamps_ms[..])
             + self.histograms.size_bytes()
     }
 
@@ -48,6 +57,65 @@ impl SampleColumns {
     pub fn push(&mut self, timestamp_ms: i64, value: f64) {
         self.timestamps_ms.push(timestamp_ms);
         self.values.push(value);
+    }
+
+    /// Adds one float sample that counts since `start_ms`, zero if that is not known.
+    #[inline]
+    pub fn push_started(&mut self, timestamp_ms: i64, value: f64, start_ms: i64) {
+        push_start(&mut self.start_timestamps_ms, self.values.len(), start_ms);
+        self.push(timestamp_ms, value);
+    }
+
+    /// Since when a float sample counts; zero if that is not known.
+    #[inline]
+    #[must_use]
+    pub fn start_ms(&self, row: usize) -> i64 {
+        self.start_timestamps_ms.get(row).copied().unwrap_or(0)
+    }
+
+    /// Adds the float samples of `other` at these places.
+    pub fn extend_floats(&mut self, other: &Self, places: Range<usize>) {
+        for place in
+            places.clone().take(other.start_timestamps_ms.len().saturating_sub(places.start))
+        {
+            let row = self.values.len() + place - places.start;
+            push_start(&mut self.start_timestamps_ms, row, other.start_timestamps_ms[place]);
+        }
+        self.timestamps_ms.extend_from_slice(&other.timestamps_ms[places.clone()]);
+        self.values.extend_from_slice(&other.values[places]);
+    }
+
+    /// Takes the float samples at these places out.
+    pub fn remove(&mut self, places: Range<usize>) {
+        self.timestamps_ms.drain(places.clone());
+        self.values.drain(places.clone());
+        let starts = &mut self.start_timestamps_ms;
+        starts.drain(places.start.min(starts.len())..places.end.min(starts.len()));
+    }
+
+    /// Keeps the float samples for whose values `keep` holds.
+    pub fn retain_floats(&mut self, keep: impl Fn(f64) -> bool) {
+        let kept = |values: &[f64], row: usize| values.get(row).is_some_and(|&value| keep(value));
+        for column in [&mut self.timestamps_ms, &mut self.start_timestamps_ms] {
+            let mut row = 0..;
+            column.retain(|_| row.next().is_some_and(|row| kept(&self.values, row)));
+        }
+        self.values.retain(|&value| keep(value));
+    }
+
+    /// Forgets since when samples count.
+    pub fn forget_starts(&mut self) {
+        self.start_timestamps_ms.clear();
+        self.histograms.start_timestamps_ms.clear();
+    }
+}
+
+/// Notes the start of sample number `row`, if it is known.
+#[inline]
+fn push_start(starts: &mut Vec<i64>, row: usize, start_ms: i64) {
+    if start_ms != 0 {
+        starts.resize(row, 0);
+        starts.push(start_ms);
     }
 }
 
@@ -68,6 +136,8 @@ struct Row {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HistogramColumns {
     timestamps_ms: Vec<i64>,
+    /// As with floats; nearly always empty.
+    start_timestamps_ms: Vec<i64>,
     rows: Vec<Row>,
     layouts: Vec<Arc<Layout>>,
     buckets: Vec<f64>,
@@ -77,6 +147,7 @@ impl HistogramColumns {
     /// Forgets the histograms and keeps the memory.
     pub fn clear(&mut self) {
         self.timestamps_ms.clear();
+        self.start_timestamps_ms.clear();
         self.rows.clear();
         self.layouts.clear();
         self.buckets.clear();
@@ -99,6 +170,7 @@ impl HistogramColumns {
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         size_of_val(&self.timestamps_ms[..])
+            + size_of_val(&self.start_timestamps_ms[..])
             + size_of_val(&self.rows[..])
             + size_of_val(&self.buckets[..])
     }
@@ -107,6 +179,19 @@ impl HistogramColumns {
     #[must_use]
     pub fn timestamps_ms(&self) -> &[i64] {
         &self.timestamps_ms
+    }
+
+    /// Since when a histogram counts, in milliseconds; zero if that is not known.
+    #[inline]
+    #[must_use]
+    pub fn start_ms(&self, row: usize) -> i64 {
+        self.start_timestamps_ms.get(row).copied().unwrap_or(0)
+    }
+
+    /// Says since when a histogram counts: one of the newest, in their order.
+    pub fn set_start_ms(&mut self, row: usize, start_ms: i64) {
+        self.start_timestamps_ms.truncate(row);
+        push_start(&mut self.start_timestamps_ms, row, start_ms);
     }
 
     /// The histogram of one row.
@@ -151,11 +236,16 @@ impl HistogramColumns {
             if keep(place) {
                 self.rows[kept] = self.rows[place];
                 self.timestamps_ms[kept] = self.timestamps_ms[place];
+                let start_ms = self.start_ms(place);
+                if let Some(kept) = self.start_timestamps_ms.get_mut(kept) {
+                    *kept = start_ms;
+                }
                 kept += 1;
             }
         }
         self.rows.truncate(kept);
         self.timestamps_ms.truncate(kept);
+        self.start_timestamps_ms.truncate(kept);
     }
 
     /// Forgets all buckets and keeps counts and sums. What a hint leaves open is settled first, by comparing neighbours,

@@ -12,15 +12,15 @@ pub fn merge(into: &mut SampleColumns, later: &SampleColumns) {
         let time_b = later.timestamps_ms.get(b).copied();
         match (time_a, time_b) {
             (Some(x), Some(y)) if x < y => {
-                into.push(x, first.values[a]);
+                into.push_started(x, first.values[a], first.start_ms(a));
                 a += 1;
             }
             (Some(x), None) => {
-                into.push(x, first.values[a]);
+                into.push_started(x, first.values[a], first.start_ms(a));
                 a += 1;
             }
             (x, Some(y)) => {
-                into.push(y, later.values[b]);
+                into.push_started(y, later.values[b], later.start_ms(b));
                 b += 1;
                 a += usize::from(x == Some(y));
             }
@@ -32,11 +32,9 @@ pub fn merge(into: &mut SampleColumns, later: &SampleColumns) {
 /// Keeps the samples inside `range`.
 pub fn trim(columns: &mut SampleColumns, range: TimeRange) {
     let end = columns.timestamps_ms.partition_point(|&t| t <= range.max_ms);
-    columns.timestamps_ms.truncate(end);
-    columns.values.truncate(end);
+    columns.remove(end..columns.len());
     let begin = columns.timestamps_ms.partition_point(|&t| t < range.min_ms);
-    columns.timestamps_ms.drain(..begin);
-    columns.values.drain(..begin);
+    columns.remove(0..begin);
     if !columns.histograms.is_empty() {
         let within = places(columns.histograms.timestamps_ms(), range);
         columns.histograms.retain(|place| within.contains(&place));
@@ -47,8 +45,7 @@ pub fn trim(columns: &mut SampleColumns, range: TimeRange) {
 pub fn delete(columns: &mut SampleColumns, range: TimeRange) {
     let gone = places(&columns.timestamps_ms, range);
     if !gone.is_empty() {
-        columns.timestamps_ms.drain(gone.clone());
-        columns.values.drain(gone);
+        columns.remove(gone);
     }
     if !columns.histograms.is_empty() {
         let gone = places(columns.histograms.timestamps_ms(), range);

@@ -4,21 +4,35 @@ use crate::{DecodeError, HistogramColumns, SampleColumns};
 use model::histogram::{CounterResetHint, FloatHistogram, HistogramView, Layout, Span};
 use std::sync::Arc;
 
-/// Appends the first `count` pairs of timestamp and value to `out`.
+/// Appends the first `count` pairs of timestamp and value to `out`, with their start timestamps if they follow.
 pub(crate) fn decode_floats(
     count: usize,
     data: &[u8],
     out: &mut SampleColumns,
 ) -> Result<(), DecodeError> {
-    let (rows, _) = data.as_chunks::<16>();
-    for row in rows.iter().take(count) {
+    let (rows, rest) = data.split_at_checked(16 * count).unwrap_or((data, &[]));
+    let starts = starts(count, rest);
+    let (rows, _) = rows.as_chunks::<16>();
+    for (index, row) in rows.iter().enumerate() {
         let (time, value) = row.split_at(8);
-        out.push(
+        out.push_started(
             i64::from_le_bytes(time.try_into().expect("eight bytes")),
             f64::from_le_bytes(value.try_into().expect("eight bytes")),
+            starts.get(index).map_or(0, |start| i64::from_le_bytes(*start)),
         );
     }
     if rows.len() < count { Err(DecodeError::Truncated) } else { Ok(()) }
+}
+
+/// The start timestamps behind `count` samples; none if they are not there.
+fn starts(count: usize, rest: &[u8]) -> &[[u8; 8]] {
+    let (starts, _) = rest.as_chunks::<8>();
+    if starts.len() == count { starts } else { &[] }
+}
+
+/// Appends the start timestamps of all samples of a raw chunk, zero where they are not known; behind the last sample.
+pub fn push_starts(out: &mut Vec<u8>, starts_ms: impl Iterator<Item = i64>) {
+    starts_ms.for_each(|start_ms| out.extend_from_slice(&start_ms.to_le_bytes()));
 }
 
 /// Appends one native histogram to a raw chunk.
@@ -122,6 +136,10 @@ pub(crate) fn decode_histograms(
         }
         layout = Some(Arc::clone(&histogram.layout));
         out.push(timestamp_ms, histogram.view());
+    }
+    let first = out.len() - count;
+    for (index, start) in starts(count, reader.0).iter().enumerate() {
+        out.set_start_ms(first + index, i64::from_le_bytes(*start));
     }
     Ok(())
 }

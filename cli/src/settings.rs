@@ -132,6 +132,8 @@ fn engine(flags: &Flags) -> promql::EngineOptions {
             binop_fill_modifiers: flags.features.promql_binop_fill_modifiers,
         },
         delayed_name_removal: flags.features.promql_delayed_name_removal,
+        type_and_unit_labels: flags.features.type_and_unit_labels,
+        use_start_timestamps: flags.features.use_start_timestamps,
         ..promql::EngineOptions::default()
     }
 }

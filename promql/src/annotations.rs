@@ -9,44 +9,69 @@ const SHOWN: usize = 10;
 /// Collects what the user should know about a query.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    warnings: Vec<(String, Option<Span>)>,
-    infos: Vec<(String, Option<Span>)>,
+    warnings: Vec<Note>,
+    infos: Vec<Note>,
     /// What storage said; complete texts.
     pub(crate) storage: storage::Annotations,
 }
 
-fn add(notes: &mut Vec<(String, Option<Span>)>, text: String, place: Option<Span>) {
-    match notes.iter_mut().find(|(known, _)| *known == text) {
-        Some(known) => known.1 = place,
-        None => notes.push((text, place)),
+#[derive(Debug)]
+struct Note {
+    text: String,
+    place: Option<Span>,
+    /// How often it was said; zero if nobody counts.
+    times: usize,
+}
+
+fn add(notes: &mut Vec<Note>, note: Note) {
+    match notes.iter_mut().find(|known| known.text == note.text) {
+        Some(known) => {
+            known.place = note.place;
+            known.times += note.times;
+        }
+        None => notes.push(note),
     }
 }
 
 impl Notes {
     /// Something may be wrong with the answer. A range that was a subquery has no place and counts as the beginning.
     pub(crate) fn warn(&mut self, text: impl Into<String>, place: Option<Span>) {
-        add(&mut self.warnings, format!("PromQL warning: {}", text.into()), place);
+        self.warn_times(text, place, 0);
+    }
+
+    /// The same, shown with how often it was said.
+    pub(crate) fn warn_times(
+        &mut self,
+        text: impl Into<String>,
+        place: Option<Span>,
+        times: usize,
+    ) {
+        let text = format!("PromQL warning: {}", text.into());
+        add(&mut self.warnings, Note { text, place, times });
     }
 
     /// Something may be wrong with the question.
     pub(crate) fn info(&mut self, text: impl Into<String>, place: Option<Span>) {
-        add(&mut self.infos, format!("PromQL info: {}", text.into()), place);
+        let text = format!("PromQL info: {}", text.into());
+        add(&mut self.infos, Note { text, place, times: 0 });
     }
 
     /// Takes in what was said elsewhere, later.
     pub(crate) fn merge(&mut self, later: Self) {
-        later.warnings.into_iter().for_each(|(text, place)| add(&mut self.warnings, text, place));
-        later.infos.into_iter().for_each(|(text, place)| add(&mut self.infos, text, place));
+        later.warnings.into_iter().for_each(|note| add(&mut self.warnings, note));
+        later.infos.into_iter().for_each(|note| add(&mut self.infos, note));
         self.storage.merge(later.storage);
     }
 
     /// The texts as the API shows them.
     pub(crate) fn finish(self, query: &str) -> storage::Annotations {
-        let place = |notes: Vec<(String, Option<Span>)>| {
-            notes.into_iter().map(|(text, span)| {
-                let start = span.map_or(0, |span| span.start as usize);
+        let place = |notes: Vec<Note>| {
+            notes.into_iter().map(|Note { text, place, times }| {
+                let start = place.map_or(0, |span| span.start as usize);
                 let (line, column) = line_column(query.as_bytes(), start);
-                format!("{text} ({line}:{column})").into()
+                let times =
+                    if times > 1 { format!(" ({times} occurrences)") } else { String::new() };
+                format!("{text}{times} ({line}:{column})").into()
             })
         };
         let storage::Annotations { warnings, infos } = self.storage;

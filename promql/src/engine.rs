@@ -38,6 +38,8 @@ pub struct EngineOptions {
     pub delayed_name_removal: bool,
     /// `type-and-unit-labels`: `__type__` tells counters from gauges.
     pub type_and_unit_labels: bool,
+    /// `use-start-timestamps`: counters begin, and begin again, where their samples say so.
+    pub use_start_timestamps: bool,
 }
 
 impl Default for EngineOptions {
@@ -51,6 +53,7 @@ impl Default for EngineOptions {
             features: Features::default(),
             delayed_name_removal: false,
             type_and_unit_labels: false,
+            use_start_timestamps: false,
         }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct Exec<'a> {
     pub(crate) lookback_ms: i64,
     pub(crate) delayed_name_removal: bool,
     pub(crate) type_and_unit_labels: bool,
+    pub(crate) use_start_timestamps: bool,
     pub(crate) times: Times,
     pub(crate) memory: Arc<Memory>,
     /// What of the memory is the table of labels: it stays until the end.
@@ -64,6 +65,7 @@ impl<'a> Exec<'a> {
             lookback_ms,
             delayed_name_removal: options.delayed_name_removal,
             type_and_unit_labels: options.type_and_unit_labels,
+            use_start_timestamps: options.use_start_timestamps,
             times,
             memory: Arc::new(memory),
             symbol_bytes: Cell::new(0),
@@ -214,9 +216,7 @@ impl<'a> Exec<'a> {
 
     fn flow(&self, node: &Node, grid: StepGrid, sink: Sink<'_>) -> Result<(), Error> {
         match node {
-            Node::Select { select, timestamps } => {
-                select::stream(self, select, *timestamps, grid, sink)
-            }
+            Node::Select { select, shown } => select::stream(self, select, *shown, grid, sink),
             Node::Window(call) => window::stream(self, call, grid, sink),
             other => sink(&mut self.vector(other, grid)?),
         }

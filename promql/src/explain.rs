@@ -3,7 +3,7 @@
 
 use crate::functions::{FUNCTIONS, FunctionId};
 use crate::operator::StepBatch;
-use crate::plan::{Argument, Binary, Look, Node, Range, Root, Select, Source};
+use crate::plan::{Argument, Binary, Look, Node, Range, Root, Select, Shown, Source};
 use model::duration;
 use model::hash::HashMap;
 use std::cell::RefCell;
@@ -107,8 +107,12 @@ fn describe_node(node: &Node, profile: Option<&Profile<'_>>) -> PlanNode {
     let child = |node: &Node| describe_node(node, profile);
     let (operator, detail, children) = match node {
         Node::Number(value) => ("number", model::float::general(*value), Vec::new()),
-        Node::Select { select, timestamps } => {
-            let operator = if *timestamps { "timestamps" } else { "select" };
+        Node::Select { select, shown } => {
+            let operator = match shown {
+                Shown::Value => "select",
+                Shown::Time => "timestamp",
+                Shown::Start => "start_timestamp",
+            };
             (operator, selector(select), Vec::new())
         }
         Node::Window(call) => {

@@ -52,6 +52,57 @@ impl Windows {
 pub(crate) struct Samples<'a> {
     pub(crate) times: &'a [i64],
     pub(crate) values: &'a [f64],
+    /// Since when they count, zero where that is not known; what is missing at the end is not known either.
+    pub(crate) starts_ms: &'a [i64],
+}
+
+impl Samples<'_> {
+    /// Since when a sample counts; zero if that is not known.
+    #[inline]
+    pub(crate) fn start_ms(&self, index: usize) -> i64 {
+        self.starts_ms.get(index).copied().unwrap_or(0)
+    }
+
+    fn started(&self, index: usize) -> Started {
+        Started { time_ms: self.times[index], start_ms: self.start_ms(index) }
+    }
+
+    /// Whether a counter began again after the sample before this one, by its start.
+    #[inline]
+    pub(crate) fn is_restart(&self, index: usize) -> bool {
+        index < self.starts_ms.len() && self.started(index).is_restart(self.started(index - 1))
+    }
+}
+
+/// When a sample was taken and since when it counts, zero if that is not known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    pub(crate) time_ms: i64,
+    pub(crate) start_ms: i64,
+}
+
+impl Started {
+    /// Whether a counter began again after `previous`. A start at the time of the sample before is that of a delta, or
+    /// that of a counter whose beginning nobody knows: then the sample before knows none either.
+    pub(crate) fn is_restart(self, previous: Self) -> bool {
+        if self.start_ms == 0 || self.start_ms >= self.time_ms || self.start_ms < previous.time_ms {
+            return false;
+        }
+        self.start_ms > previous.time_ms
+            || (previous.start_ms != 0 && previous.start_ms < previous.time_ms)
+    }
+
+    /// Whether it claims to count what `previous` counted, too, without being the same counter.
+    pub(crate) fn overlaps(self, previous: Self) -> bool {
+        self.start_ms != 0 && self.start_ms < previous.time_ms && self.start_ms != previous.start_ms
+    }
+
+    /// Since when it counts, if that is inside the window.
+    pub(crate) fn inside(self, window: &Window) -> Option<i64> {
+        let known = self.start_ms != 0;
+        (known && self.start_ms > window.start_ms && self.start_ms < self.time_ms)
+            .then_some(self.start_ms)
+    }
 }
 
 /// One window: samples `begin..end`, at least one.

@@ -101,15 +101,25 @@ pub(crate) enum Source {
     Subquery { inner: Box<Node>, step_ms: i64, look: Look },
 }
 
+/// What a selector shows of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Value,
+    /// When it was taken: `timestamp`.
+    Time,
+    /// Since when it counts: `start_timestamp`.
+    Start,
+}
+
 /// An expression that yields a vector or a scalar at each step.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
     /// The same number at every step.
     Number(f64),
-    /// The newest sample of each series; its time instead of its value if `timestamps`.
+    /// The newest sample of each series.
     Select {
         select: Select,
-        timestamps: bool,
+        shown: Shown,
     },
     /// A function of windows.
     Window(Box<WindowCall>),

@@ -6,7 +6,7 @@ use crate::exec::Exec;
 use crate::functions::native::{Told, edges};
 use crate::kernel::{Samples, Windows};
 use crate::operator::{Sink, StepBatch, cost};
-use crate::plan::{Select, hints};
+use crate::plan::{Select, Shown, hints};
 use crate::selection::{self, Block, Reader};
 use chunk::SampleColumns;
 use model::histogram::FloatHistogram;
@@ -24,9 +24,7 @@ pub(crate) fn drop_stale(columns: &mut SampleColumns) {
     if !columns.values.iter().any(|&v| is_stale_nan(v)) {
         return;
     }
-    let mut keep = columns.values.iter().map(|&v| !is_stale_nan(v));
-    columns.timestamps_ms.retain(|_| keep.next().unwrap_or(false));
-    columns.values.retain(|&v| !is_stale_nan(v));
+    columns.retain_floats(|value| !is_stale_nan(value));
 }
 
 /// What a batch of series counts for: values at each step, rows that have one at all of them.
@@ -40,7 +38,7 @@ struct Newest<'e, 'a> {
     exec: Exec<'a>,
     select: &'e Select,
     windows: &'e Windows,
-    timestamps: bool,
+    shown: Shown,
 }
 
 impl Newest<'_, '_> {
@@ -71,7 +69,7 @@ impl Newest<'_, '_> {
     /// Adds the row of a series; `false` if it has no value.
     fn row(&self, out: &mut StepBatch, labels: &[LabelPair], columns: &mut SampleColumns) -> bool {
         let windows = self.windows;
-        out.push_row(labels, self.timestamps && self.exec.delayed_name_removal);
+        out.push_row(labels, self.shown != Shown::Value && self.exec.delayed_name_removal);
         let (values, bits) = out.row_mut(out.len() - 1);
         if self.select.smoothed {
             drop_stale(columns);
@@ -81,9 +79,9 @@ impl Newest<'_, '_> {
                 smooth_histograms(columns, windows, &told, out);
             }
         } else if columns.histograms.is_empty() {
-            newest(samples(columns), windows, self.timestamps, values, bits);
+            newest(samples(columns), windows, self.shown, values, bits);
         } else {
-            newest_of_both(columns, windows, self.timestamps, out);
+            newest_of_both(columns, windows, self.shown, out);
         }
         !out.undo_empty_row()
     }
@@ -105,17 +103,17 @@ impl Counts {
     }
 }
 
-/// The vector of a selector at every step; with `timestamps`, when its samples were taken instead of their values.
+/// The vector of a selector at every step: values or times of the newest samples.
 pub(crate) fn stream(
     exec: &Exec<'_>,
     select: &Select,
-    timestamps: bool,
+    shown: Shown,
     grid: StepGrid,
     sink: Sink<'_>,
 ) -> Result<(), Error> {
     let windows = hints::instant_windows(select, grid, exec.lookback_ms);
     let worker = || {
-        let newest = Newest { exec: exec.fork(), select, windows: &windows, timestamps };
+        let newest = Newest { exec: exec.fork(), select, windows: &windows, shown };
         move |reader: &mut Reader<'_, '_>, batch: &SeriesBatch| newest.block(reader, batch)
     };
     let mut whole = StepBatch::new(grid.len);
@@ -124,7 +122,7 @@ pub(crate) fn stream(
     let mut fold = |mut block: Block<Counts>| {
         full_rows += block.extra.full_rows;
         counts.iter_mut().zip(&block.extra.per_step).for_each(|(sum, num)| *sum += num);
-        if timestamps {
+        if shown != Shown::Value {
             exec.take(block.taken_bytes)?;
             whole.append(&block.rows);
             return Ok(());
@@ -136,7 +134,7 @@ pub(crate) fn stream(
     for (step, num) in counts.into_iter().enumerate() {
         exec.count(step, num + full_rows, num + full_rows);
     }
-    if !timestamps || whole.len() == 0 {
+    if shown == Shown::Value || whole.len() == 0 {
         return Ok(());
     }
     // The value is no longer that of the metric.
@@ -148,14 +146,18 @@ pub(crate) fn stream(
 
 /// The columns as slices.
 pub(crate) fn samples(columns: &SampleColumns) -> Samples<'_> {
-    Samples { times: &columns.timestamps_ms, values: &columns.values }
+    Samples {
+        times: &columns.timestamps_ms,
+        values: &columns.values,
+        starts_ms: &columns.start_timestamps_ms,
+    }
 }
 
 /// Writes the newest sample of every window, unless it is a staleness marker.
 fn newest(
     samples: Samples<'_>,
     windows: &Windows,
-    timestamps: bool,
+    shown: Shown,
     values: &mut [f64],
     bits: &mut [u64],
 ) {
@@ -168,19 +170,18 @@ fn newest(
         let Some(last) = end.checked_sub(1) else { continue };
         let (time, value) = (samples.times[last], samples.values[last]);
         if time > end_ms.saturating_sub(windows.range_ms) && !is_stale_nan(value) {
-            *out = if timestamps { time as f64 / 1000.0 } else { value };
+            *out = match shown {
+                Shown::Value => value,
+                Shown::Time => time as f64 / 1000.0,
+                Shown::Start => samples.start_ms(last) as f64 / 1000.0,
+            };
             bitmap::set(bits, step);
         }
     }
 }
 
 /// Writes the newest sample of every window, float or histogram, unless it is a staleness marker.
-fn newest_of_both(
-    columns: &SampleColumns,
-    windows: &Windows,
-    timestamps: bool,
-    out: &mut StepBatch,
-) {
+fn newest_of_both(columns: &SampleColumns, windows: &Windows, shown: Shown, out: &mut StepBatch) {
     let row = out.len() - 1;
     let points = &columns.histograms;
     // Steps that show the same histogram share it.
@@ -206,8 +207,11 @@ fn newest_of_both(
         if is_stale {
             continue;
         }
-        if timestamps {
+        if shown == Shown::Time {
             out.put(row, step, time as f64 / 1000.0);
+        } else if shown == Shown::Start {
+            let start_ms = if is_histogram { points.start_ms(at) } else { columns.start_ms(at) };
+            out.put(row, step, start_ms as f64 / 1000.0);
         } else if is_histogram {
             if shared.as_ref().is_none_or(|(held, _)| *held != at) {
                 shared = Some((at, Arc::new(points.get(at).to_owned())));

@@ -43,6 +43,9 @@ impl<'s, 'a> Reader<'s, 'a> {
             self.exec.cancel.check()?;
             batch.read(row, self.range, &mut self.columns)?;
             let columns = &mut self.columns;
+            if !self.exec.use_start_timestamps {
+                columns.forget_starts();
+            }
             self.num_samples += columns.len() + columns.histograms.len();
             let bytes = columns.size_bytes();
             if bytes > self.taken_bytes {

@@ -233,6 +233,10 @@ impl<'e, 'a> Slider<'e, 'a> {
         let sliding = (windows, self.exec.cancel);
         self.kernel.run(sliding, select::samples(columns), emit, &mut count)?;
         self.exec.cancel.check()?;
+        let overlaps = self.kernel.take_overlaps();
+        if overlaps > 0 {
+            Told::of_call(&self.exec, self.call, labels).overlaps(overlaps);
+        }
         let row = self.rows.len() - 1;
         self.counts.any_floats |= widest.get() > 0;
         let has_float = !bitmap::is_empty(self.rows.bits(row));

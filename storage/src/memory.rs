@@ -13,7 +13,7 @@ use model::hash::HashMap;
 use model::histogram::{CounterResetHint, FloatHistogram};
 use model::{LabelPair, Labels, Matcher, SeriesRef, Symbols, TimeRange};
 use parking_lot::RwLock;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many samples one raw chunk holds: several chunks a series, as in a real storage.
@@ -25,6 +25,8 @@ struct Series {
     timestamps_ms: Vec<i64>,
     values: Vec<f64>,
     histograms: Vec<(i64, FloatHistogram)>,
+    /// Since when samples count, by their times; only where that is known.
+    starts_ms: BTreeMap<i64, i64>,
 }
 
 /// A sample of either kind.
@@ -132,7 +134,8 @@ impl Appendable for MemoryStorage {
 
 struct MemoryAppender {
     storage: MemoryStorage,
-    staged: Vec<(usize, i64, Sample)>,
+    /// Series, time, sample, start.
+    staged: Vec<(usize, i64, Sample, i64)>,
     newest: HashMap<usize, (i64, Sample)>,
 }
 
@@ -179,6 +182,7 @@ impl Appender for MemoryAppender {
                     timestamps_ms: Vec::new(),
                     values: Vec::new(),
                     histograms: Vec::new(),
+                    starts_ms: BTreeMap::new(),
                 }));
                 next.expect("counted from one")
             })));
@@ -189,7 +193,7 @@ impl Appender for MemoryAppender {
     fn append_floats(&mut self, batch: FloatBatch<'_>, rejected: &mut Vec<Rejected>) -> Result<()> {
         let (refs, times, values) = batch.columns();
         let samples = values.iter().map(|&value| Sample::Float(value));
-        self.stage(refs, times, samples, rejected);
+        self.stage(refs, (times, batch.start_timestamps_ms()), samples, rejected);
         Ok(())
     }
 
@@ -200,18 +204,21 @@ impl Appender for MemoryAppender {
     ) -> Result<()> {
         let (refs, times, values) = batch.columns();
         let samples = values.iter().map(|value| Sample::Histogram(Box::new(value.to_float())));
-        self.stage(refs, times, samples, rejected);
+        self.stage(refs, (times, batch.start_timestamps_ms()), samples, rejected);
         Ok(())
     }
 
     fn commit(self: Box<Self>) -> Result<()> {
         let mut guard = self.storage.state.write();
         let state = Arc::make_mut(&mut guard);
-        for (index, time, sample) in self.staged {
+        for (index, time, sample, start_ms) in self.staged {
             let Some(series) = state.series.get_mut(index) else { continue };
             let series = Arc::make_mut(series);
             if series.has(time) {
                 continue;
+            }
+            if start_ms != 0 {
+                series.starts_ms.insert(time, start_ms);
             }
             match sample {
                 Sample::Float(value) => {
@@ -237,7 +244,7 @@ impl MemoryAppender {
     fn stage(
         &mut self,
         refs: &[SeriesRef],
-        times: &[i64],
+        (times, starts_ms): (&[i64], &[i64]),
         samples: impl Iterator<Item = Sample>,
         rejected: &mut Vec<Rejected>,
     ) {
@@ -256,7 +263,8 @@ impl MemoryAppender {
             if newest.0 <= time {
                 *newest = (time, sample.clone());
             }
-            self.staged.push((index, time, sample));
+            let start_ms = starts_ms.get(row).copied().unwrap_or(0);
+            self.staged.push((index, time, sample, start_ms));
         }
     }
 
@@ -394,6 +402,7 @@ fn push_chunks(series: &Series, range: TimeRange, bytes: &mut Vec<u8>, out: &mut
             bytes.extend_from_slice(&time.to_le_bytes());
             bytes.extend_from_slice(&value.to_le_bytes());
         }
+        push_starts(series, times.iter().copied(), bytes);
         let num_samples = times.len() as u32;
         let meta = ChunkMeta { min_ms, max_ms, num_samples, encoding: Encoding::Raw };
         out.push_copied(meta, bytes);
@@ -407,8 +416,17 @@ fn push_chunks(series: &Series, range: TimeRange, bytes: &mut Vec<u8>, out: &mut
         for (time, histogram) in chunk {
             chunk::raw::push_histogram(bytes, *time, histogram.view());
         }
+        push_starts(series, chunk.iter().map(|(time, _)| *time), bytes);
         let num_samples = chunk.len() as u32;
         let meta = ChunkMeta { min_ms, max_ms, num_samples, encoding: Encoding::RawHistogram };
         out.push_copied(meta, bytes);
+    }
+}
+
+/// Appends the starts of the samples at these times, if the series has any.
+fn push_starts(series: &Series, times: impl Iterator<Item = i64>, bytes: &mut Vec<u8>) {
+    if !series.starts_ms.is_empty() {
+        let starts = times.map(|time| series.starts_ms.get(&time).copied().unwrap_or(0));
+        chunk::raw::push_starts(bytes, starts);
     }
 }

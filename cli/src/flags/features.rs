@@ -29,6 +29,8 @@ pub struct Features {
     pub zero_samples: bool,
     /// Start timestamps are stored.
     pub start_timestamps: bool,
+    /// Rates look at start timestamps.
+    pub use_start_timestamps: bool,
     /// Counters without a start timestamp get one.
     pub synthesise_starts: bool,
     /// Deltas of OTLP are summed up.
@@ -50,7 +52,6 @@ const INERT: &[&str] = &[
     "histograms-st-encoding",
     "memory-snapshot-on-shutdown",
     "old-ui",
-    "use-start-timestamps",
     "use-uncached-io",
 ];
 
@@ -71,6 +72,7 @@ impl Features {
             "type-and-unit-labels" => Some(&mut self.type_and_unit_labels),
             "created-timestamp-zero-ingestion" => Some(&mut self.zero_samples),
             "st-storage" => Some(&mut self.start_timestamps),
+            "use-start-timestamps" => Some(&mut self.use_start_timestamps),
             "st-synthesis" => Some(&mut self.synthesise_starts),
             "otlp-deltatocumulative" => Some(&mut self.otlp_delta_sums),
             "otlp-native-delta-ingestion" => Some(&mut self.otlp_native_delta),

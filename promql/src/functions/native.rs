@@ -2,19 +2,19 @@
 //! corrected window by window. Series without histograms never come here.
 
 pub(crate) mod edges;
+mod rates;
 pub(crate) mod sums;
 
 use crate::ast::{Extended, Span};
 use crate::bitmap;
 use crate::exec::Exec;
 use crate::functions::FunctionId;
-use crate::kernel::counter::{Counting, extrapolation};
-use crate::kernel::{Window, Windows};
+use crate::kernel::{Started, Window, Windows};
 use crate::operator::{StepBatch, label};
 use crate::plan::WindowCall;
 use chunk::{HistogramColumns, SampleColumns};
 use model::LabelPair;
-use model::histogram::{Combined, CounterResetHint, FloatHistogram, HistogramView, Incompatible};
+use model::histogram::{Combined, FloatHistogram, HistogramView, Incompatible};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -77,6 +77,15 @@ impl Told<'_, '_> {
             "ignored histograms in a range containing both floats and histograms for metric name \"{name}\""
         );
         self.exec.note(|notes| notes.info(text, Some(self.first_arg)));
+    }
+
+    /// Samples of so many windows claim to count what those before them counted.
+    pub(crate) fn overlaps(&self, windows: usize) {
+        let name = self.name();
+        let text = format!(
+            "sample has start time that overlaps with previous sample timestamp for metric \"{name}\""
+        );
+        self.exec.note(|notes| notes.warn_times(text, self.place, windows));
     }
 
     fn not_a_counter(&self) {
@@ -158,6 +167,27 @@ impl<'c> Both<'c> {
         })
     }
 
+    /// When a histogram was taken and since when it counts.
+    fn started(&self, row: usize) -> Started {
+        Started { time_ms: self.time(row), start_ms: self.points().start_ms(row) }
+    }
+
+    /// The same of any sample.
+    fn started_at(&self, (time_ms, sample): Sample<'_>) -> Started {
+        let columns = self.columns;
+        let start_ms = match sample {
+            Either::Float(_) if columns.start_timestamps_ms.is_empty() => 0,
+            Either::Float(_) => {
+                columns.start_ms(columns.timestamps_ms.partition_point(|&t| t < time_ms))
+            }
+            Either::Histogram(_) => {
+                let times = self.points().timestamps_ms();
+                self.points().start_ms(times.partition_point(|&t| t < time_ms))
+            }
+        };
+        Started { time_ms, start_ms }
+    }
+
     fn first(&self) -> Option<(i64, Either<'c>)> {
         self.in_order().next()
     }
@@ -202,10 +232,12 @@ fn rule(function: FunctionId, extended: Option<Extended>) -> Rule {
         FunctionId::Rate | FunctionId::Increase | FunctionId::Delta if extended.is_some() => {
             Rule::Unmixed(edges::at_edges)
         }
-        FunctionId::Rate | FunctionId::Increase | FunctionId::Delta => Rule::Unmixed(extrapolated),
+        FunctionId::Rate | FunctionId::Increase | FunctionId::Delta => {
+            Rule::Unmixed(rates::extrapolated)
+        }
         FunctionId::SumOverTime => Rule::Unmixed(sums::sum),
         FunctionId::AvgOverTime => Rule::Unmixed(sums::mean),
-        FunctionId::Irate | FunctionId::Idelta => Rule::Itself(instant),
+        FunctionId::Irate | FunctionId::Idelta => Rule::Itself(rates::instant),
         FunctionId::Resets | FunctionId::Changes => Rule::Itself(events),
         FunctionId::CountOverTime => Rule::Itself(|both, _| {
             Some(Outcome::Float((both.floats.len() + both.histograms.len()) as f64))
@@ -322,132 +354,10 @@ fn prefix_sizes(points: &HistogramColumns) -> Vec<usize> {
     sizes
 }
 
-/// `rate`, `increase`, `delta` of a window of histograms.
-fn extrapolated(both: &Both<'_>, told: &Told<'_, '_>) -> Option<FloatHistogram> {
-    let function = told.function;
-    let points = both.points();
-    let rows = both.histograms.clone();
-    if rows.len() < 2 {
-        return None;
-    }
-    let counter = function != FunctionId::Delta;
-    let mut result = difference(points, rows.clone(), counter, told)?;
-    let first = points.get(rows.start);
-    let per_seconds = (function == FunctionId::Rate).then_some(told.range_seconds);
-    let counting = Counting { counter, per_seconds };
-    let (first_ms, last_ms) = (both.time(rows.start), both.time(rows.end - 1));
-    let gaps = (rows.len() - 1) as f64;
-    let factor = extrapolation(
-        counting,
-        &both.window,
-        (first_ms, last_ms, gaps),
-        (result.count, first.count),
-    );
-    result.scale(factor);
-    Some(result)
-}
-
-/// Last less first, plus what was there before each reset.
-fn difference(
-    points: &HistogramColumns,
-    rows: Range<usize>,
-    counter: bool,
-    told: &Told<'_, '_>,
-) -> Option<FloatHistogram> {
-    let (first, last) = (points.get(rows.start), points.get(rows.end - 1));
-    let is_gauge = |view: HistogramView<'_>| view.hint == CounterResetHint::Gauge;
-    if counter && (is_gauge(first) || is_gauge(last)) {
-        told.not_a_counter();
-    }
-    let second = points.get(rows.start + 1);
-    // What came before a reset has nothing to do with what follows, not even by its buckets.
-    let empty = (counter && second.detect_reset(first)).then(|| {
-        let mut empty = FloatHistogram::empty_like(second);
-        Arc::make_mut(&mut empty.layout).zero_threshold = 0.0;
-        empty.hint = CounterResetHint::Unknown;
-        empty
-    });
-    let first = empty.as_ref().map_or(first, FloatHistogram::view);
-    let is_custom = first.layout.is_custom();
-    if last.layout.is_custom() != is_custom {
-        told.mixed_schemas();
-        return None;
-    }
-    let mut schema = last.layout.schema.min(first.layout.schema);
-    if counter {
-        for view in (rows.start + 1..rows.end - 1).map(|row| points.get(row)) {
-            if is_gauge(view) {
-                told.not_a_counter();
-            }
-            schema = schema.min(view.layout.schema);
-            if view.layout.is_custom() != is_custom {
-                told.mixed_schemas();
-                return None;
-            }
-        }
-    }
-    let mut result = last.to_owned();
-    result.reduce_resolution(schema);
-    told.check(result.sub(first), "subtraction")?;
-    if counter {
-        let mut previous = first;
-        for view in (rows.start + 1..rows.end).map(|row| points.get(row)) {
-            if view.detect_reset(previous) {
-                told.check(result.add(previous), "addition")?;
-            }
-            previous = view;
-        }
-    } else if !is_gauge(points.get(rows.start)) || !is_gauge(last) {
-        told.not_a_gauge();
-    }
-    result.hint = CounterResetHint::Gauge;
-    result.compact();
-    Some(result)
-}
-
-/// `irate`, `idelta` of the last two samples.
-fn instant(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Outcome> {
-    let (Some((before_ms, before)), Some((last_ms, last))) = both.last_two() else { return None };
-    if before_ms == last_ms {
-        return None;
-    }
-    let per_second = told.function == FunctionId::Irate;
-    let seconds = (last_ms - before_ms) as f64 / 1000.0;
-    match (before, last) {
-        (Either::Float(before), Either::Float(last)) => {
-            let value = if per_second && last < before { last } else { last - before };
-            Some(Outcome::Float(if per_second { value / seconds } else { value }))
-        }
-        (Either::Histogram(before), Either::Histogram(last)) => {
-            let is_gauge = |view: HistogramView<'_>| view.hint == CounterResetHint::Gauge;
-            if per_second && (is_gauge(last) || is_gauge(before)) {
-                told.not_a_counter();
-            }
-            if !(per_second || is_gauge(last) && is_gauge(before)) {
-                told.not_a_gauge();
-            }
-            let mut result = last.to_owned();
-            if !per_second || !last.detect_reset(before) {
-                told.check(result.sub(before), "subtraction")?;
-            }
-            result.hint = CounterResetHint::Gauge;
-            result.compact();
-            if per_second {
-                result.divide(seconds);
-            }
-            Some(Outcome::Histogram(result))
-        }
-        _ => {
-            told.mixed();
-            None
-        }
-    }
-}
-
 /// `resets` and `changes`: a change of the kind of samples counts as both.
 fn events(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Outcome> {
     let resets = told.function == FunctionId::Resets;
-    let mut previous: Option<Either<'_>> = None;
+    let mut previous: Option<Sample<'_>> = None;
     let mut count = 0.0;
     let anchored = told.extended == Some(Extended::Anchored);
     let start_ms = both.window.start_ms;
@@ -458,8 +368,12 @@ fn events(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Outcome> {
     let anchor_ms =
         both.in_order().map(|(time, _)| time).take_while(|&time| time <= start_ms).last();
     let begin_ms = anchor_ms.filter(|_| anchored).unwrap_or(i64::MIN);
-    for (_, sample) in both.in_order().filter(|(time, _)| *time >= begin_ms) {
-        let is_event = match (previous, sample) {
+    for sample in both.in_order().filter(|(time, _)| *time >= begin_ms) {
+        let is_restart = |before: Sample<'_>| {
+            resets && both.started_at(sample).is_restart(both.started_at(before))
+        };
+        let pair = (previous.map(|(_, sample)| sample), sample.1);
+        let is_event = match pair {
             (None, _) => false,
             (Some(Either::Float(a)), Either::Float(b)) if resets => b < a,
             (Some(Either::Float(a)), Either::Float(b)) => b != a && !(a.is_nan() && b.is_nan()),
@@ -467,6 +381,7 @@ fn events(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Outcome> {
             (Some(Either::Histogram(a)), Either::Histogram(b)) => !b.equals(a),
             _ => true,
         };
+        let is_event = is_event || previous.is_some_and(is_restart);
         count += f64::from(u8::from(is_event));
         previous = Some(sample);
     }

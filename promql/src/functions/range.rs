@@ -24,7 +24,7 @@ pub(crate) enum RangeKernel {
     Min(Extreme<false>),
     Max(Extreme<true>),
     Events(Events<Event>),
-    AnchoredEvents(Event),
+    AnchoredEvents(Event, bool),
     Plain(Plain),
     Quantile { phi: Vec<f64>, scratch: Vec<f64> },
     Mad { scratch: Vec<f64> },
@@ -54,7 +54,8 @@ fn plain(function: FunctionId) -> Option<Plain> {
     Some(match function {
         FunctionId::Irate => |s, w| {
             last_two(s, w).map(|(before, last, seconds)| {
-                (if last < before { last } else { last - before }) / seconds
+                let reset = last < before || s.is_restart(w.end - 1);
+                (if reset { last } else { last - before }) / seconds
             })
         },
         FunctionId::Idelta => |s, w| last_two(s, w).map(|(before, last, _)| last - before),
@@ -91,9 +92,11 @@ impl RangeKernel {
                 }
             },
             FunctionId::Resets | FunctionId::Changes if extended.is_some() => {
-                Self::AnchoredEvents(event)
+                Self::AnchoredEvents(event, call.function == FunctionId::Resets)
             }
-            FunctionId::Resets | FunctionId::Changes => Self::Events(Events::new(event)),
+            FunctionId::Resets | FunctionId::Changes => {
+                Self::Events(Events::new(event, call.function == FunctionId::Resets))
+            }
             FunctionId::SumOverTime => Self::Sum(SlidingSum::new(false)),
             FunctionId::AvgOverTime => Self::Sum(SlidingSum::new(true)),
             FunctionId::MinOverTime => Self::Min(Extreme::new(false)),
@@ -130,8 +133,9 @@ impl RangeKernel {
                 let kernel = |s: Samples<'_>, w: &Window| at_edges(*counting, *smoothed, s, w);
                 slide(&mut Each(kernel), windows, samples, emit, count);
             }
-            Self::AnchoredEvents(event) => {
-                let kernel = |s: Samples<'_>, w: &Window| anchored_events(*event, s, w);
+            Self::AnchoredEvents(event, restarts) => {
+                let kernel =
+                    |s: Samples<'_>, w: &Window| anchored_events((*event, *restarts), s, w);
                 slide(&mut Each(kernel), windows, samples, emit, count);
             }
             Self::Quantile { phi, scratch } => {
@@ -171,6 +175,14 @@ impl RangeKernel {
         Ok(())
     }
 
+    /// How many windows had starts that make no sense, since the last call.
+    pub(crate) fn take_overlaps(&mut self) -> usize {
+        match self {
+            Self::Extrapolated(kernel) => kernel.take_overlaps(),
+            _ => 0,
+        }
+    }
+
     /// What there is to say about the parameters once samples were found.
     pub(crate) fn annotate(&self, exec: &Exec<'_>, call: &WindowCall) {
         let Self::Quantile { phi, .. } = self else { return };
@@ -179,15 +191,22 @@ impl RangeKernel {
 }
 
 /// `resets` and `changes` counted from the newest sample at or before the window on.
-fn anchored_events(event: Event, samples: Samples<'_>, window: &Window) -> Option<f64> {
+fn anchored_events(
+    (event, restarts): (Event, bool),
+    samples: Samples<'_>,
+    window: &Window,
+) -> Option<f64> {
     let times = &samples.times[window.begin..window.end];
     let inside = times.partition_point(|&t| t <= window.start_ms);
     if inside == times.len() {
         return None;
     }
     let from = window.begin + inside.saturating_sub(1);
-    let pairs = samples.values[from..window.end].windows(2);
-    Some(pairs.filter(|pair| event(pair[0], pair[1])).count() as f64)
+    let pairs = samples.values[from..window.end].windows(2).enumerate();
+    let is_event = |(index, pair): &(usize, &[f64])| {
+        event(pair[0], pair[1]) || restarts && samples.is_restart(from + index + 1)
+    };
+    Some(pairs.filter(is_event).count() as f64)
 }
 
 /// The samples of an extended range shown by itself: those strictly inside and one at each edge.

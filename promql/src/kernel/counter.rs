@@ -17,11 +17,28 @@ pub(crate) struct Extrapolated {
     counting: Counting,
     resets: Vec<(usize, f64)>,
     next: usize,
+    /// Samples that claim to count what those before them counted.
+    overlapping: Vec<usize>,
+    /// Windows with such samples.
+    overlaps: usize,
 }
 
 impl Extrapolated {
     pub(crate) fn new(counting: Counting) -> Self {
-        Self { counting, resets: Vec::new(), next: 0 }
+        Self { counting, resets: Vec::new(), next: 0, overlapping: Vec::new(), overlaps: 0 }
+    }
+
+    /// How many windows had samples whose starts make no sense, since the last call.
+    pub(crate) fn take_overlaps(&mut self) -> usize {
+        std::mem::take(&mut self.overlaps)
+    }
+
+    /// Notes a window whose samples claim to count what others count.
+    fn watch(&mut self, window: &Window) {
+        let inside = window.begin + 1..window.end;
+        if self.overlapping.iter().any(|index| inside.contains(index)) {
+            self.overlaps += 1;
+        }
     }
 }
 
@@ -32,6 +49,18 @@ impl Kernel for Extrapolated {
         if !self.counting.counter {
             return;
         }
+        self.overlapping.clear();
+        if !samples.starts_ms.is_empty() {
+            let later = 1..samples.times.len();
+            let resets = later.clone().filter(|&index| {
+                samples.values[index] < samples.values[index - 1] || samples.is_restart(index)
+            });
+            self.resets.extend(resets.map(|index| (index, samples.values[index - 1])));
+            let is_odd =
+                |&index: &usize| samples.started(index).overlaps(samples.started(index - 1));
+            self.overlapping.extend(later.filter(is_odd));
+            return;
+        }
         let pairs = samples.values.windows(2).enumerate();
         let falls = pairs.filter(|(_, pair)| pair[1] < pair[0]);
         self.resets.extend(falls.map(|(index, pair)| (index + 1, pair[0])));
@@ -40,8 +69,14 @@ impl Kernel for Extrapolated {
     #[inline]
     fn value(&mut self, samples: Samples<'_>, window: &Window) -> Option<f64> {
         let (begin, last) = (window.begin, window.end - 1);
-        if begin == last {
+        // A counter that began inside the window was zero then.
+        let started = samples.starts_ms.get(begin).filter(|_| self.counting.counter);
+        let started = started.and_then(|_| samples.started(begin).inside(window));
+        if begin == last && started.is_none() {
             return None;
+        }
+        if !self.overlapping.is_empty() {
+            self.watch(window);
         }
         let first_value = samples.values[begin];
         let mut difference = samples.values[last] - first_value;
@@ -56,6 +91,11 @@ impl Kernel for Extrapolated {
         }
         let (first_ms, last_ms) = (samples.times[begin], samples.times[last]);
         let gaps = (last - begin) as f64;
+        if let Some(start_ms) = started {
+            difference += first_value;
+            let times = (start_ms, first_ms, last_ms);
+            return Some(difference * since_start(self.counting, window, times, gaps));
+        }
         let factor = extrapolation(
             self.counting,
             window,
@@ -93,6 +133,23 @@ pub(crate) fn extrapolation(
         to_end = average / 2.0;
     }
     let factor = (sampled + to_start + to_end) / sampled;
+    counting.per_seconds.map_or(factor, |seconds| factor / seconds)
+}
+
+/// By how much the difference grows to cover the window after its last sample, where the counter began inside.
+pub(crate) fn since_start(
+    counting: Counting,
+    window: &Window,
+    (start_ms, first_ms, last_ms): (i64, i64, i64),
+    gaps: f64,
+) -> f64 {
+    let mut to_end = (window.end_ms - last_ms) as f64 / 1000.0;
+    let sampled = (last_ms - start_ms) as f64 / 1000.0;
+    let average = if gaps > 0.0 { (last_ms - first_ms) as f64 / 1000.0 / gaps } else { 0.0 };
+    if to_end >= average * 1.1 {
+        to_end = average / 2.0;
+    }
+    let factor = (sampled + to_end) / sampled;
     counting.per_seconds.map_or(factor, |seconds| factor / seconds)
 }
 
@@ -154,12 +211,14 @@ pub(crate) fn between(counter: bool, (t, v): (&[i64], &[f64]), index: usize, at_
 /// Counts the pairs of neighbours inside each window for which `event` holds, by prefix sums.
 pub(crate) struct Events<F> {
     event: F,
+    /// A start counts, too: `resets`.
+    restarts: bool,
     prefix: Vec<u32>,
 }
 
 impl<F: Fn(f64, f64) -> bool> Events<F> {
-    pub(crate) fn new(event: F) -> Self {
-        Self { event, prefix: Vec::new() }
+    pub(crate) fn new(event: F, restarts: bool) -> Self {
+        Self { event, restarts, prefix: Vec::new() }
     }
 }
 
@@ -168,9 +227,11 @@ impl<F: Fn(f64, f64) -> bool> Kernel for Events<F> {
         self.prefix.clear();
         self.prefix.push(0);
         let mut sum = 0;
-        let pairs = samples.values.windows(2);
-        self.prefix.extend(pairs.map(|pair| {
-            sum += u32::from((self.event)(pair[0], pair[1]));
+        let restarts = self.restarts && !samples.starts_ms.is_empty();
+        let pairs = samples.values.windows(2).enumerate();
+        self.prefix.extend(pairs.map(|(index, pair)| {
+            let restart = restarts && samples.is_restart(index + 1);
+            sum += u32::from((self.event)(pair[0], pair[1]) || restart);
             sum
         }));
     }

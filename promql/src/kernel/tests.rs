@@ -32,6 +32,7 @@ fn alone(
         let part = Samples {
             times: &samples.times[window.begin..window.end],
             values: &samples.values[window.begin..window.end],
+            starts_ms: &[],
         };
         kernel()(part, &Window { begin: 0, end: window.end - window.begin, ..*window })
     });
@@ -92,7 +93,7 @@ proptest! {
         ],
         windows in windows(),
     ) {
-        let samples = Samples { times: &times, values: &values };
+        let samples = Samples { times: &times, values: &values, starts_ms: &[] };
         let sums = alone(&windows, samples, || Box::new(|s, _| Some(sum::sum(s.values))));
         prop_assert_eq!(run(&mut SlidingSum::new(false), &windows, samples), sums);
         let means = alone(&windows, samples, || Box::new(|s, _| Some(sum::avg(s.values))));
@@ -104,7 +105,7 @@ proptest! {
         (times, values) in series(value()),
         windows in windows(),
     ) {
-        let samples = Samples { times: &times, values: &values };
+        let samples = Samples { times: &times, values: &values, starts_ms: &[] };
         let min = alone(&windows, samples, || Box::new(|s, _| Some(naive_extreme::<false>(s))));
         prop_assert_eq!(run(&mut Extreme::<false>::new(false), &windows, samples), min);
         let max = alone(&windows, samples, || Box::new(|s, _| Some(naive_extreme::<true>(s))));
@@ -116,7 +117,7 @@ proptest! {
         (times, values) in series(value()),
         windows in windows(),
     ) {
-        let samples = Samples { times: &times, values: &values };
+        let samples = Samples { times: &times, values: &values, starts_ms: &[] };
         let counting = Counting { counter: true, per_seconds: Some(0.2) };
         let rates = alone(&windows, samples, || {
             let mut kernel = Extrapolated::new(counting);
@@ -128,12 +129,12 @@ proptest! {
         prop_assert_eq!(run(&mut Extrapolated::new(counting), &windows, samples), rates);
         let falls = |a: f64, b: f64| b < a;
         let resets = alone(&windows, samples, || {
-            let mut kernel = Events::new(falls);
+            let mut kernel = Events::new(falls, false);
             Box::new(move |s, w| {
                 kernel.begin(s);
                 kernel.value(s, w)
             })
         });
-        prop_assert_eq!(run(&mut Events::new(falls), &windows, samples), resets);
+        prop_assert_eq!(run(&mut Events::new(falls, false), &windows, samples), resets);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::duration::{Sign, evaluate};
 use super::{
-    Aggregate, Argument, Binary, Call, Look, Node, Plan, Range, Root, Select, Source, Times,
+    Aggregate, Argument, Binary, Call, Look, Node, Plan, Range, Root, Select, Shown, Source, Times,
     WindowCall, invariant,
 };
 use crate::ast::{self, At, BinaryOp, Expr, Extended, Length, TimeModifiers, ValueType};
@@ -66,7 +66,7 @@ impl Builder<'_> {
         Ok(match expr {
             Expr::Number(number) => Node::Number(number.value),
             Expr::Vector(selector) => {
-                Node::Select { select: self.select(selector)?, timestamps: false }
+                Node::Select { select: self.select(selector)?, shown: Shown::Value }
             }
             Expr::Unary(unary) => {
                 let inner = self.node(&unary.expr)?;
@@ -148,10 +148,14 @@ impl Builder<'_> {
             FunctionId::Range => return Ok(seconds(end_ms.saturating_sub(start_ms))),
             FunctionId::Step => return Ok(seconds(if start_ms == end_ms { 0 } else { step_ms })),
             FunctionId::Pi => return Ok(Node::Number(std::f64::consts::PI)),
-            FunctionId::Timestamp => {
-                if let Expr::Vector(selector) = call.args[0].unwrap_parens() {
+            FunctionId::Timestamp | FunctionId::StartTimestamp => {
+                let starts = function == FunctionId::StartTimestamp;
+                if let Expr::Vector(selector) = call.args[0].unwrap_parens()
+                    && (!starts || self.options.use_start_timestamps)
+                {
                     let select = Select { smoothed: false, ..self.select(selector)? };
-                    return Ok(Node::Select { select, timestamps: true });
+                    let shown = if starts { Shown::Start } else { Shown::Time };
+                    return Ok(Node::Select { select, shown });
                 }
             }
             _ => {}

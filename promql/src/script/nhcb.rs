@@ -60,7 +60,7 @@ pub(super) fn converted(load: &Load) -> Result<Vec<SeriesLine>, String> {
                 hint_given: false,
             }));
         }
-        Ok(SeriesLine { labels, items, start_timestamps: false })
+        Ok(SeriesLine { labels, items, starts_ms: Vec::new() })
     });
     lines.collect()
 }

@@ -33,6 +33,7 @@ pub fn engine() -> Engine {
         default_eval_interval_ms: 60_000,
         features: Features::ALL,
         delayed_name_removal: true,
+        use_start_timestamps: true,
         ..EngineOptions::default()
     })
 }
@@ -44,8 +45,6 @@ pub enum Outcome {
     Passed,
     /// Not as expected.
     Failed(String),
-    /// Not as expected, where the data need what is not built: start timestamps.
-    NotBuilt(String),
 }
 
 /// One evaluation of a script.
@@ -66,23 +65,15 @@ pub fn run(
     database: &mut dyn Database,
 ) -> Result<Vec<Case>, ScriptError> {
     let mut cases = Vec::new();
-    // Whether something was loaded since the last clear that could not be stored.
-    let mut incomplete = false;
     for (line, command) in &script.commands {
         let failed = |source| ScriptError::Storage { line: *line, source };
         match command {
-            Command::Clear => {
-                database.clear().map_err(failed)?;
-                incomplete = false;
-            }
-            Command::Load(load) => {
-                incomplete |= write(load, database.appendable()).map_err(failed)?;
-            }
+            Command::Clear => database.clear().map_err(failed)?,
+            Command::Load(load) => write(load, database.appendable()).map_err(failed)?,
             Command::Eval(eval) => {
                 let result = evaluate(eval, engine, database.queryable());
                 let outcome = match result {
                     Ok(()) => Outcome::Passed,
-                    Err(what) if incomplete => Outcome::NotBuilt(what),
                     Err(what) => Outcome::Failed(what),
                 };
                 cases.push(Case { line: *line, query: eval.query.clone(), outcome });
@@ -92,26 +83,28 @@ pub fn run(
     Ok(cases)
 }
 
-/// Writes the samples; `true` if there is more than that.
-fn write(load: &Load, storage: &dyn Appendable) -> storage::Result<bool> {
-    let mut incomplete = false;
+/// Writes the samples.
+fn write(load: &Load, storage: &dyn Appendable) -> storage::Result<()> {
     let mut rejected = Vec::new();
     let mut appender = storage.appender(0);
-    // Of two lines with the same labels the later one counts.
-    let last: HashMap<&Labels, usize> = load
-        .series
-        .iter()
-        .enumerate()
-        .filter(|(_, series)| !series.start_timestamps)
-        .map(|(index, series)| (&series.labels, index))
-        .collect();
+    // Of two lines with the same labels the later one counts, samples and starts apart.
+    let mut last: HashMap<&Labels, usize> = HashMap::default();
+    let mut starts: HashMap<&Labels, &[Option<i64>]> = HashMap::default();
     for (index, series) in load.series.iter().enumerate() {
-        incomplete |= series.start_timestamps;
+        if series.starts_ms.is_empty() {
+            last.insert(&series.labels, index);
+        } else {
+            starts.insert(&series.labels, &series.starts_ms);
+        }
+    }
+    for (index, series) in load.series.iter().enumerate() {
         if last.get(&series.labels) != Some(&index) {
             continue;
         }
+        let starts_ms = starts.get(&series.labels).copied().unwrap_or_default();
         let series_ref = resolve(appender.as_mut(), series, &mut rejected)?;
-        append(appender.as_mut(), series_ref, &series.items, load.gap_ms, &mut rejected)?;
+        let samples = (&series.items[..], starts_ms);
+        append(appender.as_mut(), series_ref, samples, load.gap_ms, &mut rejected)?;
     }
     if load.with_nhcb {
         let converted = nhcb::converted(load).map_err(|what| storage::Error::Corrupt {
@@ -120,11 +113,10 @@ fn write(load: &Load, storage: &dyn Appendable) -> storage::Result<bool> {
         })?;
         for series in &converted {
             let refs = resolve(appender.as_mut(), series, &mut rejected)?;
-            append(appender.as_mut(), refs, &series.items, load.gap_ms, &mut rejected)?;
+            append(appender.as_mut(), refs, (&series.items, &[]), load.gap_ms, &mut rejected)?;
         }
     }
-    appender.commit()?;
-    Ok(incomplete)
+    appender.commit()
 }
 
 /// The reference of a series; none if the storage refuses its labels.
@@ -144,7 +136,7 @@ fn resolve(
 fn append(
     appender: &mut dyn Appender,
     series: Option<SeriesRef>,
-    items: &[Item],
+    (items, starts_ms): (&[Item], &[Option<i64>]),
     gap_ms: i64,
     rejected: &mut Vec<Rejected>,
 ) -> storage::Result<()> {
@@ -155,6 +147,12 @@ fn append(
         samples.map(|(place, item)| (gap_ms * place as i64, item)).collect();
     for run in samples.chunk_by(|a, b| is_histogram(a.1) == is_histogram(b.1)) {
         let times: Vec<i64> = run.iter().map(|(time, _)| *time).collect();
+        let starts: Vec<i64> = if starts_ms.is_empty() {
+            Vec::new()
+        } else {
+            let offset = |time: i64| starts_ms.get((time / gap_ms) as usize).copied().flatten();
+            times.iter().map(|&time| offset(time).map_or(0, |offset| time + offset)).collect()
+        };
         let refs = vec![series; run.len()];
         let (mut floats, mut histograms) = (Vec::new(), Vec::new());
         for (_, item) in run {
@@ -165,9 +163,14 @@ fn append(
             }
         }
         if histograms.is_empty() {
-            appender.append_floats(FloatBatch::new(&refs, &times, &floats), rejected)?;
+            let batch = FloatBatch::new(&refs, &times, &floats);
+            let batch =
+                if starts.is_empty() { batch } else { batch.with_start_timestamps(&starts) };
+            appender.append_floats(batch, rejected)?;
         } else {
             let batch = HistogramBatch::new(&refs, &times, &histograms);
+            let batch =
+                if starts.is_empty() { batch } else { batch.with_start_timestamps(&starts) };
             appender.append_histograms(batch, rejected)?;
         }
     }

@@ -4,7 +4,7 @@ use super::histogram::{self, HistogramItem};
 use crate::lexer::{Lexer, unquote};
 use crate::token::{Kind, Token};
 use model::float::parse_float;
-use model::{Labels, LabelsBuilder, METRIC_NAME, STALE_NAN};
+use model::{Labels, LabelsBuilder, METRIC_NAME, STALE_NAN, duration};
 
 /// One place in a sequence of samples.
 #[derive(Clone, Debug)]
@@ -32,8 +32,9 @@ pub struct SeriesLine {
     pub labels: Labels,
     /// The samples, one for each step.
     pub items: Vec<Item>,
-    /// `@st`: the items are start timestamps of another line's samples. They are not read.
-    pub start_timestamps: bool,
+    /// `@st`: since when the samples of the line with the same labels count, in milliseconds from their own times. The
+    /// line has no items then.
+    pub starts_ms: Vec<Option<i64>>,
 }
 
 /// Longer sequences are refused: a typing error must not eat all memory.
@@ -42,15 +43,20 @@ const MAX_ITEMS: u64 = 10_000_000;
 /// Reads a line.
 pub fn parse_series(line: &str) -> Result<SeriesLine, String> {
     let (labels, rest) = metric(line)?;
-    if rest.starts_with("@st") {
-        return Ok(SeriesLine { labels, items: Vec::new(), start_timestamps: true });
+    if let Some(rest) = rest.strip_prefix("@st") {
+        let mut starts_ms = Vec::new();
+        let mut scanner = Scanner { rest };
+        while scanner.skip_spaces() {
+            scanner.start(&mut starts_ms)?;
+        }
+        return Ok(SeriesLine { labels, items: Vec::new(), starts_ms });
     }
     let mut items = Vec::new();
     let mut scanner = Scanner { rest };
     while scanner.skip_spaces() {
         scanner.item(&mut items)?;
     }
-    Ok(SeriesLine { labels, items, start_timestamps: false })
+    Ok(SeriesLine { labels, items, starts_ms: Vec::new() })
 }
 
 /// The labels in front, and what follows.
@@ -181,6 +187,42 @@ impl Scanner<'_> {
             return Err(format!("unexpected {:?} in series values", self.rest));
         }
         Ok(())
+    }
+
+    /// `_`, `-30s`, `-30s-1mx2`
+    fn start(&mut self, starts_ms: &mut Vec<Option<i64>>) -> Result<(), String> {
+        if self.eat("_") {
+            let count = if self.eat("x") { self.count()? } else { 1 };
+            starts_ms.extend((0..count).map(|_| None));
+        } else {
+            let mut start_ms = self.duration()?;
+            let delta_ms = if self.rest.starts_with(['+', '-']) { self.duration()? } else { 0 };
+            let steps = if self.eat("x") { self.count()? } else { 0 };
+            for step in 0..=steps {
+                start_ms += if step == 0 { 0 } else { delta_ms };
+                starts_ms.push(Some(start_ms));
+            }
+        }
+        if !self.rest.is_empty() && !self.rest.starts_with(char::is_whitespace) {
+            return Err(format!("unexpected {:?} in start timestamps", self.rest));
+        }
+        Ok(())
+    }
+
+    /// A duration with an optional sign, in milliseconds; `x` ends it.
+    fn duration(&mut self) -> Result<i64, String> {
+        let sign = usize::from(self.rest.starts_with(['+', '-']));
+        let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() && *byte != b'x';
+        let len = self.rest.bytes().skip(sign).take_while(is_inside).count();
+        let (text, rest) = self.rest.split_at(sign + len);
+        let digits = text.trim_start_matches('+');
+        let duration = if digits.trim_start_matches('-') == "0" {
+            Ok(0)
+        } else {
+            duration::parse_signed(digits)
+        };
+        self.rest = rest;
+        duration.map_err(|error| format!("{text:?} in start timestamps: {error}"))
     }
 
     fn histogram(&mut self) -> Result<HistogramItem, String> {

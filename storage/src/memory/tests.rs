@@ -89,3 +89,30 @@ fn a_querier_keeps_what_it_saw() {
     assert_eq!(&*later.label_values("i", &[], 1).unwrap(), [Box::from("a")]);
     assert_eq!(&*later.label_names(&[], 0).unwrap(), [Box::from("__name__"), Box::from("i")]);
 }
+
+#[test]
+fn starts_stay_with_their_samples() {
+    let storage = MemoryStorage::new();
+    let mut appender = storage.appender(0);
+    let (mut refs, mut rejected) = (Vec::new(), Vec::new());
+    appender
+        .resolve(LabelBatch::new(&[("__name__", "m")], &[1]), &mut refs, &mut rejected)
+        .unwrap();
+    let refs = vec![refs[0].unwrap(); 500];
+    let times: Vec<i64> = (0..500).map(|i| i * 10).collect();
+    let starts: Vec<i64> = (0..500).map(|i| if (100..300).contains(&i) { i } else { 0 }).collect();
+    let batch = FloatBatch::new(&refs, &times, &[1.0; 500]).with_start_timestamps(&starts);
+    appender.append_floats(batch, &mut rejected).unwrap();
+    appender.commit().unwrap();
+    for range in [TimeRange::new(0, 5000), TimeRange::new(1500, 2600), TimeRange::new(3000, 5000)] {
+        let (symbols, cancel) = (Symbols::new(), Cancel::new());
+        let querier = storage.querier(range).unwrap();
+        let mut set = querier.select(&[], &SelectHints::default(), &symbols, &cancel).unwrap();
+        let (mut batch, mut columns) = (SeriesBatch::default(), SampleColumns::default());
+        assert!(set.next_batch(&mut batch).unwrap());
+        batch.read(0, range, &mut columns).unwrap();
+        for (row, time) in columns.timestamps_ms.iter().enumerate() {
+            assert_eq!(columns.start_ms(row), starts[*time as usize / 10], "{range:?} {time}");
+        }
+    }
+}

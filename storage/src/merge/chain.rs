@@ -15,8 +15,7 @@ pub fn chain_samples(sources: &[SampleColumns], out: &mut SampleColumns) {
     if sources.iter().all(|source| source.histograms.is_empty()) {
         let times: Vec<&[i64]> = sources.iter().map(|source| &source.timestamps_ms[..]).collect();
         chain(&times, &mut |source, places, _| {
-            out.timestamps_ms.extend_from_slice(&sources[source].timestamps_ms[places.clone()]);
-            out.values.extend_from_slice(&sources[source].values[places]);
+            out.extend_floats(&sources[source], places);
         });
         return;
     }
@@ -28,11 +27,15 @@ pub fn chain_samples(sources: &[SampleColumns], out: &mut SampleColumns) {
         let columns = &sources[source];
         for (time, place) in &merged[source][places] {
             match place {
-                Place::Float(place) => out.push(*time, columns.values[*place]),
+                Place::Float(place) => {
+                    out.push_started(*time, columns.values[*place], columns.start_ms(*place));
+                }
                 Place::Histogram(place) => {
                     let view = columns.histograms.get(*place);
                     let hint = if goes_on { view.hint } else { after_a_gap(view.hint) };
                     out.histograms.push(*time, HistogramView { hint, ..view });
+                    let start_ms = columns.histograms.start_ms(*place);
+                    out.histograms.set_start_ms(out.histograms.len() - 1, start_ms);
                 }
             }
             goes_on = true;
