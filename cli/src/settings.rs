@@ -83,7 +83,7 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> Result<DbOptio
     let wal_compression = match flags.wal_compression.as_deref() {
         None => wal::Compression::None,
         Some("snappy") => wal::Compression::Snappy,
-        Some(_) => return Err(Error::NotBuilt("--storage.tsdb.wal-compression-type=zstd")),
+        Some(_) => wal::Compression::Zstd,
     };
     let defaults = DbOptions::default();
     let segment = flags.wal_segment_size_bytes;

@@ -413,7 +413,6 @@ fn recorded(dump: &Value) -> Option<Content> {
 /// Why a recorded directory cannot agree yet.
 fn not_yet(name: &str) -> Option<&'static str> {
     Some(match name {
-        "plain-zstd" | "mixed-compression" | "zstd-garbage" => "zstd",
         "checkpoint-corrupt" | "checkpoint-corrupt-same-number" => {
             "a damaged checkpoint is refused"
         }

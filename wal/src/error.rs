@@ -41,16 +41,6 @@ pub enum Error {
         /// The first segment there is.
         requested: u32,
     },
-    /// A form that Prometheus can write and that is not read here yet. Nothing is wrong with the bytes.
-    #[error("segment {} at {offset}: {what}", path.display())]
-    Unsupported {
-        /// The segment file.
-        path: PathBuf,
-        /// Offset behind the record in bytes.
-        offset: u64,
-        /// What is not supported and what to do.
-        what: &'static str,
-    },
     /// The disk said no. After a failed append the log can be used again once there is room.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -1,8 +1,9 @@
 //! Whole records in order, from segments or a checkpoint. Takes the bytes as Prometheus does, damaged ones included:
 //! segments are one stream, each as if filled with zeros to the end of its last page.
 
-use crate::page::{HEADER_BYTES, PAGE_BYTES, SNAPPY_FLAG, ZSTD_FLAG, kind, page_end, room};
-use crate::{Corruption, Error, Position, Result, compress, segment};
+use crate::compress::Decompressor;
+use crate::page::{HEADER_BYTES, PAGE_BYTES, kind, page_end, room};
+use crate::{Corruption, Error, Position, Result, segment};
 use bytes::Bytes;
 use disk::Disk;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ pub struct Reader {
     fragment: u8,
     joined: Vec<u8>,
     unpacked: Vec<u8>,
+    decompressor: Decompressor,
     crossing: Vec<u8>,
     /// The record read last.
     record: Place,
@@ -87,6 +89,7 @@ impl Reader {
             fragment: kind::PADDING,
             joined: Vec::new(),
             unpacked: Vec::new(),
+            decompressor: Decompressor::default(),
             crossing: Vec::new(),
             record: Place::Mapped { begin: 0, len: 0 },
         })
@@ -256,18 +259,14 @@ impl Reader {
         Ok(data)
     }
 
-    fn unpack(&mut self, record: Place, header: u8) -> Result<Place, Stop> {
-        if self.bytes(record).is_empty() || header & (SNAPPY_FLAG | ZSTD_FLAG) == 0 {
+    fn unpack(&mut self, record: Place, flags: u8) -> Result<Place, Stop> {
+        if !Decompressor::is_packed(self.bytes(record), flags) {
             return Ok(record);
         }
-        if header & SNAPPY_FLAG == 0 {
-            let path = self.segments[self.current].1.clone();
-            let what = "records compressed with zstd are not readable yet; \
-                        let Prometheus write the log with snappy or without compression";
-            return Err(Stop::Failed(Error::Unsupported { path, offset: self.offset, what }));
-        }
         let mut unpacked = std::mem::take(&mut self.unpacked);
-        let outcome = compress::decompress(self.bytes(record), &mut unpacked);
+        let mut decompressor = std::mem::take(&mut self.decompressor);
+        let outcome = decompressor.decompress(self.bytes(record), flags, &mut unpacked);
+        self.decompressor = decompressor;
         self.unpacked = unpacked;
         outcome.map_err(|what| Stop::Corrupt(what.to_owned()))?;
         Ok(Place::Unpacked)

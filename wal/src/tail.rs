@@ -1,8 +1,9 @@
 //! Follows a log that is being written: whole records only, one after the other, over the ends of segments. Copies what
 //! it reads, because the newest segment may be cut back after a failed write. Reading a log at rest is `reader`.
 
-use crate::page::{HEADER_BYTES, PAGE_BYTES, SNAPPY_FLAG, ZSTD_FLAG, kind, room};
-use crate::{Corruption, Error, Position, Result, compress, segment_path};
+use crate::compress::Decompressor;
+use crate::page::{HEADER_BYTES, PAGE_BYTES, kind, room};
+use crate::{Corruption, Error, Position, Result, segment_path};
 use disk::Disk;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub struct Tail {
     buffer: Vec<u8>,
     base: u64,
     record: Vec<u8>,
+    decompressor: Decompressor,
     joined: Vec<u8>,
 }
 
@@ -43,6 +45,7 @@ impl Tail {
             buffer: Vec::new(),
             base: from.offset,
             record: Vec::new(),
+            decompressor: Decompressor::default(),
             joined: Vec::new(),
         }
     }
@@ -184,19 +187,13 @@ impl Tail {
     }
 
     fn unpack(&mut self, joined: &[u8], flags: u8) -> Result<(), Stop> {
-        if joined.is_empty() || flags & (SNAPPY_FLAG | ZSTD_FLAG) == 0 {
+        if !Decompressor::is_packed(joined, flags) {
             self.record.clear();
             self.record.extend_from_slice(joined);
             return Ok(());
         }
-        if flags & SNAPPY_FLAG == 0 {
-            return Err(Stop::Failed(Error::Unsupported {
-                path: segment_path(&self.dir, self.position.segment),
-                offset: self.position.offset,
-                what: "records compressed with zstd cannot be followed yet",
-            }));
-        }
-        compress::decompress(joined, &mut self.record)
+        self.decompressor
+            .decompress(joined, flags, &mut self.record)
             .map_err(|what| Stop::Corrupt(what.to_owned()))
     }
 }

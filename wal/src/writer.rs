@@ -1,7 +1,7 @@
 //! Appends records to the newest segment: one write a batch. Knows what to do after a failed write or sync.
 
 use crate::compress::Compressor;
-use crate::page::{HEADER_BYTES, PAGE_BYTES, SNAPPY_FLAG, page_end, push_record, room};
+use crate::page::{HEADER_BYTES, PAGE_BYTES, page_end, push_record, room};
 use crate::{Compression, Error, Position, Result, segment};
 use disk::{Disk, DiskFile};
 use std::fmt;
@@ -121,7 +121,7 @@ impl Writer {
             names_pending: true,
             retired: Vec::new(),
             failed: Arc::default(),
-            compressor: Compressor::new(),
+            compressor: Compressor::new(options.compression)?,
             out: Vec::new(),
             stats: WriterStats::default(),
         })
@@ -164,11 +164,7 @@ impl Writer {
         self.ready()?;
         self.out.clear();
         for record in records {
-            let packed = match self.options.compression {
-                Compression::None => None,
-                Compression::Snappy => self.compressor.compress(record),
-            };
-            let (body, flags) = packed.map_or((*record, 0), |packed| (packed, SNAPPY_FLAG));
+            let (body, flags) = self.compressor.compress(record);
             let begin = self.len + self.out.len() as u64;
             if body.len() as i64 > payload_left(begin, self.options.segment_bytes) {
                 // The compressor's buffer is borrowed by `body`, so it is put aside while the segment changes.

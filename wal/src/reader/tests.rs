@@ -82,15 +82,24 @@ proptest! {
 }
 
 #[test]
-fn zstd_is_named_and_not_taken_for_damage() {
-    let disk = SimDisk::new();
-    let data = b"x";
-    let mut bytes = vec![1 | 1 << 4, 0, 1];
-    bytes.extend_from_slice(&crc32c::crc32c(data).to_be_bytes());
-    bytes.extend_from_slice(data);
-    disk.create(Path::new("00000000")).unwrap().append(&bytes).unwrap();
-    let (_, error) = replay(&disk, Path::new(""));
-    assert!(matches!(error, Some(Error::Unsupported { .. })), "{error:?}");
+fn what_is_not_zstd_is_damage() {
+    let frame = zstd::bulk::compress(&[7; 1000], 0).unwrap();
+    for (data, wanted) in [
+        (&b"xxxxx"[..], "magic number mismatch"),
+        (&b"x"[..], "magic number mismatch"),
+        (&frame[..frame.len() - 1], "zstd: corrupt input"),
+        (&[&frame[..], b"x"].concat()[..], "zstd: corrupt input"),
+        (&frame[..4], "zstd: corrupt input"),
+    ] {
+        let disk = SimDisk::new();
+        let mut bytes = vec![1 | 1 << 4, 0, data.len() as u8];
+        bytes.extend_from_slice(&crc32c::crc32c(data).to_be_bytes());
+        bytes.extend_from_slice(data);
+        disk.create(Path::new("00000000")).unwrap().append(&bytes).unwrap();
+        let (_, error) = replay(&disk, Path::new(""));
+        let Some(Error::Corrupt(corruption)) = error else { panic!("{error:?}") };
+        assert!(corruption.what.contains(wanted), "{corruption}");
+    }
 }
 
 #[test]

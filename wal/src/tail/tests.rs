@@ -17,13 +17,16 @@ fn record(number: usize) -> Vec<u8> {
 
 #[test]
 fn every_record_comes_once_whenever_it_is_asked_for() {
-    for compression in [Compression::None, Compression::Snappy] {
+    for compression in [Compression::None, Compression::Snappy, Compression::Zstd] {
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
         let mut writer = writer(&disk, compression);
         let mut tail = Tail::new(Arc::clone(&disk), Path::new(DIR), Position::default());
         let mut read = 0;
         for number in 0..400 {
             writer.log(&[&record(number)]).expect("logged");
+            if number == 200 {
+                writer.cut().expect("a new segment");
+            }
             if number % 7 == 0 {
                 while tail.advance().expect("good") {
                     assert_eq!(tail.record(), record(read), "record {read}");

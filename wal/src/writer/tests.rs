@@ -29,11 +29,11 @@ proptest! {
     fn records_come_back_in_order(
         batches in proptest::collection::vec(proptest::collection::vec(
             prop_oneof![0usize..40, 32_700usize..32_780, 60_000usize..140_000], 0..4), 0..8),
-        snappy in any::<bool>(), reopen in any::<bool>(),
+        compression in prop_oneof![
+            Just(Compression::None), Just(Compression::Snappy), Just(Compression::Zstd)], reopen in any::<bool>(),
     ) {
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
         let dir = Path::new("wal");
-        let compression = if snappy { Compression::Snappy } else { Compression::None };
         let options = WriterOptions { compression, ..PLAIN };
         let mut writer = Writer::open(Arc::clone(&disk), dir, options).unwrap();
         let mut wanted = Vec::new();
