@@ -102,7 +102,11 @@ impl Decompressor {
         out: &mut Vec<u8>,
     ) -> Result<(), &'static str> {
         out.clear();
-        if flags & SNAPPY_FLAG != 0 { unpack_snappy(body, out) } else { self.unpack_zstd(body, out) }
+        if flags & SNAPPY_FLAG != 0 {
+            unpack_snappy(body, out)
+        } else {
+            self.unpack_zstd(body, out)
+        }
     }
 
     fn unpack_zstd(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
@@ -116,7 +120,8 @@ impl Decompressor {
         // An earlier frame may have ended in damage.
         let fresh = context.reset(zstd::zstd_safe::ResetDirective::SessionOnly);
         fresh.map_err(|_| "zstd: the decoder does not start over")?;
-        let mut frames = zstd::stream::read::Decoder::with_context(body, context).take(MAX_RECORD_BYTES);
+        let mut frames =
+            zstd::stream::read::Decoder::with_context(body, context).take(MAX_RECORD_BYTES);
         frames.read_to_end(out).map_err(|_| "zstd: corrupt input")?;
         if out.len() as u64 == MAX_RECORD_BYTES {
             return Err("zstd: a record of more than 1 GiB");
