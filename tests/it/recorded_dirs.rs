@@ -37,9 +37,9 @@ fn labels(value: &Value) -> Labels {
     Labels::from_pairs(pairs.map(|(name, value)| (name, value.as_str().expect("text"))))
 }
 
-type Content = BTreeMap<Labels, Vec<(i64, String)>>;
+pub(crate) type Content = BTreeMap<Labels, Vec<(i64, String)>>;
 
-fn content(db: &Db) -> Content {
+pub(crate) fn content(db: &Db) -> Content {
     let querier = db.querier(TimeRange::ALL).expect("querier");
     let (symbols, cancel) = (Symbols::new(), Cancel::new());
     let mut set = querier.select(&[], &SelectHints::default(), &symbols, &cancel).expect("select");
@@ -58,10 +58,11 @@ fn content(db: &Db) -> Content {
     all
 }
 
-fn recorded(dump: &[Value]) -> Content {
+pub(crate) fn recorded(dump: &[Value]) -> Content {
     let sample =
         |row: &Value| (row[0].as_i64().expect("time"), values::told(&values::read(&row[1])));
     let lines = dump.iter().filter_map(|line| Some((line, line.get("samples")?.as_array()?)));
+    let lines = lines.filter(|(_, rows)| !rows.is_empty());
     lines.map(|(line, rows)| (labels(&line["labels"]), rows.iter().map(sample).collect())).collect()
 }
 
