@@ -140,6 +140,7 @@ fn with_scalar(
     let mut old = vec![0.0; batch.steps];
     note_floats(exec, node, !bitmap::is_empty(&batch.present));
     for index in 0..batch.len() {
+        exec.cancel.check()?;
         if !batch.cells(index).is_empty() {
             for (step, cell) in batch.cells_mut(index).iter_mut().enumerate() {
                 let Some(histogram) = cell else { continue };

@@ -26,6 +26,7 @@ mod otlp;
 mod out_of_order;
 mod parse;
 mod queries;
+mod real_world;
 mod recorded_dirs;
 mod regex;
 mod relabel;

@@ -74,7 +74,7 @@ pub(crate) fn vector(
     };
     join.check()?;
     let mut out = StepBatch::new(steps);
-    join.run(&mut out);
+    join.run(&mut out)?;
     out.without_empty_rows().merge_equal()
 }
 
@@ -96,19 +96,18 @@ impl Join<'_, '_> {
     fn one_conflict(&self) -> Option<Conflict> {
         let mut first: Option<(usize, usize, usize)> = None;
         for rows in self.one_of.rows.iter().filter(|rows| rows.len() > 1) {
+            let mut earlier_bits = vec![0; self.active.len()];
             for (position, &later) in rows.iter().enumerate() {
                 let mut bits = self.one.presence(later).into_owned();
                 bitmap::and(&mut bits, &self.active);
-                for &earlier in &rows[..position] {
-                    let earlier_bits = self.one.presence(earlier);
-                    let Some(step) = bitmap::first_common(&earlier_bits, &bits) else {
-                        continue;
-                    };
-                    let sooner = |held: (usize, usize, usize)| (step, later) < (held.0, held.2);
-                    if first.is_none_or(sooner) {
-                        first = Some((step, earlier, later));
-                    }
+                if let Some(step) = bitmap::first_common(&earlier_bits, &bits)
+                    && first.is_none_or(|(held, _, held_later)| (step, later) < (held, held_later))
+                {
+                    let is_there = |row: &&usize| bitmap::get(&self.one.presence(**row), step);
+                    let earlier = rows[..position].iter().find(is_there);
+                    first = Some((step, *earlier.expect("one of them has the step"), later));
                 }
+                bitmap::or(&mut earlier_bits, &bits);
             }
         }
         first.map(|(step, earlier, later)| {
@@ -127,15 +126,11 @@ impl Join<'_, '_> {
     }
 
     /// Steps at which a series of the many side has a partner or a value that stands in for one.
-    fn partnered(&self, row: usize) -> Vec<u64> {
+    fn partnered(&self, row: usize, partners: &[u64]) -> Vec<u64> {
         let mut bits = self.many.presence(row).into_owned();
         bitmap::and(&mut bits, &self.active);
         if self.fill_one.is_none() {
-            let mut partners = vec![0; bits.len()];
-            for &one in self.one_of.rows(self.many_of.of_row[row]) {
-                bitmap::or(&mut partners, &self.one.presence(one));
-            }
-            bitmap::and(&mut bits, &partners);
+            bitmap::and(&mut bits, partners);
         }
         bits
     }
@@ -144,22 +139,28 @@ impl Join<'_, '_> {
     fn many_conflict(&self) -> Option<Conflict> {
         let one_to_one = self.node.matching.cardinality == Cardinality::OneToOne;
         let mut first: Option<usize> = None;
-        for rows in self.many_of.rows.iter().filter(|rows| rows.len() > 1) {
-            let bits: Vec<_> = rows.iter().map(|&row| self.partnered(row)).collect();
-            for (position, &later) in rows.iter().enumerate() {
-                for (&earlier, earlier_bits) in rows[..position].iter().zip(&bits) {
-                    let mut both = bits[position].clone();
-                    bitmap::and(&mut both, earlier_bits);
-                    let mut steps = bitmap::ones(&both);
-                    let step = if one_to_one {
-                        steps.next()
-                    } else {
-                        steps.find(|&step| self.equal_at(step, earlier, later))
-                    };
-                    if let Some(step) = step {
-                        first = Some(first.map_or(step, |held| held.min(step)));
-                    }
+        for (signature, rows) in self.many_of.rows.iter().enumerate() {
+            if rows.len() < 2 {
+                continue;
+            }
+            let mut partners = vec![0; self.active.len()];
+            for &one in self.one_of.rows(signature) {
+                bitmap::or(&mut partners, &self.one.presence(one));
+            }
+            // Those whose results are equal, whoever the partner is, and where they have one.
+            let mut index = LabelIndex::default();
+            let mut taken: Vec<Vec<u64>> = Vec::new();
+            for &row in rows {
+                let own = if one_to_one { Vec::new() } else { self.own_labels(row) };
+                let number = index.insert(&own);
+                if number == taken.len() {
+                    taken.push(vec![0; self.active.len()]);
                 }
+                let bits = self.partnered(row, &partners);
+                if let Some(step) = bitmap::first_common(&taken[number], &bits) {
+                    first = Some(first.map_or(step, |held| held.min(step)));
+                }
+                bitmap::or(&mut taken[number], &bits);
             }
         }
         first.map(|step| {
@@ -172,14 +173,13 @@ impl Join<'_, '_> {
         })
     }
 
-    /// Whether two series of the many side have equal results at a step.
-    fn equal_at(&self, step: usize, a: usize, b: usize) -> bool {
-        let ones = self.one_of.rows(self.many_of.of_row[a]);
-        let one = ones.iter().copied().find(|&one| bitmap::get(&self.one.presence(one), step));
-        let group: Vec<_> = self.by.of(self.many.labels.get(a)).collect();
-        let partner = one.map_or(&group[..], |one| self.one.labels.get(one));
-        let labels = |row: usize| self.result_labels(self.many.labels.get(row), partner);
-        labels(a) == labels(b)
+    /// The labels of a result that come from the series of the many side alone.
+    fn own_labels(&self, row: usize) -> Vec<LabelPair> {
+        let (names, drops_name) = (self.exec.names, self.drops_name());
+        let kept = self.many.labels.get(row).iter().copied().filter(|pair| {
+            !(drops_name && names.names_metric(pair.name)) && !self.include.contains(&pair.name)
+        });
+        kept.collect()
     }
 
     fn drops_name(&self) -> bool {
@@ -204,7 +204,7 @@ impl Join<'_, '_> {
     }
 
     /// Computes the rows of all pairs.
-    fn run(&self, out: &mut StepBatch) {
+    fn run(&self, out: &mut StepBatch) -> Result<(), Error> {
         let num_words = self.active.len();
         // Steps at which a signature has a result already.
         let mut served: Vec<Vec<u64>> = Vec::new();
@@ -212,6 +212,7 @@ impl Join<'_, '_> {
             served.resize(self.index.len(), vec![0; num_words]);
         }
         for many in 0..self.many.len() {
+            self.exec.cancel.check()?;
             let signature = self.many_of.of_row[many];
             let mut rest = self.many.presence(many).into_owned();
             bitmap::and(&mut rest, &self.active);
@@ -237,7 +238,7 @@ impl Join<'_, '_> {
                 self.push(out, sides, (labels, &group), &rest);
             }
         }
-        let Some(fill) = self.fill_many else { return };
+        let Some(fill) = self.fill_many else { return Ok(()) };
         for one in 0..self.one.len() {
             let mut bits = self.one.presence(one).into_owned();
             bitmap::and(&mut bits, &self.active);
@@ -250,6 +251,7 @@ impl Join<'_, '_> {
                 self.push(out, sides, (&group, labels), &bits);
             }
         }
+        Ok(())
     }
 
     /// Adds the row of one pair, many side first.

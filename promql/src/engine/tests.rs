@@ -150,3 +150,26 @@ fn threads_change_nothing() {
     });
     assert_eq!(answers[0], answers[1]);
 }
+
+#[test]
+fn many_series_of_one_group_meet_one() {
+    let storage = series(20_000);
+    let engine = Engine::new(EngineOptions::default());
+    let cancel = Cancel::new();
+    let ask = |query: &str| {
+        let answer = engine.range(&storage, query, 0, 3_540_000, 60_000, &Request::new(&cancel));
+        answer.map(|answer| match answer.value {
+            Value::Matrix(matrix) => matrix.ends.len(),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(ask("m * on () group_left () sum(m)").unwrap(), 20_000);
+    let error = ask("m * on () sum(m)").unwrap_err().to_string();
+    assert!(error.contains("many-to-one matching must be explicit"), "{error}");
+    let error = ask("m * on () group_left (i) label_replace(sum(m), \"i\", \"x\", \"\", \"\")");
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("grouping labels must ensure unique matches"), "{error}");
+    let error = ask("sum(m) * on () m").unwrap_err().to_string();
+    assert!(error.contains("found duplicate series for the match group {}"), "{error}");
+    assert!(error.contains("[{__name__=\"m\", i=\"0\"}, {__name__=\"m\", i=\"1\"}]"), "{error}");
+}
