@@ -36,36 +36,13 @@ impl BitWriter {
 
     /// A signed integer: short for small ones.
     pub(crate) fn put_int(&mut self, value: i64) {
-        for (prefix, width) in CLASSES {
-            let half = 1_i64 << (width - 1);
-            if value != 0 && (-(half - 1)..=half).contains(&value) {
-                self.put(prefix, prefix_width(prefix));
-                self.put(value as u64, width);
-                return;
-            }
-        }
-        self.put_long(value as u64, value == 0);
+        put_int(value, |bits, width| self.put(bits, width));
     }
 
     /// An unsigned integer: short for small ones.
     pub(crate) fn put_uint(&mut self, value: u64) {
-        for (prefix, width) in CLASSES {
-            if value != 0 && value >> width == 0 {
-                self.put(prefix, prefix_width(prefix));
-                self.put(value, width);
-                return;
-            }
-        }
-        self.put_long(value, value == 0);
-    }
-
-    fn put_long(&mut self, value: u64, is_zero: bool) {
-        if is_zero {
-            self.put(0, 1);
-        } else {
-            self.put(0xFF, 8);
-            self.put(value, 64);
-        }
+        let class = CLASSES.iter().find(|(_, width)| value >> width == 0);
+        put_class(value, class.copied(), |bits, width| self.put(bits, width));
     }
 }
 
@@ -80,8 +57,32 @@ const CLASSES: [(u64, u32); 7] = [
     (0b1111_1110, 56),
 ];
 
-fn prefix_width(prefix: u64) -> u32 {
-    64 - prefix.leading_zeros()
+/// Hands the bits of a signed integer, short for small ones, to `put`, which takes bits and their number.
+pub(crate) fn put_int(value: i64, put: impl FnMut(u64, u32)) {
+    let fits = |&&(_, width): &&(u64, u32)| {
+        let half = 1_i64 << (width - 1);
+        (-(half - 1)..=half).contains(&value)
+    };
+    put_class(value as u64, CLASSES.iter().find(fits).copied(), put);
+}
+
+fn put_class(value: u64, class: Option<(u64, u32)>, mut put: impl FnMut(u64, u32)) {
+    match class {
+        _ if value == 0 => put(0, 1),
+        Some((prefix, width)) => {
+            put(prefix, 64 - prefix.leading_zeros());
+            put(value & (u64::MAX >> (64 - width)), width);
+        }
+        None => {
+            put(0xFF, 8);
+            put(value, 64);
+        }
+    }
+}
+
+/// A signed integer with its sign in the lowest bit.
+pub(crate) fn zigzag(value: i64) -> u64 {
+    (value << 1 ^ value >> 63) as u64
 }
 
 /// Reads bits of foreign bytes; beyond the end there are zeros, and [`Self::check_end`] tells.
@@ -94,6 +95,23 @@ pub(crate) struct BitReader<'d> {
 impl<'d> BitReader<'d> {
     pub(crate) fn new(data: &'d [u8], first_byte: usize) -> Self {
         Self { data, at: first_byte * 8 }
+    }
+
+    /// A reader from bit number `at` on.
+    pub(crate) fn at(data: &'d [u8], at: usize) -> Self {
+        Self { data, at }
+    }
+
+    /// Number of the next bit.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// A signed integer in groups of seven bits.
+    pub(crate) fn zigzag_varint(&mut self) -> Result<i64, DecodeError> {
+        let (raw, length) = crate::xor::Bits { data: self.data }.varint(self.at)?;
+        self.at += length;
+        Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
     }
 
     /// How many bits are left.

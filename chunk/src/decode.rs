@@ -9,9 +9,12 @@ pub fn decode(meta: ChunkMeta, data: &[u8], out: &mut SampleColumns) -> Result<(
         Encoding::Raw => raw::decode_floats(count, data, out),
         Encoding::RawHistogram => raw::decode_histograms(count, data, &mut out.histograms),
         Encoding::Xor => crate::xor::decode(count, data, out),
-        Encoding::Histogram | Encoding::FloatHistogram => {
-            let is_integer = meta.encoding == Encoding::Histogram;
-            crate::histogram::decode(is_integer, count, data, &mut out.histograms)
+        Encoding::Xor2 => crate::xor2::decode(count, data, out),
+        Encoding::Histogram
+        | Encoding::FloatHistogram
+        | Encoding::StartedHistogram
+        | Encoding::StartedFloatHistogram => {
+            crate::histogram::decode(meta.encoding, count, data, &mut out.histograms)
         }
     }
 }

@@ -32,10 +32,9 @@ impl ExactValue {
 
 /// Appends the samples of a chunk to `out`.
 pub fn decode(meta: ChunkMeta, data: &[u8], out: &mut Vec<ExactSample>) -> Result<(), DecodeError> {
-    if let Encoding::Histogram | Encoding::FloatHistogram = meta.encoding {
-        let is_integer = meta.encoding == Encoding::Histogram;
+    if !meta.encoding.is_float() && meta.encoding != Encoding::RawHistogram {
         let mut found = Vec::new();
-        histogram::decode_exact(is_integer, meta.num_samples as usize, data, &mut found)?;
+        histogram::decode_exact(meta.encoding, meta.num_samples as usize, data, &mut found)?;
         out.extend(found.into_iter().map(|(time, value)| (time, ExactValue::Histogram(value))));
         return Ok(());
     }

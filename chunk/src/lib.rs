@@ -10,7 +10,9 @@ pub mod histogram;
 mod layout;
 mod merge;
 pub mod raw;
+mod start;
 pub mod xor;
+pub mod xor2;
 
 pub use columns::{HistogramColumns, SampleColumns};
 pub use decode::decode;
@@ -29,6 +31,12 @@ pub enum Encoding {
     Histogram = 2,
     /// Native histograms with float counts.
     FloatHistogram = 3,
+    /// XOR with shorter codes, and start timestamps where there are any.
+    Xor2 = 4,
+    /// Native histograms with integer counts and start timestamps.
+    StartedHistogram = 5,
+    /// Native histograms with float counts and start timestamps.
+    StartedFloatHistogram = 6,
     /// Our own, never on disk: native histograms as [`raw::push_histogram`] writes them.
     RawHistogram = 255,
 }
@@ -41,7 +49,33 @@ impl Encoding {
             1 => Some(Self::Xor),
             2 => Some(Self::Histogram),
             3 => Some(Self::FloatHistogram),
+            4 => Some(Self::Xor2),
+            5 => Some(Self::StartedHistogram),
+            6 => Some(Self::StartedFloatHistogram),
             _ => None,
+        }
+    }
+
+    /// Whether chunks of histograms say since when their samples count.
+    pub(crate) fn has_starts(self) -> bool {
+        matches!(self, Self::StartedHistogram | Self::StartedFloatHistogram)
+    }
+
+    /// Whether the samples are floats.
+    #[must_use]
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Raw | Self::Xor | Self::Xor2)
+    }
+
+    /// The number of samples that the head of a chunk tells, if it holds one. Those of our own do not tell it.
+    #[must_use]
+    pub fn num_samples(self, data: &[u8]) -> Option<u32> {
+        let count = u32::from(u16::from_be_bytes(*data.first_chunk()?));
+        match self {
+            Self::Raw | Self::RawHistogram => None,
+            Self::Xor | Self::Histogram | Self::FloatHistogram | Self::Xor2 => Some(count),
+            // The two bits above are those of the counter.
+            Self::StartedHistogram | Self::StartedFloatHistogram => Some(count & 0x3FFF),
         }
     }
 }

@@ -6,18 +6,17 @@
 
 mod decode;
 
+pub(crate) use decode::Bits;
 pub use decode::{decode, first_ms};
 
 use crate::DecodeError;
+use crate::bits::zigzag;
 
 /// No sample takes more bytes than this, the first one and its two bytes of count apart.
 pub const MAX_SAMPLE_BYTES: usize = 19;
 
 /// Bytes of the count in front of the bits.
 pub const HEADER_BYTES: usize = 2;
-
-/// The window of significant bits has not been written yet.
-const NO_WINDOW: u8 = 0xFF;
 
 /// What an open chunk remembers between two samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +26,7 @@ pub struct XorAppender {
     delta: u64,
     bit_len: u32,
     num_samples: u16,
-    leading: u8,
-    trailing: u8,
+    window: Window,
 }
 
 impl Default for XorAppender {
@@ -58,8 +56,7 @@ impl XorAppender {
             delta: 0,
             bit_len: HEADER_BYTES as u32 * 8,
             num_samples: 0,
-            leading: NO_WINDOW,
-            trailing: 0,
+            window: Window::none(),
         }
     }
 
@@ -151,21 +148,75 @@ impl XorAppender {
             out.put(0, 1);
             return;
         }
-        // The window field has five bits for the leading zeros.
-        let leading = (xor.leading_zeros() as u8).min(31);
-        let trailing = xor.trailing_zeros() as u8;
-        if self.leading != NO_WINDOW && leading >= self.leading && trailing >= self.trailing {
-            let width = 64 - u32::from(self.leading) - u32::from(self.trailing);
+        if self.window.holds(xor) {
             out.put(0b10, 2);
-            out.put(xor >> self.trailing, width);
-            return;
+        } else {
+            self.window = Window::of(xor);
+            out.put(0b11 << Window::BITS | self.window.field(), 2 + Window::BITS);
         }
-        self.leading = leading;
-        self.trailing = trailing;
-        let width = 64 - u32::from(leading) - u32::from(trailing);
-        // Width 64 does not fit its six bits and is written as zero, which no other width needs.
-        out.put(0b11 << 11 | u64::from(leading) << 6 | u64::from(width & 63), 13);
-        out.put(xor >> trailing, width);
+        out.put(xor >> self.window.trailing, self.window.width());
+    }
+}
+
+/// Where in 64 bits the significant ones lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    leading: u8,
+    pub(crate) trailing: u8,
+}
+
+impl Window {
+    /// Bits of the field that tells a window.
+    pub(crate) const BITS: u32 = 11;
+
+    /// No window was written yet: nothing fits.
+    pub(crate) const fn none() -> Self {
+        Self { leading: 0xFF, trailing: 0 }
+    }
+
+    /// All bits: what a reader has before any window was told.
+    pub(crate) const fn whole() -> Self {
+        Self { leading: 0, trailing: 0 }
+    }
+
+    /// The narrowest window for these bits, not all zero.
+    #[inline]
+    pub(crate) fn of(xor: u64) -> Self {
+        // The field has five bits for the leading zeros.
+        let leading = (xor.leading_zeros() as u8).min(31);
+        Self { leading, trailing: xor.trailing_zeros() as u8 }
+    }
+
+    /// Whether these bits, not all zero, lie within.
+    #[inline]
+    pub(crate) fn holds(self, xor: u64) -> bool {
+        let other = Self::of(xor);
+        other.leading >= self.leading && other.trailing >= self.trailing
+    }
+
+    #[inline]
+    pub(crate) fn width(self) -> u32 {
+        64 - u32::from(self.leading) - u32::from(self.trailing)
+    }
+
+    /// As it is written: width 64 does not fit its six bits and is zero there, which no other width needs.
+    #[inline]
+    pub(crate) fn field(self) -> u64 {
+        u64::from(self.leading) << 6 | u64::from(self.width() & 63)
+    }
+
+    /// The window whose field is on top of `word`.
+    #[inline]
+    pub(crate) fn read(word: u64) -> Result<Self, DecodeError> {
+        let leading = (word >> 59) as u8;
+        let width = match (word >> 53) as u8 & 63 {
+            0 => 64,
+            width => width,
+        };
+        if leading + width > 64 {
+            return Err(DecodeError::Malformed("a value window is wider than 64 bits"));
+        }
+        Ok(Self { leading, trailing: 64 - leading - width })
     }
 }
 
@@ -190,8 +241,8 @@ fn put_delta(out: &mut BitWriter, dod: i64) {
     }
 }
 
-/// Collects the bits of one sample, at most 152 with those that were in the first byte before.
-struct BitWriter {
+/// Collects the bits of one sample, at most 256 with those that were in the first byte before.
+pub(crate) struct BitWriter {
     bytes: [u8; 32],
     word: u64,
     free: u32,
@@ -201,13 +252,13 @@ struct BitWriter {
 impl BitWriter {
     /// A writer behind the `used` first bits of `byte`.
     #[inline]
-    fn new(byte: u8, used: u32) -> Self {
+    pub(crate) fn new(byte: u8, used: u32) -> Self {
         Self { bytes: [0; 32], word: u64::from(byte) << 56, free: 64 - used, filled: 0 }
     }
 
     /// Appends the low `width` bits of `value`; the bits above must be zero.
     #[inline]
-    fn put(&mut self, value: u64, width: u32) {
+    pub(crate) fn put(&mut self, value: u64, width: u32) {
         if width < self.free {
             self.free -= width;
             self.word |= value << self.free;
@@ -221,7 +272,7 @@ impl BitWriter {
         self.word = if rest == 0 { 0 } else { value << self.free };
     }
 
-    fn varint(&mut self, mut value: u64) {
+    pub(crate) fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.put(value & 0x7F | 0x80, 8);
             value >>= 7;
@@ -229,17 +280,17 @@ impl BitWriter {
         self.put(value, 8);
     }
 
-    fn zigzag_varint(&mut self, value: i64) {
-        self.varint((value << 1 ^ value >> 63) as u64);
+    pub(crate) fn zigzag_varint(&mut self, value: i64) {
+        self.varint(zigzag(value));
     }
 
     #[inline]
-    fn bit_len(&self) -> u32 {
+    pub(crate) fn bit_len(&self) -> u32 {
         self.filled as u32 * 8 + 64 - self.free
     }
 
     #[inline]
-    fn finish(mut self) -> [u8; 32] {
+    pub(crate) fn finish(mut self) -> [u8; 32] {
         self.bytes[self.filled..self.filled + 8].copy_from_slice(&self.word.to_be_bytes());
         self.bytes
     }

@@ -98,8 +98,7 @@ fn read_all(querier: &dyn Querier, range: TimeRange) -> Vec<(Labels, Vec<Sample>
     let mut all = Vec::new();
     while set.next_batch(&mut batch).expect("read") {
         for series in 0..batch.len() {
-            let is_float = |c: Encoding| matches!(c, Encoding::Xor | Encoding::Raw);
-            let floats = batch.chunks(series).all(|c| is_float(c.meta.encoding));
+            let floats = batch.chunks(series).all(|c| c.meta.encoding.is_float());
             columns.clear();
             if floats {
                 batch.read(series, range, &mut columns).expect("decode");

@@ -2,6 +2,7 @@
 
 use chunk::histogram::{HistogramChunk, Join};
 use chunk::xor::XorAppender;
+use chunk::xor2::Xor2Appender;
 use chunk::{ChunkMeta, Encoding, ResetHeader, SampleColumns};
 use model::histogram::{CounterResetHint, FloatHistogram, Histogram, IntHistogram, Layout, Span};
 use serde_json::Value;
@@ -65,6 +66,55 @@ fn recorded_xor_chunks() {
     }
     println!("xor chunks: {sound} both ways, {resumed} resumed");
     assert_eq!((sound, resumed), (186, 22));
+}
+
+/// The encoding of a recorded chunk.
+fn encoding(line: &Value) -> Encoding {
+    let number = line["enc"].as_u64().and_then(|number| u8::try_from(number).ok());
+    number.and_then(Encoding::from_disk).expect("a number on disk")
+}
+
+/// Time, bits of the value, start.
+fn started(value: &Value) -> Vec<(i64, u64, i64)> {
+    let row = |s: &Value| {
+        let bits = u64::from_str_radix(s[1].as_str().unwrap(), 16).unwrap();
+        (s[0].as_i64().unwrap(), bits, s[2].as_i64().unwrap_or(0))
+    };
+    value.as_array().unwrap().iter().map(row).collect()
+}
+
+#[test]
+fn recorded_xor2_chunks() {
+    let mut sound = 0;
+    for line in tests::golden("tsdb/chunks.jsonl") {
+        if line["enc"] != 4 {
+            continue;
+        }
+        let name = line["name"].as_str().unwrap();
+        let samples = started(&line["samples"]);
+        let expected = unhex(line["hex"].as_str().unwrap());
+        let mut appender = Xor2Appender::new();
+        let mut data = vec![0; chunk::xor2::HEADER_BYTES];
+        for (index, &(time, bits, start)) in samples.iter().enumerate() {
+            let here = |list: &Value| {
+                list.as_array().is_some_and(|l| l.iter().any(|v| v.as_u64() == Some(index as u64)))
+            };
+            if here(&line["reload_before"]) || here(&line["fresh_appender_before"]) {
+                appender = Xor2Appender::resume(&data).unwrap();
+            }
+            appender.append(&mut data, time, f64::from_bits(bits), start);
+        }
+        assert_eq!(data, expected, "{name}");
+        let mut out = SampleColumns::default();
+        chunk::xor2::decode(samples.len(), &expected, &mut out).unwrap();
+        let row =
+            |row: usize| (out.timestamps_ms[row], out.values[row].to_bits(), out.start_ms(row));
+        let read: Vec<_> = (0..out.len()).map(row).collect();
+        assert_eq!(read, line.get("read").map_or(samples, started), "{name}");
+        sound += 1;
+    }
+    println!("xor2 chunks: {sound} both ways");
+    assert_eq!(sound, 299);
 }
 
 fn bits_of(value: &Value) -> f64 {
@@ -189,8 +239,8 @@ fn replay(ops: &[Value]) -> (Vec<HistogramChunk>, Vec<&'static str>) {
 fn recorded_histogram_chunks() {
     let (mut sound, mut left_out, mut failures) = (0, 0, Vec::new());
     for line in tests::golden("tsdb/chunks.jsonl") {
-        let is_integer = line["enc"] == 2;
-        if !is_integer && line["enc"] != 3 {
+        let encoding = encoding(&line);
+        if !matches!(encoding, Encoding::Histogram | Encoding::FloatHistogram) {
             continue;
         }
         let ops = line["ops"].as_array().unwrap();
@@ -211,7 +261,7 @@ fn recorded_histogram_chunks() {
             let data = unhex(recorded["hex"].as_str().unwrap());
             let samples = recorded["read"].as_array().unwrap();
             let mut exact = Vec::new();
-            chunk::histogram::decode_exact(is_integer, samples.len(), &data, &mut exact).unwrap();
+            chunk::histogram::decode_exact(encoding, samples.len(), &data, &mut exact).unwrap();
             samples.len() == exact.len()
                 && samples.iter().zip(&exact).all(|(recorded, (time, read))| {
                     recorded[0].as_i64() == Some(*time)
@@ -234,13 +284,42 @@ fn recorded_histogram_chunks() {
     );
 }
 
+/// Reads of encodings 5 and 6, with their starts.
+#[test]
+fn recorded_started_histogram_chunks() {
+    let mut sound = 0;
+    for line in tests::golden("tsdb/chunks.jsonl") {
+        let encoding = encoding(&line);
+        if !matches!(encoding, Encoding::StartedHistogram | Encoding::StartedFloatHistogram) {
+            continue;
+        }
+        let name = line["name"].as_str().unwrap();
+        for recorded in line["chunks"].as_array().unwrap() {
+            let data = unhex(recorded["hex"].as_str().unwrap());
+            let samples = recorded["read"].as_array().unwrap();
+            assert_eq!(encoding.num_samples(&data), Some(samples.len() as u32), "{name}");
+            let mut exact = Vec::new();
+            chunk::histogram::decode_exact(encoding, samples.len(), &data, &mut exact).unwrap();
+            let mut columns = chunk::HistogramColumns::default();
+            chunk::histogram::decode(encoding, samples.len(), &data, &mut columns).unwrap();
+            assert_eq!((exact.len(), columns.len()), (samples.len(), samples.len()), "{name}");
+            for (row, (recorded, (time, read))) in samples.iter().zip(&exact).enumerate() {
+                assert_eq!(recorded[0].as_i64(), Some(*time), "{name} {row}");
+                assert_eq!(spelled(&histogram(&recorded[1])), spelled(read), "{name} {row}");
+                let start = recorded[2].as_i64().unwrap_or(0);
+                assert_eq!(columns.start_ms(row), start, "{name} {row}");
+            }
+            sound += 1;
+        }
+    }
+    println!("histogram chunks with starts: {sound} read");
+}
+
 /// Bytes that were cut short or changed are an error or other samples, never a panic.
 #[test]
 fn damaged_histogram_chunks_do_no_harm() {
     for line in tests::golden("tsdb/chunks.jsonl").iter().step_by(7) {
-        let Some(chunks) =
-            line["chunks"].as_array().filter(|_| line["enc"] == 2 || line["enc"] == 3)
-        else {
+        let Some(chunks) = line["chunks"].as_array().filter(|_| !encoding(line).is_float()) else {
             continue;
         };
         let data = unhex(chunks[0]["hex"].as_str().unwrap());
@@ -248,7 +327,7 @@ fn damaged_histogram_chunks_do_no_harm() {
         let read = |data: &[u8]| {
             let mut columns = chunk::HistogramColumns::default();
             // Whether it is told does not matter here: that it ends does.
-            chunk::histogram::decode(line["enc"] == 2, count, data, &mut columns).unwrap_or(());
+            chunk::histogram::decode(encoding(line), count, data, &mut columns).unwrap_or(());
         };
         (0..data.len()).for_each(|len| read(&data[..len]));
         for bit in 0..data.len() * 8 {

@@ -62,8 +62,7 @@ fn content_of(db: &Db, range: TimeRange) -> Content {
             let labels = symbols.labels(batch.labels().get(series));
             assert!(previous.as_ref() < Some(&labels), "in label order");
             previous = Some(labels.clone());
-            let floats = [chunk::Encoding::Xor, chunk::Encoding::Raw];
-            if batch.chunks(series).any(|chunk| !floats.contains(&chunk.meta.encoding)) {
+            if batch.chunks(series).any(|chunk| !chunk.meta.encoding.is_float()) {
                 continue;
             }
             batch.read(series, range, &mut columns).expect("samples");

@@ -70,13 +70,18 @@ fn a_counter_that_falls_begins_a_chunk_and_an_explicit_reset_says_so() {
     let samples = [(1, int(5, 1)), (2, int(6, 1)), (3, int(2, 1))];
     let cut = chunks(&samples, 120);
     assert_eq!(cut.len(), 2);
-    let headers: Vec<_> =
-        cut.iter().map(|(_, bytes)| crate::histogram::reset_header(bytes)).collect();
+    let headers: Vec<_> = cut
+        .iter()
+        .map(|(meta, bytes)| crate::histogram::reset_header(meta.encoding, bytes))
+        .collect();
     assert_eq!(headers, [crate::ResetHeader::Unknown, crate::ResetHeader::Reset]);
     let (_, mut value) = samples[0].clone();
     if let ExactValue::Histogram(histogram) = &mut value {
         histogram.set_hint(CounterResetHint::CounterReset);
     }
     let alone = chunks(&[(1, value)], 120);
-    assert_eq!(crate::histogram::reset_header(&alone[0].1), crate::ResetHeader::Reset);
+    assert_eq!(
+        crate::histogram::reset_header(alone[0].0.encoding, &alone[0].1),
+        crate::ResetHeader::Reset
+    );
 }

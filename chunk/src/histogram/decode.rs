@@ -3,7 +3,8 @@
 use super::{Delta, HEADER_BYTES};
 use crate::bits::{BitReader, XorColumn};
 use crate::layout::{self, ResetHeader};
-use crate::{DecodeError, HistogramColumns};
+use crate::start::Starts;
+use crate::{DecodeError, Encoding, HistogramColumns};
 use model::histogram::{
     CounterResetHint, FloatHistogram, Histogram, HistogramView, IntHistogram, Layout, MAX_SCHEMA,
 };
@@ -21,14 +22,22 @@ impl Delta {
 
 /// The counter reset header of a histogram chunk.
 #[must_use]
-pub fn reset_header(data: &[u8]) -> ResetHeader {
-    data.get(2).map_or(ResetHeader::Unknown, |&byte| ResetHeader::from_byte(byte))
+pub fn reset_header(encoding: Encoding, data: &[u8]) -> ResetHeader {
+    let place = if encoding.has_starts() { 0 } else { 2 };
+    data.get(place).map_or(ResetHeader::Unknown, |&byte| ResetHeader::from_byte(byte))
 }
 
 /// Where decoded samples go.
 trait Sink {
-    fn int(&mut self, timestamp_ms: i64, row: &IntRow<'_>);
-    fn float(&mut self, timestamp_ms: i64, view: HistogramView<'_>);
+    fn int(&mut self, when: When, row: &IntRow<'_>);
+    fn float(&mut self, when: When, view: HistogramView<'_>);
+}
+
+/// Time of a sample, and since when it counts, zero if that is not known.
+#[derive(Clone, Copy)]
+struct When {
+    timestamp_ms: i64,
+    start_ms: i64,
 }
 
 /// An integer sample: buckets as the chunk has them.
@@ -57,213 +66,247 @@ impl IntRow<'_> {
 }
 
 impl Sink for HistogramColumns {
-    fn int(&mut self, timestamp_ms: i64, row: &IntRow<'_>) {
-        self.push_int(timestamp_ms, &row.to_owned());
+    fn int(&mut self, when: When, row: &IntRow<'_>) {
+        self.push_int(when.timestamp_ms, &row.to_owned());
+        if when.start_ms != 0 {
+            self.set_start_ms(self.len() - 1, when.start_ms);
+        }
     }
 
-    fn float(&mut self, timestamp_ms: i64, view: HistogramView<'_>) {
-        self.push(timestamp_ms, view);
+    fn float(&mut self, when: When, view: HistogramView<'_>) {
+        self.push(when.timestamp_ms, view);
+        if when.start_ms != 0 {
+            self.set_start_ms(self.len() - 1, when.start_ms);
+        }
     }
 }
 
 /// Whole samples as they were written, hints as they are read.
-struct Exact<'o>(&'o mut Vec<(i64, Histogram)>);
+struct Exact<'o>(&'o mut Vec<(When, Histogram)>);
 
 impl Sink for Exact<'_> {
-    fn int(&mut self, timestamp_ms: i64, row: &IntRow<'_>) {
-        self.0.push((timestamp_ms, Histogram::Int(row.to_owned())));
+    fn int(&mut self, when: When, row: &IntRow<'_>) {
+        self.0.push((when, Histogram::Int(row.to_owned())));
     }
 
-    fn float(&mut self, timestamp_ms: i64, view: HistogramView<'_>) {
-        self.0.push((timestamp_ms, Histogram::Float(view.to_owned())));
+    fn float(&mut self, when: When, view: HistogramView<'_>) {
+        self.0.push((when, Histogram::Float(view.to_owned())));
     }
 }
 
 /// Appends the first `num_samples` histograms of a chunk to `out`; resolutions beyond ours are brought down. On error
 /// `out` keeps the samples before the place that could not be read.
 pub fn decode(
-    is_integer: bool,
+    encoding: Encoding,
     num_samples: usize,
     data: &[u8],
     out: &mut HistogramColumns,
 ) -> Result<(), DecodeError> {
-    let (bits, layout) = open(data)?;
-    if layout.schema <= MAX_SCHEMA {
-        return read(is_integer, num_samples, (data, bits, layout), out);
+    let open = Open::new(encoding, data)?;
+    if open.layout.schema <= MAX_SCHEMA {
+        return open.read(num_samples, out);
     }
     let mut exact = Vec::new();
-    let outcome = read(is_integer, num_samples, (data, bits, layout), &mut Exact(&mut exact));
-    for (timestamp_ms, histogram) in exact {
+    let outcome = open.read(num_samples, &mut Exact(&mut exact));
+    for (when, histogram) in exact {
         let mut histogram = histogram.to_float();
         histogram.reduce_resolution(MAX_SCHEMA);
-        out.push_float(timestamp_ms, &histogram);
+        out.float(when, histogram.view());
     }
     outcome
 }
 
 /// Appends the first `num_samples` histograms of a chunk to `out`, integers as integers: for encoding them again.
 pub fn decode_exact(
-    is_integer: bool,
+    encoding: Encoding,
     num_samples: usize,
     data: &[u8],
     out: &mut Vec<(i64, Histogram)>,
 ) -> Result<(), DecodeError> {
-    let (bits, layout) = open(data)?;
-    read(is_integer, num_samples, (data, bits, layout), &mut Exact(out))
+    let mut exact = Vec::new();
+    let outcome = Open::new(encoding, data)?.read(num_samples, &mut Exact(&mut exact));
+    out.extend(exact.into_iter().map(|(when, histogram)| (when.timestamp_ms, histogram)));
+    outcome
 }
 
-fn open(data: &[u8]) -> Result<(BitReader<'_>, Arc<Layout>), DecodeError> {
-    if data.len() < HEADER_BYTES {
-        return Err(DecodeError::Truncated);
-    }
-    let mut bits = BitReader::new(data, HEADER_BYTES);
-    let layout = Arc::new(layout::read(&mut bits)?);
-    Ok((bits, layout))
-}
-
-fn read(
+/// A chunk whose head was read.
+struct Open<'d> {
+    bits: BitReader<'d>,
+    layout: Arc<Layout>,
+    starts: Starts,
     is_integer: bool,
-    num_samples: usize,
-    (data, bits, layout): (&[u8], BitReader<'_>, Arc<Layout>),
-    out: &mut impl Sink,
-) -> Result<(), DecodeError> {
-    let is_gauge = reset_header(data) == ResetHeader::Gauge;
-    let hint = move |index: usize, is_stale: bool| match (index, is_gauge) {
-        _ if is_stale => CounterResetHint::Unknown,
-        (_, true) => CounterResetHint::Gauge,
-        (0, false) => CounterResetHint::Unknown,
-        (_, false) => CounterResetHint::NotCounterReset,
-    };
-    // A sample takes a handful of bits at least: a foreign count does not keep us busy.
-    let count = num_samples.min(data.len() * 8);
-    let outcome = if is_integer {
-        read_ints(count, bits, &layout, hint, out)
-    } else {
-        read_floats(count, bits, &layout, hint, out)
-    };
-    outcome.and(if count < num_samples { Err(DecodeError::Truncated) } else { Ok(()) })
+    is_gauge: bool,
 }
 
-fn read_ints(
-    count: usize,
-    mut bits: BitReader<'_>,
-    layout: &Arc<Layout>,
-    hint: impl Fn(usize, bool) -> CounterResetHint,
-    out: &mut impl Sink,
-) -> Result<(), DecodeError> {
-    let num_positive = layout::num_buckets(&layout.positive_spans, bits.rest())?;
-    let num_negative = layout::num_buckets(&layout.negative_spans, bits.rest())?;
-    let [mut time, mut total, mut zero] = [Delta::default(); 3];
-    let mut sum = XorColumn::new(0.0);
-    let mut buckets = vec![Delta::default(); num_positive + num_negative];
-    let mut deltas = vec![0; buckets.len()];
-    for index in 0..count {
-        if index == 0 {
-            time.last = bits.int();
-            total.last = bits.uint() as i64;
-            zero.last = bits.uint() as i64;
-            sum = XorColumn::new(f64::from_bits(bits.take(64)));
-        } else {
-            time.read(&mut bits);
-            total.read(&mut bits);
-            zero.read(&mut bits);
-            sum.read(&mut bits)?;
+impl<'d> Open<'d> {
+    fn new(encoding: Encoding, data: &'d [u8]) -> Result<Self, DecodeError> {
+        if data.len() < HEADER_BYTES {
+            return Err(DecodeError::Truncated);
         }
-        let is_stale = is_stale_nan(sum.value());
-        if !is_stale {
-            for (column, delta) in buckets.iter_mut().zip(&mut deltas) {
-                if index == 0 {
-                    column.last = bits.int();
-                } else {
-                    column.read(&mut bits);
-                }
-                *delta = column.last;
-            }
-        }
-        bits.check_end()?;
-        let stale_layout;
-        let (positive_deltas, negative_deltas) = deltas.split_at(num_positive);
-        let mut row = IntRow {
+        let mut bits = BitReader::new(data, HEADER_BYTES);
+        let layout = Arc::new(layout::read(&mut bits)?);
+        let starts = if encoding.has_starts() { data[2] } else { 0 };
+        Ok(Self {
+            bits,
             layout,
-            hint: hint(index, is_stale),
-            zero_count: zero.last as u64,
-            count: total.last as u64,
-            sum: sum.value(),
-            positive_deltas,
-            negative_deltas,
-        };
-        if is_stale {
-            stale_layout = Arc::new(Layout::default());
-            row = IntRow {
-                layout: &stale_layout,
-                zero_count: 0,
-                count: 0,
-                positive_deltas: &[],
-                negative_deltas: &[],
-                ..row
-            };
-        }
-        out.int(time.last, &row);
+            starts: Starts::from_header(starts),
+            is_integer: matches!(encoding, Encoding::Histogram | Encoding::StartedHistogram),
+            is_gauge: reset_header(encoding, data) == ResetHeader::Gauge,
+        })
     }
-    Ok(())
-}
 
-fn read_floats(
-    count: usize,
-    mut bits: BitReader<'_>,
-    layout: &Arc<Layout>,
-    hint: impl Fn(usize, bool) -> CounterResetHint,
-    out: &mut impl Sink,
-) -> Result<(), DecodeError> {
-    let num_positive = layout::num_buckets(&layout.positive_spans, bits.rest())?;
-    let num_negative = layout::num_buckets(&layout.negative_spans, bits.rest())?;
-    let mut time = Delta::default();
-    let [mut total, mut zero, mut sum] = [XorColumn::new(0.0); 3];
-    let mut buckets = vec![XorColumn::new(0.0); num_positive + num_negative];
-    let mut counts = vec![0.0; buckets.len()];
-    for index in 0..count {
-        if index == 0 {
-            time.last = bits.int();
-            for column in [&mut total, &mut zero, &mut sum] {
-                *column = XorColumn::new(f64::from_bits(bits.take(64)));
-            }
+    fn read(mut self, num_samples: usize, out: &mut impl Sink) -> Result<(), DecodeError> {
+        // A sample takes a handful of bits at least: a foreign count does not keep us busy.
+        let count = num_samples.min(self.bits.rest());
+        if self.is_integer {
+            self.read_ints(count, out)?;
         } else {
-            time.read(&mut bits);
-            for column in [&mut total, &mut zero, &mut sum] {
-                column.read(&mut bits)?;
-            }
+            self.read_floats(count, out)?;
         }
-        let is_stale = is_stale_nan(sum.value());
-        if is_stale {
-            bits.check_end()?;
-            let stale = FloatHistogram {
-                sum: sum.value(),
-                hint: hint(index, true),
-                ..FloatHistogram::default()
-            };
-            out.float(time.last, stale.view());
-            continue;
+        if count < num_samples { Err(DecodeError::Truncated) } else { Ok(()) }
+    }
+
+    fn hint(&self, index: usize, is_stale: bool) -> CounterResetHint {
+        match (index, self.is_gauge) {
+            _ if is_stale => CounterResetHint::Unknown,
+            (_, true) => CounterResetHint::Gauge,
+            (0, false) => CounterResetHint::Unknown,
+            (_, false) => CounterResetHint::NotCounterReset,
         }
-        for (column, count) in buckets.iter_mut().zip(&mut counts) {
+    }
+
+    /// Reads the start behind sample number `index`, if there is one; then the sample must have ended in time.
+    #[inline]
+    fn end(&mut self, index: usize, time: Delta, before_ms: i64) -> Result<When, DecodeError> {
+        let timestamp_ms = time.last;
+        if index == 0 {
+            self.starts.read_first(timestamp_ms, &mut self.bits)?;
+        } else {
+            self.starts.read_later(index, before_ms, &mut self.bits);
+        }
+        self.bits.check_end()?;
+        Ok(When { timestamp_ms, start_ms: self.starts.last_ms() })
+    }
+
+    fn read_ints(&mut self, count: usize, out: &mut impl Sink) -> Result<(), DecodeError> {
+        let layout = Arc::clone(&self.layout);
+        let num_positive = layout::num_buckets(&layout.positive_spans, self.bits.rest())?;
+        let num_negative = layout::num_buckets(&layout.negative_spans, self.bits.rest())?;
+        let [mut time, mut total, mut zero] = [Delta::default(); 3];
+        let mut sum = XorColumn::new(0.0);
+        let mut buckets = vec![Delta::default(); num_positive + num_negative];
+        let mut deltas = vec![0; buckets.len()];
+        for index in 0..count {
+            let before_ms = time.last;
+            let bits = &mut self.bits;
             if index == 0 {
-                *column = XorColumn::new(f64::from_bits(bits.take(64)));
+                time.last = bits.int();
+                total.last = bits.uint() as i64;
+                zero.last = bits.uint() as i64;
+                sum = XorColumn::new(f64::from_bits(bits.take(64)));
             } else {
-                column.read(&mut bits)?;
+                time.read(bits);
+                total.read(bits);
+                zero.read(bits);
+                sum.read(bits)?;
             }
-            *count = column.value();
+            let is_stale = is_stale_nan(sum.value());
+            if !is_stale {
+                for (column, delta) in buckets.iter_mut().zip(&mut deltas) {
+                    if index == 0 {
+                        column.last = bits.int();
+                    } else {
+                        column.read(bits);
+                    }
+                    *delta = column.last;
+                }
+            }
+            let when = self.end(index, time, before_ms)?;
+            let stale_layout;
+            let (positive_deltas, negative_deltas) = deltas.split_at(num_positive);
+            let mut row = IntRow {
+                layout: &layout,
+                hint: self.hint(index, is_stale),
+                zero_count: zero.last as u64,
+                count: total.last as u64,
+                sum: sum.value(),
+                positive_deltas,
+                negative_deltas,
+            };
+            if is_stale {
+                stale_layout = Arc::new(Layout::default());
+                row = IntRow {
+                    layout: &stale_layout,
+                    zero_count: 0,
+                    count: 0,
+                    positive_deltas: &[],
+                    negative_deltas: &[],
+                    ..row
+                };
+            }
+            out.int(when, &row);
         }
-        bits.check_end()?;
-        let (positive, negative) = counts.split_at(num_positive);
-        let view = HistogramView {
-            layout,
-            hint: hint(index, false),
-            zero_count: zero.value(),
-            count: total.value(),
-            sum: sum.value(),
-            positive,
-            negative,
-        };
-        out.float(time.last, view);
+        Ok(())
     }
-    Ok(())
+
+    fn read_floats(&mut self, count: usize, out: &mut impl Sink) -> Result<(), DecodeError> {
+        let layout = Arc::clone(&self.layout);
+        let num_positive = layout::num_buckets(&layout.positive_spans, self.bits.rest())?;
+        let num_negative = layout::num_buckets(&layout.negative_spans, self.bits.rest())?;
+        let mut time = Delta::default();
+        let [mut total, mut zero, mut sum] = [XorColumn::new(0.0); 3];
+        let mut buckets = vec![XorColumn::new(0.0); num_positive + num_negative];
+        let mut counts = vec![0.0; buckets.len()];
+        for index in 0..count {
+            let before_ms = time.last;
+            let bits = &mut self.bits;
+            if index == 0 {
+                time.last = bits.int();
+            } else {
+                time.read(bits);
+            }
+            for column in [&mut total, &mut zero, &mut sum] {
+                read_float(column, index, bits)?;
+            }
+            let is_stale = is_stale_nan(sum.value());
+            if !is_stale {
+                for (column, count) in buckets.iter_mut().zip(&mut counts) {
+                    *count = read_float(column, index, bits)?;
+                }
+            }
+            let when = self.end(index, time, before_ms)?;
+            let hint = self.hint(index, is_stale);
+            if is_stale {
+                let stale = FloatHistogram { sum: sum.value(), hint, ..FloatHistogram::default() };
+                out.float(when, stale.view());
+                continue;
+            }
+            let (positive, negative) = counts.split_at(num_positive);
+            let view = HistogramView {
+                layout: &layout,
+                hint,
+                zero_count: zero.value(),
+                count: total.value(),
+                sum: sum.value(),
+                positive,
+                negative,
+            };
+            out.float(when, view);
+        }
+        Ok(())
+    }
+}
+
+/// The first value of a column stands as it is, others against the one before.
+#[inline]
+fn read_float(
+    column: &mut XorColumn,
+    index: usize,
+    bits: &mut BitReader<'_>,
+) -> Result<f64, DecodeError> {
+    if index == 0 {
+        *column = XorColumn::new(f64::from_bits(bits.take(64)));
+        return Ok(column.value());
+    }
+    column.read(bits)
 }

@@ -230,7 +230,7 @@ impl HistogramChunk {
     fn recode(&mut self, layout: &Arc<Layout>) {
         let mut samples = Vec::new();
         let count = usize::from(self.num_samples);
-        decode::decode_exact(self.is_integer(), count, self.bytes(), &mut samples)
+        decode::decode_exact(self.meta().encoding, count, self.bytes(), &mut samples)
             .expect("a chunk that was written here");
         let header = self.header();
         let mut samples = samples.into_iter();

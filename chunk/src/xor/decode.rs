@@ -1,13 +1,13 @@
 //! Gorilla floats, bytes to columns: foreign bytes, whole chunks at a time. Bits come from 64-bit loads; runs of
 //! samples that repeat both the interval and the value, two zero bits each, are filled without looking at them singly.
 
-use super::{HEADER_BYTES, NO_WINDOW, XorAppender};
+use super::{HEADER_BYTES, Window, XorAppender};
 use crate::{DecodeError, SampleColumns};
 
 /// Bits of a byte slice by position; beyond the end there are zeros, so that the end is checked once per sample.
 #[derive(Clone, Copy)]
-struct Bits<'a> {
-    data: &'a [u8],
+pub(crate) struct Bits<'a> {
+    pub(crate) data: &'a [u8],
 }
 
 impl Bits<'_> {
@@ -29,13 +29,13 @@ impl Bits<'_> {
 
     /// The bits from `at` on, first one on top; at least 57 of them count.
     #[inline]
-    fn peek(self, at: usize) -> u64 {
+    pub(crate) fn peek(self, at: usize) -> u64 {
         self.word(at / 8) << (at % 8)
     }
 
     /// The `width` bits at `at`, right-aligned; `width` is 1 to 64.
     #[inline]
-    fn take(self, at: usize, width: u32) -> u64 {
+    pub(crate) fn take(self, at: usize, width: u32) -> u64 {
         let shift = (at % 8) as u32;
         let mut bits = self.word(at / 8) << shift;
         if width + shift > 64 {
@@ -46,7 +46,7 @@ impl Bits<'_> {
     }
 
     /// A varint at `at` and its length in bits.
-    fn varint(self, at: usize) -> Result<(u64, usize), DecodeError> {
+    pub(crate) fn varint(self, at: usize) -> Result<(u64, usize), DecodeError> {
         let mut value = 0;
         for index in 0..10 {
             let byte = self.take(at + index * 8, 8);
@@ -69,14 +69,14 @@ struct Cursor<'a> {
     time: i64,
     delta: u64,
     value: u64,
-    leading: u32,
-    trailing: u32,
+    window: Window,
 }
 
 impl<'a> Cursor<'a> {
     fn new(data: &'a [u8]) -> Self {
         let bits = Bits { data };
-        Self { bits, at: HEADER_BYTES * 8, time: 0, delta: 0, value: 0, leading: 0, trailing: 0 }
+        let window = Window::whole();
+        Self { bits, at: HEADER_BYTES * 8, time: 0, delta: 0, value: 0, window }
     }
 
     fn check_end(&self) -> Result<(), DecodeError> {
@@ -126,21 +126,13 @@ impl<'a> Cursor<'a> {
             return Ok(());
         }
         if word >> 62 == 0b11 {
-            self.leading = (word >> 57) as u32 & 31;
-            let width = match (word >> 51) as u32 & 63 {
-                0 => 64,
-                width => width,
-            };
-            if self.leading + width > 64 {
-                return Err(DecodeError::Malformed("a value window is wider than 64 bits"));
-            }
-            self.trailing = 64 - self.leading - width;
-            self.at += 13;
+            self.window = Window::read(word << 2)?;
+            self.at += 2 + Window::BITS as usize;
         } else {
             self.at += 2;
         }
-        let width = 64 - self.leading - self.trailing;
-        self.value ^= self.bits.take(self.at, width) << self.trailing;
+        let width = self.window.width();
+        self.value ^= self.bits.take(self.at, width) << self.window.trailing;
         self.at += width as usize;
         Ok(())
     }
@@ -245,7 +237,6 @@ pub(super) fn resume(data: &[u8]) -> Result<XorAppender, DecodeError> {
         delta: cursor.delta,
         bit_len: u32::try_from(cursor.at).map_err(|_| DecodeError::Malformed("512 MiB long"))?,
         num_samples,
-        leading: if num_samples == 0 { NO_WINDOW } else { cursor.leading as u8 },
-        trailing: cursor.trailing as u8,
+        window: if num_samples == 0 { Window::none() } else { cursor.window },
     })
 }

@@ -161,9 +161,6 @@ fn overlap(batch: &SeriesBatch, series: usize) -> bool {
 /// not visible yet.
 fn is_whole(chunk: ChunkRef<'_>, range: TimeRange) -> bool {
     let meta = chunk.meta;
-    let counted = chunk.data.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
     let is_within = range.min_ms <= meta.min_ms && meta.max_ms <= range.max_ms;
-    Encoding::from_disk(meta.encoding as u8).is_some()
-        && is_within
-        && counted.is_some_and(|count| u32::from(count) == meta.num_samples)
+    is_within && meta.encoding.num_samples(chunk.data) == Some(meta.num_samples)
 }

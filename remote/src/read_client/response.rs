@@ -107,7 +107,7 @@ fn read_chunk(body: &Bytes, message: &[u8]) -> Result<Option<(ChunkMeta, Bytes)>
         }
     }
     let encoding = u8::try_from(kind).ok().and_then(Encoding::from_disk);
-    let count = data.first_chunk().map(|bytes| u32::from(u16::from_be_bytes(*bytes)));
+    let count = encoding.and_then(|encoding| encoding.num_samples(data));
     let (Some(encoding), Some(num_samples @ 1..)) = (encoding, count) else { return Ok(None) };
     let meta = ChunkMeta { min_ms, max_ms, num_samples, encoding };
     Ok(Some((meta, body.slice_ref(data))))

@@ -109,16 +109,11 @@ impl ChunkReader {
             return Err(self.corrupt(reference, "checksum mismatch"));
         }
         let (&number, data) = framed.split_first().expect("holds the encoding");
-        let encoding = Encoding::from_disk(number).ok_or_else(|| match number {
-            4..=6 => Error::Unsupported(
-                format!("chunk encoding {number} in {}", self.dir.display()).into(),
-            ),
-            _ => self.corrupt(reference, format!("unknown chunk encoding {number}")),
-        })?;
-        let (count, _) = data
-            .split_first_chunk::<2>()
+        let encoding = Encoding::from_disk(number)
+            .ok_or_else(|| self.corrupt(reference, format!("unknown chunk encoding {number}")))?;
+        let num_samples = encoding
+            .num_samples(data)
             .ok_or_else(|| self.corrupt(reference, "has no sample count"))?;
-        let num_samples = u32::from(u16::from_be_bytes(*count));
         Ok(StoredChunk { segment, offset, data, encoding, num_samples })
     }
 }

@@ -7,7 +7,7 @@ use super::{
     TOMBSTONES_FILE, Tombstones, Ulid, io_error,
 };
 use crate::index::{ChunkEntry, Cursor, IndexWriter, encode_chunks, put_uvar};
-use chunk::{ChunkMeta, Encoding};
+use chunk::ChunkMeta;
 use disk::Disk;
 use model::{LabelPair, Sym, Symbols};
 use std::path::{Path, PathBuf};
@@ -72,11 +72,10 @@ impl<'d> BlockWriter<'d> {
         let samples = u64::from(meta.num_samples);
         self.stats.num_chunks += 1;
         self.stats.num_samples += samples;
-        match meta.encoding {
-            Encoding::Raw | Encoding::Xor => self.stats.num_float_samples += samples,
-            Encoding::Histogram | Encoding::FloatHistogram | Encoding::RawHistogram => {
-                self.stats.num_histogram_samples += samples;
-            }
+        if meta.encoding.is_float() {
+            self.stats.num_float_samples += samples;
+        } else {
+            self.stats.num_histogram_samples += samples;
         }
         Ok(())
     }

@@ -44,12 +44,7 @@ fn corrupt(meta: &ChunkMeta, error: &chunk::DecodeError) -> Error {
 
 /// How many samples the bytes hold, which may be more than are to be read.
 fn stored_count(chunk: &ChunkRef<'_>) -> Option<u32> {
-    let (count, _) = chunk.data.split_first_chunk::<2>()?;
-    (chunk.meta.encoding != Encoding::Raw).then(|| u32::from(u16::from_be_bytes(*count)))
-}
-
-fn holds_floats(meta: &ChunkMeta) -> bool {
-    matches!(meta.encoding, Encoding::Raw | Encoding::Xor)
+    chunk.meta.encoding.num_samples(chunk.data)
 }
 
 fn decode_exact(meta: &ChunkMeta, data: &[u8]) -> Result<Vec<ExactSample>> {
@@ -128,7 +123,7 @@ impl Rewriter {
                 pieces.push(Piece { meta: chunk.meta, bytes: Bytes::Stored(chunk.data) });
                 continue;
             }
-            if !holds_floats(&chunk.meta) {
+            if !chunk.meta.encoding.is_float() {
                 let mut samples = decode_exact(&chunk.meta, chunk.data)?;
                 samples.retain(|&(time, _)| {
                     self.range.contains(time) && !deleted.clone().any(|r| r.contains(time))
@@ -212,7 +207,7 @@ impl Rewriter {
     }
 
     fn merge<'b>(&mut self, overlapping: &[Piece<'b>], out: &mut Vec<Piece<'b>>) -> Result<()> {
-        if !overlapping.iter().all(|piece| holds_floats(&piece.meta)) {
+        if !overlapping.iter().all(|piece| piece.meta.encoding.is_float()) {
             let sources =
                 overlapping.iter().map(|piece| decode_exact(&piece.meta, self.bytes(piece)));
             let mut samples = Vec::new();

@@ -336,7 +336,8 @@ fn load_file(
         at = stored.data_end + 4;
         let data = &file[stored.data_begin..stored.data_end];
         let encoding = Encoding::from_disk(stored.encoding & !OUT_OF_ORDER);
-        let (Some(encoding), Some(count)) = (encoding, data.first_chunk()) else {
+        let num_samples = encoding.and_then(|encoding| encoding.num_samples(data));
+        let (Some(encoding), Some(num_samples)) = (encoding, num_samples) else {
             *num_skipped += 1;
             continue;
         };
@@ -344,12 +345,8 @@ fn load_file(
             *num_skipped += 1;
             continue;
         }
-        let meta = ChunkMeta {
-            min_ms: stored.min_ms,
-            max_ms: stored.max_ms,
-            num_samples: u32::from(u16::from_be_bytes(*count)),
-            encoding,
-        };
+        let meta =
+            ChunkMeta { min_ms: stored.min_ms, max_ms: stored.max_ms, num_samples, encoding };
         let is_ooo = stored.encoding & OUT_OF_ORDER != 0;
         chunks.push((stored.number, FullChunk::new(meta, place), is_ooo));
     }

@@ -31,7 +31,7 @@ pub(in crate::head) fn push_merged(from: &SeriesBatch, out: &mut SeriesBatch) ->
             out.push_copied(single.meta, single.data);
             continue;
         }
-        if group.iter().any(|chunk| holds_histograms(chunk.meta.encoding)) {
+        if group.iter().any(|chunk| !chunk.meta.encoding.is_float()) {
             push_exact(group, out)?;
             continue;
         }
@@ -46,10 +46,6 @@ pub(in crate::head) fn push_merged(from: &SeriesBatch, out: &mut SeriesBatch) ->
         push_raw(&merged, out);
     }
     Ok(())
-}
-
-fn holds_histograms(encoding: Encoding) -> bool {
-    matches!(encoding, Encoding::Histogram | Encoding::FloatHistogram)
 }
 
 /// Chunks that overlap, some of them of histograms, as chunks that do not.
@@ -80,6 +76,9 @@ fn push_raw(columns: &SampleColumns, out: &mut SeriesBatch) {
     for (time, value) in times.iter().zip(&columns.values) {
         bytes.extend_from_slice(&time.to_le_bytes());
         bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    if !columns.start_timestamps_ms.is_empty() {
+        chunk::raw::push_starts(&mut bytes, (0..times.len()).map(|row| columns.start_ms(row)));
     }
     let num_samples = times.len() as u32;
     out.push_copied(ChunkMeta { min_ms, max_ms, num_samples, encoding: Encoding::Raw }, &bytes);

@@ -1,0 +1,202 @@
+//! XOR2 floats, encoding 4, the sample appender: shorter than XOR where values or intervals change, staleness markers in
+//! five bits, and a start timestamp for each sample where there are any. Byte for byte as Prometheus writes it. The
+//! state of an open chunk is a plain copyable value, its bytes belong to the caller. Reading lives in `decode`.
+//!
+//! Layout: `u16` number of samples (big-endian), a byte about start timestamps, then bits, most significant first, the
+//! last byte padded with zeros.
+
+mod decode;
+
+pub use decode::{decode, first_ms};
+
+use crate::DecodeError;
+use crate::start::Starts;
+use crate::xor::{BitWriter, Window, XorPiece};
+use model::{STALE_NAN_BITS, is_stale_nan};
+
+/// Bytes of the count and the byte about start timestamps in front of the bits.
+pub const HEADER_BYTES: usize = 3;
+
+/// What an open chunk remembers between two samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Xor2Appender {
+    last_ms: i64,
+    /// The newest value that is no staleness marker: the next one is written against it.
+    baseline: u64,
+    is_stale: bool,
+    delta: u64,
+    bit_len: u32,
+    num_samples: u16,
+    window: Window,
+    starts: Starts,
+}
+
+impl Default for Xor2Appender {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Xor2Appender {
+    /// The state of a chunk without samples.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            last_ms: 0,
+            baseline: 0,
+            is_stale: false,
+            delta: 0,
+            bit_len: HEADER_BYTES as u32 * 8,
+            num_samples: 0,
+            window: Window::none(),
+            starts: Starts::new(),
+        }
+    }
+
+    /// Takes up a chunk where its bytes end, so that it can be continued.
+    pub fn resume(data: &[u8]) -> Result<Self, DecodeError> {
+        decode::resume(data)
+    }
+
+    /// Number of samples so far; the chunk takes at most 65535.
+    #[inline]
+    #[must_use]
+    pub const fn num_samples(&self) -> u16 {
+        self.num_samples
+    }
+
+    /// Timestamp of the newest sample; zero if there is none.
+    #[inline]
+    #[must_use]
+    pub const fn last_ms(&self) -> i64 {
+        self.last_ms
+    }
+
+    /// Value of the newest sample; zero if there is none.
+    #[inline]
+    #[must_use]
+    pub const fn last_value(&self) -> f64 {
+        f64::from_bits(if self.is_stale { STALE_NAN_BITS } else { self.baseline })
+    }
+
+    /// Length of the chunk in bytes, its head included.
+    #[inline]
+    #[must_use]
+    pub const fn len_bytes(&self) -> usize {
+        self.bit_len.div_ceil(8) as usize
+    }
+
+    /// The bytes in front of the bits.
+    #[inline]
+    #[must_use]
+    pub const fn header(&self) -> [u8; HEADER_BYTES] {
+        let [high, low] = self.num_samples.to_be_bytes();
+        [high, low, self.starts.header()]
+    }
+
+    /// Encodes one sample, `start_ms` being zero where nothing is known of its start. `last_byte` is the last byte of
+    /// the chunk so far. The caller puts the piece in place, and [`Self::header`] in front.
+    #[must_use]
+    pub fn encode(
+        &mut self,
+        timestamp_ms: i64,
+        value: f64,
+        start_ms: i64,
+        last_byte: u8,
+    ) -> XorPiece {
+        let bits = value.to_bits();
+        let used = self.bit_len % 8;
+        let mut out = BitWriter::new(if used == 0 { 0 } else { last_byte }, used);
+        match self.num_samples {
+            0 => {
+                out.zigzag_varint(timestamp_ms);
+                out.put(bits, 64);
+            }
+            1 => {
+                self.delta = timestamp_ms.wrapping_sub(self.last_ms) as u64;
+                out.varint(self.delta);
+                self.put_value(&mut out, bits);
+            }
+            _ => {
+                let delta = timestamp_ms.wrapping_sub(self.last_ms) as u64;
+                let dod = delta.wrapping_sub(self.delta) as i64;
+                self.delta = delta;
+                self.put_both(&mut out, dod, bits);
+            }
+        }
+        if let Some(field) =
+            self.starts.next(self.num_samples, timestamp_ms, self.last_ms, start_ms)
+        {
+            field.put(|bits, width| out.put(bits, width));
+        }
+        self.is_stale = is_stale_nan(value);
+        if !self.is_stale {
+            self.baseline = bits;
+        }
+        let at = (self.bit_len / 8) as usize;
+        self.last_ms = timestamp_ms;
+        self.num_samples += 1;
+        self.bit_len = (self.bit_len / 8) * 8 + out.bit_len();
+        let len = self.len_bytes() - at;
+        XorPiece { at, len, bytes: out.finish() }
+    }
+
+    /// Adds one sample to the chunk in `chunk`, head included.
+    pub fn append(&mut self, chunk: &mut Vec<u8>, timestamp_ms: i64, value: f64, start_ms: i64) {
+        if self.num_samples == 0 {
+            chunk.clear();
+            chunk.resize(HEADER_BYTES, 0);
+        }
+        let last_byte = chunk.last().copied().unwrap_or(0);
+        let piece = self.encode(timestamp_ms, value, start_ms, last_byte);
+        chunk.truncate(piece.at);
+        chunk.extend_from_slice(&piece.bytes[..piece.len]);
+        chunk[..HEADER_BYTES].copy_from_slice(&self.header());
+    }
+
+    /// Time and value under one control code.
+    #[inline]
+    fn put_both(&mut self, out: &mut BitWriter, dod: i64, bits: u64) {
+        match dod {
+            0 if bits == STALE_NAN_BITS => return out.put(0b1_1111, 5),
+            0 if bits == self.baseline => return out.put(0, 1),
+            0 => {
+                out.put(0b10, 2);
+                return self.put_window(out, bits, (0, 1), (1, 1));
+            }
+            -4096..=4095 => out.put(0b110 << 13 | (dod as u64 & 0x1FFF), 16),
+            -524_288..=524_287 => out.put(0b1110 << 20 | (dod as u64 & 0xF_FFFF), 24),
+            _ => {
+                out.put(0b1_1110, 5);
+                out.put(dod as u64, 64);
+            }
+        }
+        self.put_value(out, bits);
+    }
+
+    #[inline]
+    fn put_value(&mut self, out: &mut BitWriter, bits: u64) {
+        match bits {
+            STALE_NAN_BITS => out.put(0b111, 3),
+            same if same == self.baseline => out.put(0, 1),
+            _ => self.put_window(out, bits, (0b10, 2), (0b110, 3)),
+        }
+    }
+
+    /// The bits that changed, behind the code for the window at hand or that for a new one.
+    #[inline]
+    fn put_window(&mut self, out: &mut BitWriter, bits: u64, same: (u64, u32), new: (u64, u32)) {
+        let xor = bits ^ self.baseline;
+        if self.window.holds(xor) {
+            out.put(same.0, same.1);
+        } else {
+            out.put(new.0, new.1);
+            self.window = Window::of(xor);
+            out.put(self.window.field(), Window::BITS);
+        }
+        out.put(xor >> self.window.trailing, self.window.width());
+    }
+}
+
+#[cfg(test)]
+mod tests;
