@@ -29,11 +29,11 @@ use std::sync::Arc;
 use storage::{Appendable, Appender, Querier, Queryable};
 
 /// The directory of the write-ahead log in the data directory.
-const LOG_DIR: &str = "wal";
+pub(crate) const LOG_DIR: &str = "wal";
 /// The directory of full chunks of the head.
-const HEAD_CHUNKS_DIR: &str = "chunks_head";
+pub(crate) const HEAD_CHUNKS_DIR: &str = "chunks_head";
 /// The directory of the log of out-of-order samples.
-const LATE_LOG_DIR: &str = "wbl";
+pub(crate) const LATE_LOG_DIR: &str = "wbl";
 /// Keeps a second process out.
 const LOCK_FILE: &str = "lock";
 
