@@ -17,3 +17,9 @@ pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
 }
+
+/// A name for a block made now.
+#[must_use]
+pub(crate) fn ulid() -> tsdb::block::Ulid {
+    tsdb::block::Ulid::new(now_ms(), u128::from(seed()) << 64 | u128::from(seed()))
+}

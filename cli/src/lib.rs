@@ -7,6 +7,7 @@ mod clock;
 pub mod config;
 mod error;
 pub mod flags;
+mod import;
 mod late;
 pub mod logging;
 mod maintain;
@@ -31,10 +32,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.get(1).is_some_and(|word| word == "tool") {
         let words: Vec<String> =
             args[2..].iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let outcome = tool::run(&words, &|name| std::env::var(name).ok());
-        print(std::io::stdout(), &outcome.output);
-        print(std::io::stderr(), &outcome.error);
-        return ExitCode::from(outcome.code);
+        let mut streams = tool::Streams {
+            output: &mut std::io::BufWriter::new(std::io::stdout().lock()),
+            error: &mut std::io::stderr().lock(),
+            environment: &|name| std::env::var(name).ok(),
+        };
+        return ExitCode::from(tool::run(&words, &mut streams));
     }
     match flags::parse(args, &status::hostname()) {
         Ok(Start::Print(text)) => {

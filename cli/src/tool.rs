@@ -1,62 +1,159 @@
-//! `firesteel tool ...`: work on files without a server. So far it checks configurations.
+//! `firesteel tool ...`: work on files and servers from the command line, with the commands, options and output of
+//! promtool. Reading order: here (which command), then one file per command; `text` is how they print.
 
-use crate::config::{Context, load_file};
+mod analyze;
+mod bench;
+mod check_config;
+mod create_blocks;
+mod dump;
+mod list;
+mod text;
 
-/// What a tool ends with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// For the standard output.
-    pub output: String,
-    /// For the standard error.
-    pub error: String,
-    /// The exit code of the process.
-    pub code: u8,
+use clap::error::ErrorKind;
+use clap::{Arg, ArgMatches, Command};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What a tool reads and writes besides files.
+pub struct Streams<'a> {
+    /// The standard output.
+    pub output: &'a mut dyn Write,
+    /// The standard error.
+    pub error: &'a mut dyn Write,
+    /// The environment.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Runs the tool that `args`, the words after `tool`, ask for.
-#[must_use]
-pub fn run(args: &[String], environment: &dyn Fn(&str) -> Option<String>) -> Outcome {
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["check", "config", files @ ..] if !files.is_empty() => check_config(files, environment),
-        _ => Outcome {
-            output: String::new(),
-            error: format!(
-                "error: there is no tool {:?}; there is: firesteel tool check config FILE...\n",
-                words.join(" ")
-            ),
-            code: 1,
-        },
+impl std::fmt::Debug for Streams<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Streams")
     }
 }
 
-fn check_config(files: &[&str], environment: &dyn Fn(&str) -> Option<String>) -> Outcome {
-    let mut outcome = Outcome { output: String::new(), error: String::new(), code: 0 };
-    let context = Context::new(environment);
-    for file in files {
-        outcome.output.push_str("Checking ");
-        outcome.output.push_str(file);
-        outcome.output.push('\n');
-        let checked = load_file(file, &context).and_then(|config| {
-            config.scrape_configs()?;
-            Ok(config)
-        });
-        match checked {
-            Ok(config) => {
-                outcome.output.push_str(" SUCCESS: the configuration is good\n");
-                for name in config.inactive() {
-                    outcome.output.push_str("  WARNING: does nothing yet: ");
-                    outcome.output.push_str(&name);
-                    outcome.output.push('\n');
-                }
-            }
-            Err(error) => {
-                outcome.error.push_str("  FAILED: ");
-                outcome.error.push_str(&error.to_string());
-                outcome.error.push('\n');
-                outcome.code = 1;
-            }
+/// Why a tool gave up; one line for the standard error.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The database cannot be read or written.
+    #[error(transparent)]
+    Database(#[from] tsdb::Error),
+    /// Blocks cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// A file or stream cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A selector or a file that was given is wrong.
+    #[error("{0}")]
+    Input(String),
+}
+
+/// The exit code of a tool that came to its end.
+type Outcome = Result<u8, Failure>;
+
+/// Where a database is unless said otherwise.
+const DEFAULT_DB_PATH: &str = "data/";
+
+fn commands() -> Command {
+    let group = |name: &'static str, about: &'static str| {
+        Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true)
+    };
+    group("tool", "Tooling for the Firesteel and Prometheus monitoring systems")
+        .bin_name("firesteel tool")
+        .disable_help_subcommand(true)
+        .subcommand(
+            group("check", "Check the resources for validity").subcommand(check_config::command()),
+        )
+        .subcommand(
+            group("tsdb", "Run tsdb commands")
+                .subcommand(
+                    group("bench", "Run benchmarks").subcommand(bench::command()),
+                )
+                .subcommand(analyze::command())
+                .subcommand(list::command())
+                .subcommand(dump::command())
+                .subcommand(dump::openmetrics_command())
+                .subcommand(
+                    group("create-blocks-from", "Import samples and write blocks")
+                        .subcommand(create_blocks::command()),
+                ),
+        )
+}
+
+/// Runs the tool that `args`, the words after `tool`, ask for; answers the exit code.
+pub fn run(args: &[String], streams: &mut Streams<'_>) -> u8 {
+    let words = std::iter::once("firesteel tool").chain(args.iter().map(String::as_str));
+    let matches = match commands().try_get_matches_from(words) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let is_help = error.kind() == ErrorKind::DisplayHelp;
+            let stream: &mut dyn Write =
+                if is_help { &mut *streams.output } else { &mut *streams.error };
+            // Whoever does not listen needs no help.
+            drop(write!(stream, "{}", error.render()));
+            return u8::from(!is_help);
+        }
+    };
+    let ended = dispatch(&matches, streams).and_then(|code| {
+        streams.output.flush()?;
+        Ok(code)
+    });
+    match ended {
+        Ok(code) => code,
+        // The reader of a pipe has seen enough.
+        Err(Failure::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
+        Err(failure) => {
+            drop(writeln!(streams.error, "{failure}"));
+            1
         }
     }
-    outcome
+}
+
+fn dispatch(matches: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
+    let mut path = Vec::new();
+    let mut args = matches;
+    while let Some((name, inner)) = args.subcommand() {
+        path.push(name);
+        args = inner;
+    }
+    match path[..] {
+        ["check", "config"] => check_config::run(args, streams),
+        ["tsdb", "bench", "write"] => bench::run(args, streams),
+        ["tsdb", "analyze"] => analyze::run(args, streams),
+        ["tsdb", "list"] => list::run(args, streams),
+        ["tsdb", "dump"] => dump::run(args, streams),
+        ["tsdb", "dump-openmetrics"] => dump::run_openmetrics(args, streams),
+        ["tsdb", "create-blocks-from", "openmetrics"] => create_blocks::run(args, streams),
+        _ => unreachable!("every command of the table is dispatched"),
+    }
+}
+
+/// The argument that names a data directory.
+fn db_path() -> Arg {
+    Arg::new("db path").default_value(DEFAULT_DB_PATH).help("Database path")
+}
+
+/// A switch with a long and a short name.
+fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
+    let switch = Arg::new(name).long(name).action(clap::ArgAction::SetTrue).help(help);
+    match short {
+        Some(short) => switch.short(short),
+        None => switch,
+    }
+}
+
+fn text<'a>(args: &'a ArgMatches, name: &str) -> &'a str {
+    args.get_one::<String>(name).map_or("", String::as_str)
+}
+
+fn open(args: &ArgMatches) -> Result<tsdb::ReadOnlyDb, Failure> {
+    Ok(tsdb::ReadOnlyDb::open(disk(), Path::new(text(args, "db path")))?)
+}
+
+fn disk() -> Arc<dyn disk::Disk> {
+    Arc::new(disk::RealDisk)
+}
+
+fn selector(text: &str) -> Result<Vec<model::Matcher>, Failure> {
+    promql::parse_selector(text).map_err(|error| Failure::Input(error.to_string()))
 }

@@ -38,5 +38,6 @@ mod remote_write;
 mod scalars;
 mod scrape;
 mod server;
+mod tools;
 mod wal;
 mod web_config;

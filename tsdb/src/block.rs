@@ -11,7 +11,7 @@ mod tombstones;
 mod ulid;
 mod writer;
 
-pub use chunks::{ChunkReader, SegmentWriter};
+pub use chunks::{ChunkReader, SegmentWriter, StoredChunk};
 pub use meta::{BlockMeta, BlockStats, Compaction, Hint, Parent};
 pub(crate) use sink::Sink;
 pub use tombstones::Tombstones;

@@ -2,7 +2,7 @@
 
 use super::buckets::Bucket;
 use super::side::Side;
-use super::{CounterResetHint, FloatHistogram, HistogramView, Span};
+use super::{CounterResetHint, FloatHistogram, Histogram, HistogramView, IntHistogram, Span};
 use crate::float::write_general;
 use std::fmt;
 
@@ -12,25 +12,38 @@ fn general(value: f64) -> String {
     String::from_utf8(text).expect("digits are ASCII")
 }
 
+/// The bounds of a bucket, `(0.5,1]`.
+struct Bounds<'b>(&'b Bucket);
+
+impl fmt::Display for Bounds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.lower_inclusive { "[" } else { "(" })?;
+        write!(f, "{},{}", general(self.0.lower), general(self.0.upper))?;
+        f.write_str(if self.0.upper_inclusive { "]" } else { ")" })
+    }
+}
+
 impl fmt::Display for Bucket {
     /// `(0.5,1]:2`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.lower_inclusive { "[" } else { "(" })?;
-        write!(f, "{},{}", general(self.lower), general(self.upper))?;
-        f.write_str(if self.upper_inclusive { "]" } else { ")" })?;
-        write!(f, ":{}", general(self.count))
+        write!(f, "{}:{}", Bounds(self), general(self.count))
     }
+}
+
+/// The buckets that hold something, from the lowest to the highest.
+fn shown_buckets(view: HistogramView<'_>) -> impl Iterator<Item = Bucket> {
+    let mut negative: Vec<Bucket> = view.negative_buckets().collect();
+    negative.reverse();
+    let zero = (view.zero_count != 0.0).then(|| view.zero_bucket());
+    let buckets = negative.into_iter().chain(zero).chain(view.positive_buckets());
+    buckets.filter(|bucket| bucket.count != 0.0)
 }
 
 impl fmt::Display for HistogramView<'_> {
     /// `{count:10, sum:20, [-0.001,0.001]:1, (0.5,1]:2}`, empty buckets left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{count:{}, sum:{}", general(self.count), general(self.sum))?;
-        let mut negative: Vec<Bucket> = self.negative_buckets().collect();
-        negative.reverse();
-        let zero = (self.zero_count != 0.0).then(|| self.zero_bucket());
-        let buckets = negative.into_iter().chain(zero).chain(self.positive_buckets());
-        for bucket in buckets.filter(|bucket| bucket.count != 0.0) {
+        for bucket in shown_buckets(*self) {
             write!(f, ", {bucket}")?;
         }
         f.write_str("}")
@@ -40,6 +53,26 @@ impl fmt::Display for HistogramView<'_> {
 impl fmt::Display for FloatHistogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.view().fmt(f)
+    }
+}
+
+impl fmt::Display for IntHistogram {
+    /// As that of [`FloatHistogram`], with counts that never have an exponent.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{count:{}, sum:{}", self.count, general(self.sum))?;
+        for bucket in shown_buckets(self.to_float().view()) {
+            write!(f, ", {}:{}", Bounds(&bucket), bucket.count as u64)?;
+        }
+        f.write_str("}")
+    }
+}
+
+impl fmt::Display for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(histogram) => histogram.fmt(f),
+            Self::Float(histogram) => histogram.fmt(f),
+        }
     }
 }
 
