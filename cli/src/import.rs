@@ -49,7 +49,8 @@ pub(crate) struct Progress {
 }
 
 /// Takes all samples of one block range with the label sets they name, and writes them.
-pub(crate) type Write<'w> = dyn FnMut(&[Labels], &mut Vec<ImportRow>) -> Result<(), ImportError> + 'w;
+pub(crate) type Write<'w> =
+    dyn FnMut(&[Labels], &mut Vec<ImportRow>) -> Result<(), ImportError> + 'w;
 
 /// What is to be imported and how.
 pub(crate) struct OpenMetrics<'a> {
@@ -69,8 +70,7 @@ impl<'a> OpenMetrics<'a> {
         report: &mut dyn FnMut(Progress),
     ) -> Result<(), ImportError> {
         let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
-        let mut counting =
-            |read_bytes| report(Progress { pass: 0, num_passes: 0, read_bytes });
+        let mut counting = |read_bytes| report(Progress { pass: 0, num_passes: 0, read_bytes });
         self.walk(&mut counting, &mut |_, _, timestamp_ms| {
             *counts.entry(timestamp_ms.div_euclid(self.block_ms)).or_default() += 1;
             Ok(())
@@ -126,7 +126,9 @@ impl<'a> OpenMetrics<'a> {
             };
             let Some(timestamp_ms) = sample.point.timestamp_ms else {
                 let series = String::from_utf8_lossy(sample.series);
-                let what = format!("expected timestamp for series {series}, got none; add it behind the value");
+                let what = format!(
+                    "expected timestamp for series {series}, got none; add it behind the value"
+                );
                 return Err(ImportError::Sample { line: line(), what });
             };
             each(sample, metric_type, timestamp_ms)

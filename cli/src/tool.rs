@@ -66,9 +66,7 @@ fn commands() -> Command {
         )
         .subcommand(
             group("tsdb", "Run tsdb commands")
-                .subcommand(
-                    group("bench", "Run benchmarks").subcommand(bench::command()),
-                )
+                .subcommand(group("bench", "Run benchmarks").subcommand(bench::command()))
                 .subcommand(analyze::command())
                 .subcommand(list::command())
                 .subcommand(dump::command())

@@ -9,8 +9,7 @@ use std::path::Path;
 fn tool(args: &[&str]) -> (u8, String, String) {
     let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
     let (mut output, mut error) = (Vec::new(), Vec::new());
-    let mut streams =
-        Streams { output: &mut output, error: &mut error, environment: &|_| None };
+    let mut streams = Streams { output: &mut output, error: &mut error, environment: &|_| None };
     let code = run(&args, &mut streams);
     (code, String::from_utf8(output).unwrap(), String::from_utf8(error).unwrap())
 }

@@ -8,9 +8,7 @@ use disk::Disk;
 use model::{Labels, SeriesRef, Symbols, TimeRange};
 use std::path::Path;
 use std::sync::Arc;
-use storage::{
-    Appendable, Cancel, FloatBatch, LabelBatch, Rejected, Result, SelectHints,
-};
+use storage::{Appendable, Cancel, FloatBatch, LabelBatch, Rejected, Result, SelectHints};
 
 /// Samples of one transaction.
 const BATCH: usize = 8192;

@@ -54,7 +54,9 @@ impl ReadOnlyDb {
             match Block::open(&*self.disk, &dir) {
                 Ok(block) => blocks.push(Arc::new(block)),
                 Err(_) if replaced.contains(&meta.ulid) => {}
-                Err(error) => return Err(invalid(format!("corrupted block {}: {error}", meta.ulid))),
+                Err(error) => {
+                    return Err(invalid(format!("corrupted block {}: {error}", meta.ulid)));
+                }
             }
         }
         blocks.sort_by_key(|block| (block.meta().min_time, block.meta().ulid));

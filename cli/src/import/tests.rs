@@ -19,8 +19,10 @@ fn import(text: &str) -> Result<Vec<Block>, ImportError> {
 fn samples_go_to_the_range_of_their_time() {
     let text = "# TYPE a gauge\na{b=\"1\",c=\"2\"} 1 25\na{c=\"2\",b=\"1\"} 2 -1\na 3 21\n# EOF\n";
     let blocks = import(text).expect("good");
-    let labels =
-        ["{__name__=\"a\", b=\"1\", c=\"2\", x=\"y\"}".to_owned(), "{__name__=\"a\", x=\"y\"}".to_owned()];
+    let labels = [
+        "{__name__=\"a\", b=\"1\", c=\"2\", x=\"y\"}".to_owned(),
+        "{__name__=\"a\", x=\"y\"}".to_owned(),
+    ];
     let expected = [
         (labels.to_vec(), vec![(0, -1000, 2.0)]),
         (labels.to_vec(), vec![(0, 25_000, 1.0), (1, 21_000, 3.0)]),

@@ -50,7 +50,8 @@ pub(super) fn run(args: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
     let dir = Path::new(text(args, "out")).join("storage");
     let disk = disk();
     if disk.exists(&dir) {
-        let what = format!("{}: is there already; remove it or choose another --out", dir.display());
+        let what =
+            format!("{}: is there already; remove it or choose another --out", dir.display());
         return Err(Failure::Input(what));
     }
     disk.create_dir(&dir)?;

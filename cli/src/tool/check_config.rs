@@ -21,7 +21,10 @@ pub(super) fn run(args: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
         });
         match checked {
             Ok(config) => {
-                writeln!(streams.output, " SUCCESS: {file} is valid prometheus config file syntax")?;
+                writeln!(
+                    streams.output,
+                    " SUCCESS: {file} is valid prometheus config file syntax"
+                )?;
                 for name in config.inactive() {
                     writeln!(streams.output, "  WARNING: does nothing yet: {name}")?;
                 }

@@ -35,9 +35,9 @@ pub(super) fn command() -> Command {
 
 fn labels(args: &ArgMatches) -> Result<Vec<(String, String)>, Failure> {
     let pair = |text: &String| {
-        let (name, value) = text.split_once('=').ok_or_else(|| {
-            Failure::Input(format!("--label: expected name=value, got {text:?}"))
-        })?;
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| Failure::Input(format!("--label: expected name=value, got {text:?}")))?;
         Ok((name.to_owned(), value.to_owned()))
     };
     args.get_many::<String>("label").into_iter().flatten().map(pair).collect()

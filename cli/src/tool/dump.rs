@@ -71,12 +71,8 @@ pub(super) fn run_openmetrics(args: &ArgMatches, streams: &mut Streams<'_>) -> O
 }
 
 fn dump(args: &ArgMatches, format: Format, streams: &mut Streams<'_>) -> Outcome {
-    let selectors: Result<Vec<_>, Failure> = args
-        .get_many::<String>("match")
-        .into_iter()
-        .flatten()
-        .map(|text| selector(text))
-        .collect();
+    let selectors: Result<Vec<_>, Failure> =
+        args.get_many::<String>("match").into_iter().flatten().map(|text| selector(text)).collect();
     let selectors = selectors?;
     let bound = |name: &str| args.get_one::<i64>(name).copied().expect("has a default");
     let range = TimeRange::new(bound("min-time"), bound("max-time"));

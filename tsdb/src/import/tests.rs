@@ -35,7 +35,10 @@ fn rows_of_any_order_make_a_sorted_block() {
     ];
     let ulid = Ulid::new(1, 1);
     let done = import_block(&disk, dir, &labels, &mut rows, 2 * HOUR, (ulid, 3)).unwrap();
-    assert_eq!(done.num_refused, 1, "of three at one time the first counts, an equal one is no loss");
+    assert_eq!(
+        done.num_refused, 1,
+        "of three at one time the first counts, an equal one is no loss"
+    );
     let meta = done.meta.unwrap();
     assert_eq!((meta.min_time, meta.max_time), (0, 2 * HOUR));
     assert_eq!((meta.stats.num_series, meta.stats.num_samples), (2, 4));
