@@ -63,7 +63,12 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let options = crate::settings::database(&settings.flags, &loaded.config.storage)?;
     let keeps_exemplars = settings.flags.features.exemplar_storage;
     status.starting(&settings.flags, Arc::clone(&options.progress));
-    let (discovery, groups) = discovery::Manager::new(&registry, "scrape");
+    let (discovery, groups) = discovery::Manager::new(discovery::ManagerOptions {
+        registry: registry.clone(),
+        name: "scrape".into(),
+        user_agent: format!("Prometheus/{PROMETHEUS_VERSION}").into(),
+        clock: Arc::new(clock::now_ms),
+    });
     let reads = crate::peers::Reads::new(&settings, &late, &registry);
     let scraping = scraping(&settings, &late, &registry, groups);
     let notifications = reloader.notifications();

@@ -193,8 +193,7 @@ fn switches(flags: &Flags) -> Vec<(&'static str, &'static str, bool)> {
         ("tsdb", "st_storage", features.start_timestamps),
         ("tsdb", "xor2_encoding", true),
     ];
-    let mechanisms =
-        discovery::BUILT.iter().map(|name| ("service_discovery_providers", *name, true));
+    let mechanisms = discovery::built().map(|name| ("service_discovery_providers", name, true));
     switches.extend(mechanisms);
     switches
 }

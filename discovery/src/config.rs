@@ -1,4 +1,4 @@
-//! Where targets come from, as configured: the kinds that are built as typed values, the others by name.
+//! Where targets come from, as configured: static targets and files as typed values, the others as their sections.
 //! Reading them from YAML is in the children; the providers live beside this file.
 
 mod check;
@@ -10,7 +10,9 @@ pub(crate) use local::STATIC_CONFIG;
 pub use local::{DISCOVERY_FIELDS, FILE_EXTENSIONS, check_static_targets};
 
 use model::Labels;
+use std::fmt;
 use std::time::Duration;
+use yaml::Section;
 
 /// Everything one job says about where its targets come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +21,9 @@ pub struct DiscoveryConfigs {
     pub static_configs: Vec<StaticGroup>,
     /// Targets read from files.
     pub file_sd_configs: Vec<FileSdConfig>,
-    /// The other kinds that are configured (`consul_sd_configs`, ...): checked, shown and not served.
+    /// Entries of the other kinds that are served (`consul_sd_configs`, ...).
+    pub mechanisms: Vec<MechanismConfig>,
+    /// The kinds that are configured, checked and shown, but not served.
     pub inactive: Vec<&'static str>,
 }
 
@@ -39,4 +43,17 @@ pub struct FileSdConfig {
     pub files: Vec<String>,
     /// How often the files are read again when no change is noticed.
     pub refresh_interval: Duration,
+}
+
+/// An entry of a kind of discovery that reads its section itself. `Debug` shows the kind only: there are secrets inside.
+#[derive(Clone, PartialEq)]
+pub struct MechanismConfig(pub(crate) Section);
+
+// Sections of discovery hold no floating point numbers.
+impl Eq for MechanismConfig {}
+
+impl fmt::Debug for MechanismConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MechanismConfig").field(&self.0.schema().name).finish()
+    }
 }

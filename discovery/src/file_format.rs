@@ -25,7 +25,8 @@ fn parse_yaml(file: &str, text: &str) -> Result<Vec<StaticGroup>, Error> {
     Ok(sections.iter().map(StaticGroup::from_section).collect())
 }
 
-fn parse_json(file: &str, text: &str) -> Result<Vec<StaticGroup>, Error> {
+/// The groups in a JSON text; `file` names it in errors.
+pub(crate) fn parse_json(file: &str, text: &str) -> Result<Vec<StaticGroup>, Error> {
     let value: Value = serde_json::from_str(&whole_surrogates(text))
         .map_err(|error| Error(format!("{file}: not JSON: {error}")))?;
     let list = match value {

@@ -1,17 +1,26 @@
 //! Where targets come from: configuration, providers, and the manager that merges them per job.
-//! Reading order: `group`, `provider` (what a mechanism implements), `manager`, then the mechanisms.
+//! Reading order: `group`, `provider` (what a mechanism implements), `manager`, `kinds` (the table of mechanisms),
+//! `refresh` (the loop of those that ask at intervals), `api` and `target` (from answers to labels), the mechanisms.
 #![forbid(unsafe_code)]
 
+mod api;
 pub mod config;
+mod consul;
+pub mod dns;
+mod error;
 mod file;
 pub mod file_format;
 mod group;
+mod http;
+mod kinds;
 mod manager;
+mod nomad;
 mod provider;
+mod refresh;
+mod target;
 
-/// The mechanisms that are built, by the names under which the features page lists them.
-pub const BUILT: &[&str] = &["file", "static"];
-
+pub use error::Error;
 pub use group::{TargetGroup, TargetGroups};
-pub use manager::Manager;
-pub use provider::{Provider, Publisher, Running};
+pub use kinds::built;
+pub use manager::{Manager, ManagerOptions};
+pub use provider::{Clock, Provider, Publisher, Running};

@@ -1,11 +1,28 @@
-//! What a discovery mechanism implements, and the handle through which it publishes. Nothing about jobs.
+//! What a discovery mechanism implements, what it is given, and the handle through which it publishes.
 
 use crate::TargetGroup;
+use metrics::Registry;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+
+/// Milliseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// What a mechanism is built with, beside its section of the configuration.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// Where its metrics go.
+    pub registry: &'a Registry,
+    /// The `User-Agent` of its requests.
+    pub user_agent: &'a str,
+    /// The first of the jobs that use it, which is how its metrics are told apart.
+    pub job: &'a str,
+    /// The time, for signatures.
+    pub clock: &'a Clock,
+}
 
 /// A mechanism at work.
 pub type Running = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -1,8 +1,10 @@
 //! A pooled HTTP client, HTTP/1.1 and 2, with credentials, redirects and bodies that are capped and uncompressed on the
 //! way. One for each job: connections, credentials and TLS settings are not shared.
 
+mod call;
 mod post;
 
+pub use call::{Answer, Call, WholeAnswer};
 pub use post::{Post, Posted};
 
 use crate::Error;

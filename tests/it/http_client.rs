@@ -135,7 +135,12 @@ fn target_url(
     config: &Arc<scrape::config::ScrapeConfig>,
     directory: &str,
 ) -> String {
-    let (discovery, groups) = discovery::Manager::new(&metrics::Registry::new(), "scrape");
+    let (discovery, groups) = discovery::Manager::new(discovery::ManagerOptions {
+        registry: metrics::Registry::new(),
+        name: "scrape".into(),
+        user_agent: "Prometheus/".into(),
+        clock: Arc::new(|| 0),
+    });
     discovery.apply_config(&[(config.job_name.clone(), config.discovery.clone())]);
     let options = scrape::ManagerOptions {
         clock: Arc::new(|| 0),

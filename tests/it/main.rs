@@ -13,6 +13,7 @@ mod conformance;
 mod db;
 mod db_answers;
 mod delete;
+mod discovery;
 mod exposition;
 mod file_sd;
 mod functions;

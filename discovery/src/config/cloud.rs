@@ -1,4 +1,4 @@
-//! Sections of discovery by the interfaces of cloud providers: checked and shown, not built.
+//! Sections of discovery by the interfaces of cloud providers: their fields, defaults and checks.
 
 use super::check::{either, needs, one_of, role_and_http, url};
 use net::config::{HTTP_FIELDS, TLS, check_http, http_fields};

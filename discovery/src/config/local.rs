@@ -1,6 +1,6 @@
-//! The kinds of discovery that are built (static targets, files) and the list of all kinds.
+//! Static targets, files, and the list of all kinds of discovery.
 
-use super::{DiscoveryConfigs, FileSdConfig, StaticGroup, cloud, platform};
+use super::{DiscoveryConfigs, FileSdConfig, MechanismConfig, StaticGroup, cloud, platform};
 use model::Labels;
 use yaml::{Field, Kind, Problem, Schema, Section, Value};
 
@@ -120,12 +120,13 @@ impl DiscoveryConfigs {
     #[must_use]
     pub fn from_section(section: &Section) -> Self {
         let is_given = |field: &&Field| !matches!(section.value(field.name), Value::Null);
-        let inactive = DISCOVERY_FIELDS
+        let (served, inactive): (Vec<&str>, Vec<&str>) = DISCOVERY_FIELDS
             .iter()
             .filter(|field| field.name != STATIC && field.name != FILE)
             .filter(is_given)
             .map(|field| field.name)
-            .collect();
+            .partition(|name| crate::kinds::is_built(name));
+        let entries = served.iter().flat_map(|name| section.sections(name));
         Self {
             static_configs: section
                 .sections(STATIC)
@@ -140,6 +141,7 @@ impl DiscoveryConfigs {
                     refresh_interval: section.duration("refresh_interval"),
                 })
                 .collect(),
+            mechanisms: entries.cloned().map(MechanismConfig).collect(),
             inactive,
         }
     }

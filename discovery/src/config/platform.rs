@@ -1,4 +1,4 @@
-//! Sections of discovery by schedulers, registries and orchestrators: checked and shown, not built.
+//! Sections of discovery by schedulers, registries and orchestrators: their fields, defaults and checks.
 
 use super::check::{absolute_url, either, needs, one_of, url};
 use net::config::{HTTP_FIELDS, check_http};

@@ -11,7 +11,12 @@ fn statics(addresses: &[&str]) -> DiscoveryConfigs {
 #[tokio::test]
 async fn static_targets_are_published_at_once_and_leave_with_their_job() {
     let registry = Registry::new();
-    let (manager, receive) = Manager::new(&registry, "scrape");
+    let (manager, receive) = Manager::new(ManagerOptions {
+        registry: registry.clone(),
+        name: "scrape".into(),
+        user_agent: "Prometheus/".into(),
+        clock: Arc::new(|| 1500),
+    });
     manager
         .apply_config(&[("a".to_owned(), statics(&["x:1"])), ("b".to_owned(), statics(&["x:1"]))]);
     let groups = Arc::clone(&receive.borrow());
@@ -26,6 +31,12 @@ async fn static_targets_are_published_at_once_and_leave_with_their_job() {
     registry.encode_text(&mut text);
     assert!(
         text.contains("prometheus_sd_discovered_targets{name=\"scrape\",config=\"b\"} 2\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "prometheus_sd_last_update_timestamp_seconds{name=\"scrape\",config=\"b\"} 1.5\n"
+        ),
         "{text}"
     );
     assert!(!text.contains("config=\"a\""), "{text}");
