@@ -90,7 +90,12 @@ async fn run() -> f64 {
     let config = cli::config::load(text, "bench.yml", &context).expect("a good configuration");
     let jobs: Vec<_> = config.scrape_configs().expect("jobs").into_iter().map(Arc::new).collect();
     let registry = metrics::Registry::new();
-    let (discovery, groups) = discovery::Manager::new(&registry, "scrape");
+    let (discovery, groups) = discovery::Manager::new(discovery::ManagerOptions {
+        registry: registry.clone(),
+        name: "scrape".into(),
+        user_agent: "Prometheus/".into(),
+        clock: std::sync::Arc::new(|| 0),
+    });
     discovery.apply_config(&[("j".to_owned(), jobs[0].discovery.clone())]);
     let sink = Sink::default();
     let options = ManagerOptions {
