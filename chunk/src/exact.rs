@@ -3,6 +3,7 @@
 
 use crate::histogram::{self, HistogramChunk, Join};
 use crate::xor::XorAppender;
+use crate::xor2::Xor2Appender;
 use crate::{ChunkMeta, DecodeError, Encoding, SampleColumns};
 use model::histogram::Histogram;
 
@@ -15,11 +16,40 @@ pub enum ExactValue {
     Histogram(Histogram),
 }
 
-/// A sample: its time in milliseconds, its value.
-pub type ExactSample = (i64, ExactValue);
+/// A sample.
+#[derive(Clone, Debug)]
+pub struct ExactSample {
+    /// Its time in milliseconds.
+    pub timestamp_ms: i64,
+    /// Since when it counts, in milliseconds; zero if that is not known.
+    pub start_ms: i64,
+    /// Its value.
+    pub value: ExactValue,
+}
+
+impl ExactSample {
+    /// A sample of which it is not known since when it counts.
+    #[must_use]
+    pub fn new(timestamp_ms: i64, value: ExactValue) -> Self {
+        Self { timestamp_ms, start_ms: 0, value }
+    }
+
+    /// The encoding of the chunk that this sample begins or goes on with, after one in a chunk of encoding `last`:
+    /// starts take encodings of their own, where floats stay once they are there.
+    fn encoding(&self, last: Option<Encoding>) -> Encoding {
+        match (self.value.encoding(), self.start_ms != 0) {
+            (Encoding::Xor, has_start) if has_start || last == Some(Encoding::Xor2) => {
+                Encoding::Xor2
+            }
+            (Encoding::Histogram, true) => Encoding::StartedHistogram,
+            (Encoding::FloatHistogram, true) => Encoding::StartedFloatHistogram,
+            (plain, _) => plain,
+        }
+    }
+}
 
 impl ExactValue {
-    /// The encoding of the chunks that hold such values.
+    /// The encoding of the chunks that hold such values and no start timestamps.
     #[must_use]
     pub fn encoding(&self) -> Encoding {
         match self {
@@ -33,48 +63,60 @@ impl ExactValue {
 /// Appends the samples of a chunk to `out`.
 pub fn decode(meta: ChunkMeta, data: &[u8], out: &mut Vec<ExactSample>) -> Result<(), DecodeError> {
     if !meta.encoding.is_float() && meta.encoding != Encoding::RawHistogram {
-        let mut found = Vec::new();
-        histogram::decode_exact(meta.encoding, meta.num_samples as usize, data, &mut found)?;
-        out.extend(found.into_iter().map(|(time, value)| (time, ExactValue::Histogram(value))));
-        return Ok(());
+        return histogram::decode_exact(meta.encoding, meta.num_samples as usize, data, out);
     }
     let mut columns = SampleColumns::default();
     crate::decode(meta, data, &mut columns)?;
-    let floats = columns.timestamps_ms.iter().zip(&columns.values);
-    out.extend(floats.map(|(&time, &value)| (time, ExactValue::Float(value))));
+    out.extend((0..columns.len()).map(|row| ExactSample {
+        timestamp_ms: columns.timestamps_ms[row],
+        start_ms: columns.start_ms(row),
+        value: ExactValue::Float(columns.values[row]),
+    }));
     let histograms = &columns.histograms;
-    out.extend((0..histograms.len()).map(|place| {
-        let value = Histogram::Float(histograms.get(place).to_owned());
-        (histograms.timestamps_ms()[place], ExactValue::Histogram(value))
+    out.extend((0..histograms.len()).map(|row| ExactSample {
+        timestamp_ms: histograms.timestamps_ms()[row],
+        start_ms: histograms.start_ms(row),
+        value: ExactValue::Histogram(Histogram::Float(histograms.get(row).to_owned())),
     }));
     Ok(())
 }
 
 /// Encodes samples in time order as chunks of at most `most` samples each, handed to `emit` one after the other. A chunk
-/// ends, too, where the kind of the samples changes, or where a histogram cannot join the ones before.
+/// ends, too, where the kind of the samples changes, where start timestamps come, where those of histograms go, or where
+/// a histogram cannot join the ones before.
 pub fn encode(samples: &[ExactSample], most: usize, emit: &mut dyn FnMut(ChunkMeta, &[u8])) {
-    let same_kind = |a: &ExactSample, b: &ExactSample| a.1.encoding() == b.1.encoding();
-    for run in samples.chunk_by(same_kind) {
-        match run[0].1 {
-            ExactValue::Float(_) => run.chunks(most).for_each(|run| encode_floats(run, emit)),
-            ExactValue::Histogram(_) => encode_histograms(run, most, emit),
+    let mut rest = samples;
+    while let Some(first) = rest.first() {
+        let encoding = first.encoding(None);
+        let joins = |sample: &&ExactSample| sample.encoding(Some(encoding)) == encoding;
+        let longest = if encoding.is_float() { most } else { rest.len() };
+        let (run, others) = rest.split_at(rest.iter().take(longest).take_while(joins).count());
+        if encoding.is_float() {
+            encode_floats(run, encoding, emit);
+        } else {
+            encode_histograms(run, most, emit);
         }
+        rest = others;
     }
 }
 
-fn encode_floats(run: &[ExactSample], emit: &mut dyn FnMut(ChunkMeta, &[u8])) {
+fn encode_floats(run: &[ExactSample], encoding: Encoding, emit: &mut dyn FnMut(ChunkMeta, &[u8])) {
     let mut bytes = Vec::new();
-    let mut appender = XorAppender::default();
-    for (time, value) in run {
-        if let ExactValue::Float(value) = value {
-            appender.append(&mut bytes, *time, *value);
+    let mut xor = XorAppender::default();
+    let mut xor2 = Xor2Appender::default();
+    for sample in run {
+        let ExactValue::Float(value) = sample.value else { continue };
+        if encoding == Encoding::Xor2 {
+            xor2.append(&mut bytes, sample.timestamp_ms, value, sample.start_ms);
+        } else {
+            xor.append(&mut bytes, sample.timestamp_ms, value);
         }
     }
     let meta = ChunkMeta {
-        min_ms: run[0].0,
-        max_ms: run[run.len() - 1].0,
+        min_ms: run[0].timestamp_ms,
+        max_ms: run[run.len() - 1].timestamp_ms,
         num_samples: run.len() as u32,
-        encoding: Encoding::Xor,
+        encoding,
     };
     emit(meta, &bytes);
 }
@@ -83,15 +125,16 @@ fn encode_histograms(run: &[ExactSample], most: usize, emit: &mut dyn FnMut(Chun
     let most = u16::try_from(most).unwrap_or(u16::MAX);
     let mut open: Option<HistogramChunk> = None;
     let mut finish = |chunk: &HistogramChunk| emit(chunk.meta(), chunk.bytes());
-    for (time, value) in run {
+    for &ExactSample { timestamp_ms, start_ms, ref value } in run {
         let ExactValue::Histogram(value) = value else { continue };
         let Some(chunk) = open.as_mut().filter(|chunk| chunk.num_samples() < most) else {
-            if let Some(full) = open.replace(HistogramChunk::alone(*time, value)) {
+            let starts = Some(start_ms).filter(|&start_ms| start_ms != 0);
+            if let Some(full) = open.replace(HistogramChunk::alone(timestamp_ms, starts, value)) {
                 finish(&full);
             }
             continue;
         };
-        match chunk.append(*time, value) {
+        match chunk.append(timestamp_ms, start_ms, value) {
             Join::Appended | Join::Recoded => {}
             Join::Began(next) => finish(&std::mem::replace(chunk, *next)),
         }

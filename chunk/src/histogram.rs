@@ -1,8 +1,9 @@
-//! Chunks of native histograms, encodings 2 and 3, byte for byte as Prometheus writes them: an open chunk that takes one
+//! Chunks of native histograms, encodings 2, 3, 5 and 6, byte for byte as Prometheus writes them: an open chunk that takes one
 //! sample after the other. Whether a sample may join is decided in `join`, reading is in `decode`.
 //!
 //! Layout: `u16` number of samples, a byte with the counter reset header, then bits: the layout of the buckets once,
-//! then the samples column by column, each against the sample before.
+//! then the samples column by column, each against the sample before. In encodings 5 and 6 the reset header is in the
+//! top two bits of the number, the byte is about start timestamps, and behind each sample may be its start.
 
 mod decode;
 mod join;
@@ -12,6 +13,7 @@ pub use join::Join;
 
 use crate::bits::{BitWriter, XorColumn};
 use crate::layout::{self, ResetHeader};
+use crate::start::Starts;
 use crate::{ChunkMeta, Encoding};
 use model::histogram::{CounterResetHint, FloatHistogram, Histogram, IntHistogram, Layout};
 use model::is_stale_nan;
@@ -19,6 +21,9 @@ use std::sync::Arc;
 
 /// Bytes of count and reset header in front of the bits.
 pub const HEADER_BYTES: usize = 3;
+
+/// A chunk with start timestamps has fourteen bits for the number of its samples.
+const MAX_STARTED: u16 = 0x3FFF;
 
 /// An integer column: the last value and the last difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -56,14 +61,23 @@ pub struct HistogramChunk {
     num_samples: u16,
     time: Delta,
     min_ms: i64,
+    header: ResetHeader,
+    /// In encodings 5 and 6.
+    starts: Option<Starts>,
     columns: Columns,
 }
 
 impl HistogramChunk {
-    /// A chunk that begins with a sample.
+    /// A chunk that begins with a sample. `start_ms` is since when it counts, zero if that is not known; without it the
+    /// chunk keeps no start timestamps.
     #[must_use]
-    pub fn begin(timestamp_ms: i64, histogram: &Histogram, header: ResetHeader) -> Self {
-        let mut bits = BitWriter::after(vec![0, 1, header.to_byte()]);
+    pub fn begin(
+        timestamp_ms: i64,
+        start_ms: Option<i64>,
+        histogram: &Histogram,
+        header: ResetHeader,
+    ) -> Self {
+        let mut bits = BitWriter::after(vec![0; HEADER_BYTES]);
         let is_stale = is_stale_nan(histogram.sum());
         let empty = Arc::new(Layout::default());
         let layout = if is_stale { empty } else { Arc::clone(histogram.layout()) };
@@ -74,18 +88,41 @@ impl HistogramChunk {
             Histogram::Float(histogram) => first_float(histogram, is_stale, &mut bits),
         };
         let time = Delta { last: timestamp_ms, delta: 0 };
-        Self { bits, layout, num_samples: 1, time, min_ms: timestamp_ms, columns }
+        let starts = start_ms.map(|_| Starts::new());
+        let min_ms = timestamp_ms;
+        let mut chunk =
+            Self { bits, layout, num_samples: 0, time, min_ms, header, starts, columns };
+        chunk.end_sample(timestamp_ms, start_ms.unwrap_or(0));
+        chunk
+    }
+
+    /// Writes the start behind a sample and counts it.
+    fn end_sample(&mut self, previous_ms: i64, start_ms: i64) {
+        let field = self.starts.as_mut().and_then(|starts| {
+            starts.next(self.num_samples, self.time.last, previous_ms, start_ms)
+        });
+        if let Some(field) = field {
+            field.put(|bits, width| self.bits.put(bits, width));
+        }
+        self.num_samples += 1;
+        let [high, low] = self.num_samples.to_be_bytes();
+        let header = self.header.to_byte();
+        let head = match self.starts {
+            None => [high, low, header],
+            Some(starts) => [high | header, low, starts.header()],
+        };
+        self.bits.bytes[..HEADER_BYTES].copy_from_slice(&head);
     }
 
     /// A chunk that begins with a sample of which nothing else is known: only an explicit hint tells of the counter.
     #[must_use]
-    pub fn alone(timestamp_ms: i64, histogram: &Histogram) -> Self {
+    pub fn alone(timestamp_ms: i64, start_ms: Option<i64>, histogram: &Histogram) -> Self {
         let header = match histogram.hint() {
             CounterResetHint::Gauge => ResetHeader::Gauge,
             CounterResetHint::CounterReset => ResetHeader::Reset,
             CounterResetHint::Unknown | CounterResetHint::NotCounterReset => ResetHeader::Unknown,
         };
-        Self::begin(timestamp_ms, histogram, header)
+        Self::begin(timestamp_ms, start_ms, histogram, header)
     }
 
     /// What is to be known of the chunk without decoding it.
@@ -95,10 +132,11 @@ impl HistogramChunk {
             min_ms: self.min_ms,
             max_ms: self.last_ms(),
             num_samples: u32::from(self.num_samples),
-            encoding: if self.is_integer() {
-                Encoding::Histogram
-            } else {
-                Encoding::FloatHistogram
+            encoding: match (self.is_integer(), self.starts) {
+                (true, None) => Encoding::Histogram,
+                (false, None) => Encoding::FloatHistogram,
+                (true, Some(_)) => Encoding::StartedHistogram,
+                (false, Some(_)) => Encoding::StartedFloatHistogram,
             },
         }
     }
@@ -142,7 +180,18 @@ impl HistogramChunk {
     /// What the chunk says of the counter at its first sample.
     #[must_use]
     pub fn header(&self) -> ResetHeader {
-        ResetHeader::from_byte(self.bits.bytes[2])
+        self.header
+    }
+
+    /// Since when the newest sample counts; zero if that is not known.
+    #[must_use]
+    pub fn last_start_ms(&self) -> i64 {
+        self.starts.map_or(0, Starts::last_ms)
+    }
+
+    /// Whether it takes no further sample.
+    fn is_full(&self) -> bool {
+        self.num_samples == if self.starts.is_some() { MAX_STARTED } else { u16::MAX }
     }
 
     fn sum(&self) -> f64 {
@@ -152,7 +201,8 @@ impl HistogramChunk {
     }
 
     /// Adds a sample of the same kind whose buckets are those of the chunk, or a staleness marker.
-    fn push(&mut self, timestamp_ms: i64, histogram: &Histogram) {
+    fn push(&mut self, timestamp_ms: i64, start_ms: i64, histogram: &Histogram) {
+        let previous_ms = self.time.last;
         self.time.put(timestamp_ms, &mut self.bits);
         let bits = &mut self.bits;
         match (&mut self.columns, histogram) {
@@ -181,8 +231,7 @@ impl HistogramChunk {
             }
             _ => unreachable!("a sample of the other kind does not join"),
         }
-        self.num_samples += 1;
-        self.bits.bytes[..2].copy_from_slice(&self.num_samples.to_be_bytes());
+        self.end_sample(previous_ms, start_ms);
     }
 }
 

@@ -75,7 +75,8 @@ pub(crate) fn read_exact(
             .map_err(|error| corrupt(&chunk.meta, &error))?;
         let fresh = samples.split_off(begin);
         let deleted = batch.deleted_in(series, chunk.source);
-        samples.extend(fresh.into_iter().filter(|&(time, _)| {
+        samples.extend(fresh.into_iter().filter(|sample| {
+            let time = sample.timestamp_ms;
             range.contains(time) && !deleted.clone().any(|gone| gone.contains(time))
         }));
         previous = Some((chunk.source, chunk.meta.max_ms));

@@ -268,7 +268,10 @@ impl Script {
                     chunks: chunks
                         .map(|m| (m.min_ms, m.max_ms, m.num_samples, m.encoding as u64))
                         .collect(),
-                    samples: samples.iter().map(|(time, v)| (*time, values::told(v))).collect(),
+                    samples: samples
+                        .iter()
+                        .map(|s| (s.timestamp_ms, values::told(&s.value)))
+                        .collect(),
                 };
                 all.insert(symbols.labels(batch.labels().get(index)), series);
             }

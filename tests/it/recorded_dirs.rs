@@ -49,7 +49,8 @@ pub(crate) fn content(db: &Db) -> Content {
         for series in 0..batch.len() {
             let mut samples: Vec<ExactSample> = Vec::new();
             batch.read_exact(series, TimeRange::ALL, &mut samples).expect("samples");
-            let told = samples.iter().map(|(time, value)| (*time, values::told(value)));
+            let told =
+                samples.iter().map(|sample| (sample.timestamp_ms, values::told(&sample.value)));
             if !samples.is_empty() {
                 all.insert(symbols.labels(batch.labels().get(series)), told.collect());
             }

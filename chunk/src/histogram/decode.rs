@@ -2,6 +2,7 @@
 
 use super::{Delta, HEADER_BYTES};
 use crate::bits::{BitReader, XorColumn};
+use crate::exact::{ExactSample, ExactValue};
 use crate::layout::{self, ResetHeader};
 use crate::start::Starts;
 use crate::{DecodeError, Encoding, HistogramColumns};
@@ -35,9 +36,9 @@ trait Sink {
 
 /// Time of a sample, and since when it counts, zero if that is not known.
 #[derive(Clone, Copy)]
-struct When {
-    timestamp_ms: i64,
-    start_ms: i64,
+pub(super) struct When {
+    pub(super) timestamp_ms: i64,
+    pub(super) start_ms: i64,
 }
 
 /// An integer sample: buckets as the chunk has them.
@@ -121,12 +122,26 @@ pub fn decode_exact(
     encoding: Encoding,
     num_samples: usize,
     data: &[u8],
-    out: &mut Vec<(i64, Histogram)>,
+    out: &mut Vec<ExactSample>,
 ) -> Result<(), DecodeError> {
     let mut exact = Vec::new();
-    let outcome = Open::new(encoding, data)?.read(num_samples, &mut Exact(&mut exact));
-    out.extend(exact.into_iter().map(|(when, histogram)| (when.timestamp_ms, histogram)));
+    let outcome = read_all(encoding, num_samples, data, &mut exact);
+    out.extend(exact.into_iter().map(|(when, histogram)| ExactSample {
+        timestamp_ms: when.timestamp_ms,
+        start_ms: when.start_ms,
+        value: ExactValue::Histogram(histogram),
+    }));
     outcome
+}
+
+/// See [`decode_exact`].
+pub(super) fn read_all(
+    encoding: Encoding,
+    num_samples: usize,
+    data: &[u8],
+    out: &mut Vec<(When, Histogram)>,
+) -> Result<(), DecodeError> {
+    Open::new(encoding, data)?.read(num_samples, &mut Exact(out))
 }
 
 /// A chunk whose head was read.

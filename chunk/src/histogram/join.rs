@@ -68,23 +68,25 @@ fn compare<T: PartialOrd + Default + Copy>(
 }
 
 impl HistogramChunk {
-    /// Adds a sample that is newer than all others, to this chunk or to one that it begins.
-    pub fn append(&mut self, timestamp_ms: i64, histogram: &Histogram) -> Join {
+    /// Adds a sample that is newer than all others, to this chunk or to one that it begins. A chunk without start
+    /// timestamps forgets `start_ms`.
+    pub fn append(&mut self, timestamp_ms: i64, start_ms: i64, histogram: &Histogram) -> Join {
         let fit = self.fit(histogram);
         let (chunk_lacks, sample_lacks) = match fit {
-            _ if self.num_samples == u16::MAX => {
-                return Join::Began(Box::new(self.cut(timestamp_ms, histogram)));
+            _ if self.is_full() => {
+                return Join::Began(Box::new(self.cut(timestamp_ms, start_ms, histogram)));
             }
             Fit::No(header) => {
                 let header = if is_gauge(histogram) { ResetHeader::Gauge } else { header };
-                let began = Self::begin(timestamp_ms, histogram, header);
+                let starts = self.starts.map(|_| start_ms);
+                let began = Self::begin(timestamp_ms, starts, histogram, header);
                 return Join::Began(Box::new(began));
             }
             Fit::Same => (false, false),
             Fit::Differ { chunk_lacks, sample_lacks } => (chunk_lacks, sample_lacks),
         };
         if !chunk_lacks && !sample_lacks {
-            self.push(timestamp_ms, histogram);
+            self.push(timestamp_ms, start_ms, histogram);
             return Join::Appended;
         }
         let layout = if !chunk_lacks {
@@ -98,13 +100,13 @@ impl HistogramChunk {
         if chunk_lacks {
             self.recode(&layout);
         }
-        self.push(timestamp_ms, &widened);
+        self.push(timestamp_ms, start_ms, &widened);
         if chunk_lacks { Join::Recoded } else { Join::Appended }
     }
 
     /// A chunk that begins with a sample because this one is full: it tells whether the counter was reset in between.
     #[must_use]
-    pub fn cut(&self, timestamp_ms: i64, histogram: &Histogram) -> Self {
+    pub fn cut(&self, timestamp_ms: i64, start_ms: i64, histogram: &Histogram) -> Self {
         let header = if is_gauge(histogram) {
             ResetHeader::Gauge
         } else if histogram.hint() == CounterResetHint::CounterReset {
@@ -116,7 +118,7 @@ impl HistogramChunk {
                 Fit::No(header) => header,
             }
         };
-        Self::begin(timestamp_ms, histogram, header)
+        Self::begin(timestamp_ms, self.starts.map(|_| start_ms), histogram, header)
     }
 
     fn fit(&self, histogram: &Histogram) -> Fit {
@@ -230,14 +232,14 @@ impl HistogramChunk {
     fn recode(&mut self, layout: &Arc<Layout>) {
         let mut samples = Vec::new();
         let count = usize::from(self.num_samples);
-        decode::decode_exact(self.meta().encoding, count, self.bytes(), &mut samples)
+        decode::read_all(self.meta().encoding, count, self.bytes(), &mut samples)
             .expect("a chunk that was written here");
-        let header = self.header();
         let mut samples = samples.into_iter();
-        let (first_ms, first) = samples.next().expect("an open chunk has samples");
-        let mut out = Self::begin(first_ms, &widen(&first, layout), header);
-        for (timestamp_ms, histogram) in samples {
-            out.push(timestamp_ms, &widen(&histogram, layout));
+        let (when, first) = samples.next().expect("an open chunk has samples");
+        let starts = self.starts.map(|_| when.start_ms);
+        let mut out = Self::begin(when.timestamp_ms, starts, &widen(&first, layout), self.header);
+        for (when, histogram) in samples {
+            out.push(when.timestamp_ms, when.start_ms, &widen(&histogram, layout));
         }
         *self = out;
     }

@@ -144,7 +144,7 @@ impl<'w> Writer<'w> {
         }
         self.exact.clear();
         batch.read_exact(series, self.range, &mut self.exact)?;
-        for (timestamp_ms, value) in &self.exact {
+        for ExactSample { timestamp_ms, value, .. } in &self.exact {
             match value {
                 ExactValue::Float(value) => {
                     float_line(self.format, &name, *timestamp_ms, *value, &mut self.line);

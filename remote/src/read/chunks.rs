@@ -85,7 +85,8 @@ impl<'s> Stream<'s> {
             exact::decode(chunk.meta, chunk.data, &mut samples)
                 .map_err(|error| corrupt(span, &error))?;
             let deleted = batch.deleted_in(series, chunk.source);
-            samples.retain(|&(time, _)| {
+            samples.retain(|sample| {
+                let time = sample.timestamp_ms;
                 range.contains(time) && !deleted.clone().any(|gone| gone.contains(time))
             });
             // What was one chunk stays one.

@@ -58,9 +58,9 @@ fn push_samples(out: &mut Vec<u8>, samples: &Samples) {
             write::int(out, 2, timestamp_ms);
         });
     }
-    for (timestamp_ms, value) in &samples.histograms {
-        if let ExactValue::Histogram(histogram) = value {
-            write::message(out, 4, |out| histogram::push(out, histogram, *timestamp_ms, 0));
+    for sample in &samples.histograms {
+        if let ExactValue::Histogram(histogram) = &sample.value {
+            write::message(out, 4, |out| histogram::push(out, histogram, sample.timestamp_ms, 0));
         }
     }
 }
@@ -110,7 +110,7 @@ impl<'q> Sampled<'q> {
                     if !out.floats.histograms.is_empty() {
                         self.batch.read_exact(self.row, self.range, &mut out.histograms)?;
                         out.histograms
-                            .retain(|(_, value)| matches!(value, ExactValue::Histogram(_)));
+                            .retain(|sample| matches!(sample.value, ExactValue::Histogram(_)));
                     }
                     self.row += 1;
                     break;

@@ -45,18 +45,20 @@ pub fn chain_samples(sources: &[SampleColumns], out: &mut SampleColumns) {
 
 /// [`chain_samples`] of samples that are to be encoded again.
 pub fn chain_exact(sources: &[Vec<ExactSample>], out: &mut Vec<ExactSample>) {
-    let times: Vec<Vec<i64>> =
-        sources.iter().map(|source| source.iter().map(|(time, _)| *time).collect()).collect();
+    let times: Vec<Vec<i64>> = sources
+        .iter()
+        .map(|source| source.iter().map(|sample| sample.timestamp_ms).collect())
+        .collect();
     let times: Vec<&[i64]> = times.iter().map(Vec::as_slice).collect();
     chain(&times, &mut |source, places, mut goes_on| {
-        for (time, value) in &sources[source][places] {
-            let mut value = value.clone();
-            if let ExactValue::Histogram(histogram) = &mut value
+        for sample in &sources[source][places] {
+            let mut sample = sample.clone();
+            if let ExactValue::Histogram(histogram) = &mut sample.value
                 && !goes_on
             {
                 histogram.set_hint(after_a_gap(histogram.hint()));
             }
-            out.push((*time, value));
+            out.push(sample);
             goes_on = true;
         }
     });

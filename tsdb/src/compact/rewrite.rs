@@ -2,7 +2,7 @@
 //! encoded anew. Which chunks merge, in which order and into how many pieces is as in Prometheus.
 
 use crate::block::BlockWriter;
-use chunk::exact::{self, ExactSample};
+use chunk::exact::{self, ExactSample, ExactValue};
 use chunk::xor::XorAppender;
 use chunk::{ChunkMeta, Encoding, SampleColumns};
 use model::TimeRange;
@@ -125,7 +125,8 @@ impl Rewriter {
             }
             if !chunk.meta.encoding.is_float() {
                 let mut samples = decode_exact(&chunk.meta, chunk.data)?;
-                samples.retain(|&(time, _)| {
+                samples.retain(|sample| {
+                    let time = sample.timestamp_ms;
                     self.range.contains(time) && !deleted.clone().any(|r| r.contains(time))
                 });
                 encode_exact(&samples, usize::from(u16::MAX), &mut self.arena, pieces);
@@ -245,6 +246,15 @@ fn encode_exact(
 
 /// Encodes float samples as chunks of at most `most` into the arena.
 fn encode(columns: &SampleColumns, most: usize, arena: &mut Vec<u8>, out: &mut Vec<Piece<'_>>) {
+    if !columns.start_timestamps_ms.is_empty() {
+        let sample = |row: usize| ExactSample {
+            timestamp_ms: columns.timestamps_ms[row],
+            start_ms: columns.start_ms(row),
+            value: ExactValue::Float(columns.values[row]),
+        };
+        let samples: Vec<ExactSample> = (0..columns.len()).map(sample).collect();
+        return encode_exact(&samples, most, arena, out);
+    }
     let times = columns.timestamps_ms.chunks(most);
     for (times, values) in times.zip(columns.values.chunks(most)) {
         let begin = arena.len();

@@ -5,7 +5,7 @@ use super::{BlockSpec, write_block};
 use crate::Block;
 use crate::block::{BlockMeta, BlockSet, Hint, Ulid};
 use chunk::ChunkMeta;
-use chunk::exact::{self, ExactValue};
+use chunk::exact::{self, ExactSample, ExactValue};
 use disk::{Disk, SimDisk};
 use model::histogram::{Histogram, IntHistogram};
 use model::{LabelPair, MatchOp, Matcher, Symbols, TimeRange};
@@ -51,7 +51,7 @@ fn histograms(times: &[i64]) -> (ChunkMeta, Vec<u8>) {
             sum: 0.5,
             ..IntHistogram::default()
         };
-        (time, ExactValue::Histogram(Histogram::Int(histogram)))
+        ExactSample::new(time, ExactValue::Histogram(Histogram::Int(histogram)))
     };
     let samples: Vec<_> = times.iter().map(sample).collect();
     let mut chunks = Vec::new();
@@ -91,8 +91,8 @@ fn stored(block: &Arc<Block>) -> Vec<Vec<i64>> {
         for chunk in batch.chunks(0) {
             let mut samples = Vec::new();
             exact::decode(chunk.meta, chunk.data, &mut samples).expect("decode");
-            out.push(samples.iter().map(|(time, _)| *time).collect());
-            for (time, value) in samples {
+            out.push(samples.iter().map(|sample| sample.timestamp_ms).collect());
+            for ExactSample { timestamp_ms: time, value, .. } in samples {
                 let ExactValue::Histogram(Histogram::Int(histogram)) = value else {
                     panic!("integers stay integers")
                 };

@@ -73,10 +73,10 @@ impl Native {
 fn stale_marker(encoding: Encoding) -> Option<Histogram> {
     let sum = model::STALE_NAN;
     match encoding {
-        Encoding::Histogram => {
+        Encoding::Histogram | Encoding::StartedHistogram => {
             Some(Histogram::Int(IntHistogram { sum, ..IntHistogram::default() }))
         }
-        Encoding::FloatHistogram => {
+        Encoding::FloatHistogram | Encoding::StartedFloatHistogram => {
             Some(Histogram::Float(FloatHistogram { sum, ..FloatHistogram::default() }))
         }
         _ => None,
@@ -224,15 +224,15 @@ impl Shard {
         tally: &mut Tally,
     ) {
         let Some(native) = self.natives.get_mut(&slot) else {
-            let open = HistogramChunk::alone(timestamp_ms, histogram);
+            let open = HistogramChunk::alone(timestamp_ms, None, histogram);
             self.natives.insert(slot, Native::new(open, histogram.clone(), rule));
             self.begun(tally);
             return;
         };
         let next = if native.must_cut(timestamp_ms, rule) {
-            Some(native.open.cut(timestamp_ms, histogram))
+            Some(native.open.cut(timestamp_ms, 0, histogram))
         } else {
-            match native.open.append(timestamp_ms, histogram) {
+            match native.open.append(timestamp_ms, 0, histogram) {
                 Join::Appended | Join::Recoded => None,
                 Join::Began(next) => Some(*next),
             }

@@ -297,7 +297,7 @@ fn encode(samples: &[(i64, Late)], emit: &mut dyn FnMut(ChunkMeta, &[u8])) {
             Late::Float(value) => ExactValue::Float(*value),
             Late::Histogram(histogram) => ExactValue::Histogram(Histogram::clone(histogram)),
         };
-        (*time, value)
+        ExactSample::new(*time, value)
     };
     let samples: Vec<ExactSample> = samples.iter().map(exact).collect();
     exact::encode(&samples, usize::from(u16::MAX), emit);

@@ -59,7 +59,7 @@ fn push_exact(group: &[ChunkRef<'_>], out: &mut SeriesBatch) -> Result<()> {
     let mut merged = Vec::new();
     chain_exact(&sources, &mut merged);
     // The first sample of a chunk reads as one of which nothing is known: so chunks begin where that is the case.
-    let goes_on = |_: &ExactSample, next: &ExactSample| match &next.1 {
+    let goes_on = |_: &ExactSample, next: &ExactSample| match &next.value {
         ExactValue::Histogram(histogram) => histogram.hint() != CounterResetHint::Unknown,
         ExactValue::Float(_) => true,
     };
