@@ -21,6 +21,7 @@ mod head;
 mod histogram;
 mod http;
 mod http_client;
+mod naive;
 mod native;
 mod net_client;
 mod otlp;

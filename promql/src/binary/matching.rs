@@ -177,7 +177,8 @@ impl Join<'_, '_> {
     fn own_labels(&self, row: usize) -> Vec<LabelPair> {
         let (names, drops_name) = (self.exec.names, self.drops_name());
         let kept = self.many.labels.get(row).iter().copied().filter(|pair| {
-            !(drops_name && names.names_metric(pair.name)) && !self.include.contains(&pair.name)
+            let goes = drops_name && names.names_metric(pair.name);
+            !goes && !self.include.contains(&pair.name)
         });
         kept.collect()
     }
