@@ -14,7 +14,7 @@ pub use join::Join;
 use crate::bits::{BitWriter, XorColumn};
 use crate::layout::{self, ResetHeader};
 use crate::start::Starts;
-use crate::{ChunkMeta, Encoding};
+use crate::{ChunkMeta, DecodeError, Encoding};
 use model::histogram::{CounterResetHint, FloatHistogram, Histogram, IntHistogram, Layout};
 use model::is_stale_nan;
 use std::sync::Arc;
@@ -123,6 +123,30 @@ impl HistogramChunk {
             CounterResetHint::Unknown | CounterResetHint::NotCounterReset => ResetHeader::Unknown,
         };
         Self::begin(timestamp_ms, start_ms, histogram, header)
+    }
+
+    /// Takes up a chunk that was read back, so that it can be continued. An error means that its bytes are damaged.
+    pub fn resume(meta: ChunkMeta, data: &[u8]) -> Result<Self, DecodeError> {
+        let mut samples = Vec::new();
+        decode::read_all(meta.encoding, meta.num_samples as usize, data, &mut samples)?;
+        let header = reset_header(meta.encoding, data);
+        let mut samples = samples.into_iter();
+        let (when, first) = samples.next().ok_or(DecodeError::Truncated)?;
+        let starts = meta.encoding.has_starts().then_some(when.start_ms);
+        let mut chunk = Self::begin(when.timestamp_ms, starts, &first, header);
+        for (when, histogram) in samples {
+            chunk.push(when.timestamp_ms, when.start_ms, &histogram);
+        }
+        if chunk.bytes() == data { Ok(chunk) } else { Err(DecodeError::Truncated) }
+    }
+
+    /// The newest sample; `None` if the chunk is damaged.
+    #[must_use]
+    pub fn last_sample(&self) -> Option<Histogram> {
+        let mut samples = Vec::new();
+        let count = usize::from(self.num_samples);
+        decode::read_all(self.meta().encoding, count, self.bytes(), &mut samples).ok()?;
+        samples.pop().map(|(_, histogram)| histogram)
     }
 
     /// What is to be known of the chunk without decoding it.

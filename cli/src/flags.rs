@@ -66,6 +66,8 @@ pub struct Flags {
     pub storage_path: String,
     /// `--storage.tsdb.wal-sync-delay`; `None` leaves flushing to the system.
     pub wal_sync_delay: Option<Duration>,
+    /// `--storage.tsdb.head-image`
+    pub head_image: bool,
     /// `--storage.tsdb.no-lockfile`
     pub no_lockfile: bool,
     /// `--storage.tsdb.retention.time`, or 15 days if there is no limit at all; zero is no limit.
@@ -218,6 +220,7 @@ impl Flags {
             wal_sync_delay: values
                 .is_given("storage.tsdb.wal-sync-delay")
                 .then(|| duration("storage.tsdb.wal-sync-delay")),
+            head_image: values.switch("storage.tsdb.head-image"),
             no_lockfile: values.switch("storage.tsdb.no-lockfile"),
             retention_time: duration("storage.tsdb.retention.time"),
             retention_size_bytes: size("storage.tsdb.retention.size"),

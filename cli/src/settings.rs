@@ -6,7 +6,7 @@ use crate::flags::Flags;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
-use tsdb::DbOptions;
+use tsdb::{DbOptions, IMAGE_GROWTH_BYTES};
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,7 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> Result<DbOptio
         samples_per_chunk: u32::try_from(flags.samples_per_chunk).unwrap_or(u32::MAX),
         no_lockfile: flags.no_lockfile,
         max_exemplars: if flags.features.exemplar_storage { storage.max_exemplars } else { 0 },
+        head_image_growth_bytes: if flags.head_image { IMAGE_GROWTH_BYTES } else { 0 },
         sync_commits: flags.wal_sync_delay,
         keep_metadata: flags.features.metadata_records,
         ..defaults

@@ -20,7 +20,12 @@ const HOUR: i64 = 60 * MINUTE;
 const START: i64 = 1_700_006_400_000 - 1_700_006_400_000 % (54 * HOUR);
 
 fn options() -> DbOptions {
-    DbOptions { retention_ms: 0, wal_segment_bytes: 32 * 1024, ..DbOptions::default() }
+    DbOptions {
+        retention_ms: 0,
+        wal_segment_bytes: 32 * 1024,
+        head_image_growth_bytes: 1,
+        ..DbOptions::default()
+    }
 }
 
 fn open_with(disk: Arc<dyn Disk>, dir: &Path, options: DbOptions) -> tsdb::Result<Db> {

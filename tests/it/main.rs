@@ -18,6 +18,7 @@ mod exposition;
 mod file_sd;
 mod functions;
 mod head;
+mod head_image;
 mod histogram;
 mod http;
 mod http_client;

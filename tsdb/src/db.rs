@@ -6,11 +6,14 @@
 
 mod admin;
 mod blocks;
+mod image;
 mod maintain;
 mod ooo;
 mod recover;
 
 pub use maintain::Maintained;
+
+pub use image::IMAGE_GROWTH_BYTES;
 
 use crate::head::SharedLog;
 use crate::log::{Log, LogSink};
@@ -51,9 +54,11 @@ struct Parts {
 }
 
 impl Parts {
-    fn into_db(self, head: Head, writer: SharedLog) -> Db {
+    fn into_db(self, head: Head, writer: SharedLog, image_segment: Option<u32>) -> Db {
+        let mut work = Work::new(self.seed);
+        work.image = image_segment.map(|segment| (segment, 0));
         Db {
-            work: Mutex::new(Work::new(self.seed)),
+            work: Mutex::new(work),
             disk: self.disk,
             dir: self.dir,
             options: self.options,
@@ -156,7 +161,10 @@ impl Db {
 
     /// Ends in good order: everything is durable, the lock is free. Commits fail from then on; queries still work.
     pub fn close(&self) -> Result<()> {
-        let work = self.work.lock();
+        let mut work = self.work.lock();
+        if self.options.keeps_image() {
+            self.write_image(&mut work);
+        }
         let flushed = self.head.flush_new_series();
         let logged = self.writer.lock().close().and(self.head.sync_ooo_log(true));
         if let Some(lock) = self.lock.lock().take() {

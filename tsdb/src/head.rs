@@ -2,9 +2,9 @@
 //!
 //! Reading order: `series` and `shard` (the data), `append`, `stage` and `commit` (writing), `isolation` (who sees what),
 //! `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `replay`, `delete`, `ooo` (out of order),
-//! `exemplars` and `metadata` (beside samples), `durable` (flushing).
+//! `exemplars` and `metadata` (beside samples), `durable` (flushing), `image` (fast start).
 //!
-//! Lock order, each held only as long as named: the log (one write) | the gate of `isolation` (a commit is applied or
+//! Lock order, each held only as long as named: `commits` (one commit) before the log (one write) | the gate of `isolation` (a commit is applied or
 //! a reader opens), the ring of exemplars or the metadata before a shard (one batch) before the reference map or the new series (one batch). No thread holds
 //! two shards to write; readers hold several to read. No lock of a shard is held across I/O.
 
@@ -17,6 +17,7 @@ mod durable;
 mod exemplars;
 mod found;
 mod gc;
+mod image;
 mod isolation;
 mod labels;
 mod map;
@@ -36,6 +37,7 @@ mod stage;
 mod stats;
 
 pub use chunks::LoadedChunks;
+pub use image::ImageStats;
 pub use ooo::{OooCut, OooReplay};
 pub use replay::{Replay, ReplayStats};
 pub use stats::{HeadStats, LabelStat};
@@ -129,6 +131,8 @@ struct Shared {
     truncating_to_ms: AtomicI64,
     is_truncating: AtomicBool,
     log: OnceLock<SharedLog>,
+    /// Held shared from before a commit is logged until it is applied; exclusively to cut the log between commits.
+    commits: RwLock<()>,
     sync_gate: durable::SyncGate,
     /// How long a commit waits for others before it flushes the log; `None` does not flush.
     sync_commits: Mutex<Option<Duration>>,
@@ -177,6 +181,7 @@ impl Head {
             truncating_to_ms: AtomicI64::new(i64::MIN),
             is_truncating: AtomicBool::new(false),
             log: OnceLock::new(),
+            commits: RwLock::default(),
             sync_gate: durable::SyncGate::default(),
             sync_commits: Mutex::new(None),
             new_series: Mutex::default(),

@@ -18,7 +18,7 @@ pub mod querier;
 mod read_only;
 
 pub use block::Block;
-pub use db::{Db, Maintained};
+pub use db::{Db, IMAGE_GROWTH_BYTES, Maintained};
 pub use error::{Error, Result};
 pub use head::{Head, HeadOptions};
 pub use import::{ImportRow, Imported, block_length_ms, import_block};

@@ -36,6 +36,9 @@ pub struct DbOptions {
     pub no_lockfile: bool,
     /// How far behind the newest sample others may come out of order; zero takes none.
     pub out_of_order_window_ms: i64,
+    /// Keep an image of the head beside the log, so that a start need not read all of it: a new one once the log grew
+    /// by this much, and by twice its length. Zero keeps none.
+    pub head_image_growth_bytes: u64,
     /// How long a commit waits for others before it flushes the log; `None` does not flush.
     pub sync_commits: Option<Duration>,
     /// How many exemplars are kept; zero keeps none.
@@ -60,6 +63,7 @@ impl Default for DbOptions {
             merge_overlapping: true,
             no_lockfile: false,
             out_of_order_window_ms: 0,
+            head_image_growth_bytes: 0,
             sync_commits: None,
             max_exemplars: 0,
             keep_metadata: false,
@@ -69,6 +73,11 @@ impl Default for DbOptions {
 }
 
 impl DbOptions {
+    /// Whether there are images of the head.
+    pub(crate) fn keeps_image(&self) -> bool {
+        self.head_image_growth_bytes > 0
+    }
+
     /// Checks the settings and fills in what depends on others.
     pub(crate) fn validated(mut self) -> Result<Self> {
         let refuse = |what: String| Err(Error::Options(what.into()));

@@ -40,6 +40,13 @@ impl Replay {
         Ok(Self { disk, dir: dir.to_owned(), first, end, next: first, reader, in_checkpoint })
     }
 
+    /// Leaves out what is before a segment: somebody knows it already. Fails if that segment cannot be read.
+    pub fn begin_at(&mut self, segment: u32) -> Result<()> {
+        self.reader = Reader::segment(Arc::clone(&self.disk), &self.dir, segment)?;
+        (self.first, self.next, self.in_checkpoint) = (segment, segment + 1, false);
+        Ok(())
+    }
+
     /// The first segment behind the checkpoint.
     #[must_use]
     pub fn first_segment(&self) -> u32 {

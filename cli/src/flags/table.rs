@@ -213,6 +213,14 @@ pub(super) const FLAGS: &[Flag] = &[
         "Answer writes once they are on the disk; each waits so long for others to be flushed with it.",
     )
     .server().ours(),
+    flag(
+        "storage.tsdb.head-image",
+        Switch,
+        "true",
+        "Keep an image of the head beside the log, so that a start need not read all of it.",
+    )
+    .server()
+    .ours(),
     flag("storage.tsdb.no-lockfile", Switch, "", "Do not lock the data directory.").server(),
     flag("storage.tsdb.allow-overlapping-compaction", Switch, "true", "Merge blocks that overlap.")
         .server()

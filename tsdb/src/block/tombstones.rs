@@ -82,6 +82,14 @@ impl Tombstones {
         self.0.get(&series).map_or(&[], Vec::as_slice)
     }
 
+    /// All deleted ranges with their series.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u64, TimeRange)> {
+        let of = |(&series, ranges): (&u64, &Vec<TimeRange>)| {
+            ranges.iter().map(move |&range| (series, range)).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of)
+    }
+
     /// Whether nothing is deleted.
     #[must_use]
     pub fn is_empty(&self) -> bool {

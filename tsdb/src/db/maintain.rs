@@ -35,11 +35,13 @@ pub(super) struct Work {
     unmergeable: HashSet<Ulid>,
     /// Where the blocks end that the log was truncated for.
     truncated_ms: i64,
+    /// The segment behind the image of the head, and its length in bytes.
+    pub(super) image: Option<(u32, u64)>,
 }
 
 impl Work {
     pub(super) fn new(seed: u64) -> Self {
-        Self { random: seed, unmergeable: HashSet::default(), truncated_ms: i64::MIN }
+        Self { random: seed, unmergeable: HashSet::default(), truncated_ms: i64::MIN, image: None }
     }
 
     /// Sixty-four bits that look random (SplitMix64 of the seed).
@@ -68,6 +70,7 @@ impl Db {
         self.metrics.compactions_triggered.inc();
         let cut = self.compact_head(&mut work, now_ms, &mut done);
         let merged = self.compact_blocks(&mut work, now_ms, &mut done);
+        self.refresh_image(&mut work);
         mapped.and(synced).and(reloaded).and(cut).and(merged).map(|()| done)
     }
 

@@ -14,7 +14,8 @@ impl Parts {
         let log_dir = self.dir.join(LOG_DIR);
         let head = self.new_head();
         // What is missing is found here, before anything is written.
-        let log = wal::Replay::open(Arc::clone(&self.disk), &log_dir)?;
+        let mut log = wal::Replay::open(Arc::clone(&self.disk), &log_dir)?;
+        let image = self.find_image();
         let writer = wal::Writer::open(Arc::clone(&self.disk), &log_dir, self.options.writer())?;
         let writer = Arc::new(Mutex::new(writer));
         crate::metrics::register_writer(&self.registry, &writer, &self.disk, log_dir);
@@ -24,6 +25,15 @@ impl Parts {
                 "Deleted damaged head chunk files; the log has their samples",
                 &[("err", what)],
             );
+        }
+        let mut image_segment = None;
+        if let Some((segment, mut image)) = image {
+            if loaded.corruption.is_none() && Head::load_image(&mut replay, &mut image) {
+                log.begin_at(segment)?;
+                image_segment = Some(segment);
+            } else {
+                self.log.warn("The image of the head does not fit; reading the whole log", &[]);
+            }
         }
         let mut was_cut = false;
         match self.feed(log, &mut replay) {
@@ -58,11 +68,12 @@ impl Parts {
                 ("series", &stats.num_series),
                 ("samples", &stats.num_samples),
                 ("head_chunks", &loaded.num_chunks),
+                ("image", &image_segment.is_some()),
                 ("duration", &format!("{:.3}s", stopwatch.elapsed_seconds())),
             ],
         );
         head.set_log(Arc::clone(&writer));
-        Ok(self.into_db(head, writer))
+        Ok(self.into_db(head, writer, image_segment))
     }
 
     fn new_head(&self) -> Head {

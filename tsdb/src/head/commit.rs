@@ -5,12 +5,15 @@ use super::append::HeadAppender;
 use super::ooo::{Late, OooRow};
 use super::shard::{Commit, Tally};
 use super::stage::{Batch, Scratch, group_by_shard, rows_by_shard};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use storage::{Error, Result};
 
 impl HeadAppender {
     /// Logs the staged samples, then shows them all at once.
     pub(super) fn commit_staged(mut self: Box<Self>) -> Result<()> {
+        let head = Arc::clone(&self.head);
+        let _commits = head.commits.read();
         self.log()?;
         self.apply();
         self.apply_metadata();

@@ -228,6 +228,17 @@ impl ExemplarRing {
         self.metrics.oldest_seconds.set(oldest_ms as f64 / 1000.0);
     }
 
+    /// All exemplars with the labels of their series, the oldest first.
+    pub(super) fn by_age(&self) -> Vec<(Labels, Exemplar)> {
+        let by_age = (self.next..self.places.len()).chain(0..self.next);
+        let held = by_age.filter_map(|at| self.places[at].as_ref());
+        held.filter_map(|(id, exemplar)| {
+            let owner = self.series.get(id)?;
+            Some((owner.labels.clone(), exemplar.clone()))
+        })
+        .collect()
+    }
+
     fn select(&self, range: TimeRange, selectors: &[Vec<Matcher>]) -> Vec<SeriesExemplars> {
         let mut found = Vec::new();
         for owner in self.series.values() {

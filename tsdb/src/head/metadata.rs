@@ -28,6 +28,11 @@ impl MetadataTable {
         self.told.insert(number, text);
     }
 
+    /// What is told of each series.
+    pub(super) fn all(&self) -> Vec<(u64, Arc<Metadata>)> {
+        self.told.iter().map(|(number, told)| (*number, Arc::clone(told))).collect()
+    }
+
     fn forget(&mut self, numbers: &[u64]) {
         let before = self.told.len();
         for number in numbers {

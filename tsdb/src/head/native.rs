@@ -54,6 +54,19 @@ impl Native {
         stale_marker(self.open.meta().encoding).expect("a chunk of histograms")
     }
 
+    /// An open chunk that was read back; `None` if it has no samples.
+    pub(super) fn resumed(open: HistogramChunk, next_at_ms: i64) -> Option<Self> {
+        let last = open.last_sample()?;
+        // Whether the end was predicted follows from the length: the prediction is made once, at a quarter.
+        let is_predicted = open.bytes().len() >= TARGET_BYTES / 4;
+        Some(Self { open, last, next_at_ms, is_predicted })
+    }
+
+    /// Predicted end of the chunk.
+    pub(super) fn next_at_ms(&self) -> i64 {
+        self.next_at_ms
+    }
+
     /// Whether the chunk is full before a sample at `timestamp_ms`.
     fn must_cut(&mut self, timestamp_ms: i64, rule: CutRule) -> bool {
         let (num_bytes, min_ms) = (self.open.bytes().len(), self.open.min_ms());

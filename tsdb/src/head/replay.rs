@@ -53,7 +53,7 @@ pub struct ReplayStats {
 /// A replay under way. Feed it the records of the checkpoint and the log in order, then finish it.
 #[derive(Debug)]
 pub struct Replay {
-    head: Arc<Shared>,
+    pub(super) head: Arc<Shared>,
     /// Chunks on disk by series reference, until their series turns up.
     chunks: HashMap<u64, Vec<FullChunk>>,
     /// The same for chunks of samples that came out of order.
@@ -62,7 +62,7 @@ pub struct Replay {
     last_place: u64,
     /// References of label sets that have another reference, with the time of the last sample that used it.
     duplicates: HashMap<u64, (u64, i64)>,
-    max_ref: u64,
+    pub(super) max_ref: u64,
     workers: Vec<Worker>,
     samples: Samples,
     histograms: Histograms,
@@ -235,7 +235,7 @@ impl Replay {
         Ok(())
     }
 
-    fn add_series(&mut self, number: u64, labels: &[(&str, &str)]) {
+    pub(super) fn add_series(&mut self, number: u64, labels: &[(&str, &str)]) {
         let head = &self.head;
         self.max_ref = self.max_ref.max(number);
         // Zero is no reference, a set that breaks the rules no series: their samples count as unknown.

@@ -208,6 +208,34 @@ impl Shard {
         if hot.has_open() { &self.buffers.get(hot.buffer)[..hot.open.len_bytes()] } else { &[] }
     }
 
+    /// Predicted end of the open chunk.
+    pub(super) fn next_cut_ms(&self, slot: u32) -> i64 {
+        self.native(slot).map_or(self.hot[slot].next_at_ms, Native::next_at_ms)
+    }
+
+    /// Adds a full chunk that was read back.
+    pub(super) fn restore_full(&mut self, slot: u32, meta: ChunkMeta, data: &[u8]) {
+        let buffer = self.buffers.alloc(data.len());
+        self.buffers.get_mut(buffer)[..data.len()].copy_from_slice(data);
+        self.push_full(slot, FullChunk::new(meta, Place::Memory(buffer, data.len())));
+        self.sealed.push(slot);
+        self.num_chunks += 1;
+    }
+
+    /// Puts back an open chunk of floats.
+    pub(super) fn restore_open(
+        &mut self,
+        slot: u32,
+        state: XorAppender,
+        data: &[u8],
+        next_at_ms: i64,
+    ) {
+        let buffer = self.buffers.alloc(data.len());
+        self.buffers.get_mut(buffer)[..data.len()].copy_from_slice(data);
+        self.hot[slot] = Hot { open: state, buffer, next_at_ms, ..Hot::EMPTY };
+        self.num_chunks += 1;
+    }
+
     /// Timestamp of the first sample of the open chunk.
     pub(super) fn open_min_ms(&self, slot: u32) -> i64 {
         match self.native(slot) {

@@ -1,0 +1,225 @@
+//! The image of the head: a start with it knows what a start without it knows, whatever happened to image and log.
+
+use crate::recorded_dirs::{Content, content};
+use disk::{Disk, SimDisk};
+use model::histogram::{Histogram, IntHistogram};
+use model::metadata::{Metadata, MetricType};
+use model::{MatchOp, Matcher, SeriesRef, TimeRange};
+use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use storage::{
+    Appendable, ExemplarBatch, ExemplarQueryable, ExemplarRow, FloatBatch, HistogramBatch,
+    LabelBatch,
+};
+use tsdb::{Db, DbOptions};
+
+const DIR: &str = "/data";
+const START: i64 = 1_699_920_000_000;
+const IMAGE: &str = "/data/head_image/00000000";
+
+/// Opens the database; whether an image was used is the second answer.
+fn open(disk: &SimDisk, has_image: bool) -> (Db, bool) {
+    let options = DbOptions {
+        retention_ms: 0,
+        wal_segment_bytes: 32 * 1024,
+        out_of_order_window_ms: 3_600_000,
+        max_exemplars: 50,
+        keep_metadata: true,
+        head_image_growth_bytes: u64::from(has_image),
+        ..DbOptions::default()
+    };
+    let used = Arc::new(Mutex::new(false));
+    let seen = Arc::clone(&used);
+    let sink = Arc::new(move |line: &tsdb::LogLine| {
+        let image = line.fields.iter().find(|(name, _)| *name == "image");
+        if let Some((_, value)) = image {
+            *seen.lock() = value == "true";
+        }
+    });
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let registry = metrics::Registry::new();
+    let db = Db::open(disk, Path::new(DIR), options, 7, &registry, sink).expect("opens");
+    let used = *used.lock();
+    (db, used)
+}
+
+/// Ten series of floats, one of histograms, one that changes its kind; exemplars, metadata, late samples.
+fn write(db: &Db, rounds: std::ops::Range<i64>) {
+    for round in rounds {
+        let time = START + round * 30_000;
+        let names: Vec<String> = (0..12).map(|n| format!("m{n}")).collect();
+        let pairs: Vec<(&str, &str)> =
+            names.iter().flat_map(|name| [("__name__", name.as_str()), ("job", "x")]).collect();
+        let ends: Vec<u32> = (1..=12).map(|n| n * 2).collect();
+        let (mut refs, mut rejected) = (Vec::new(), Vec::new());
+        let mut appender = db.appender(time);
+        appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected).expect("labels");
+        let refs: Vec<SeriesRef> = refs.into_iter().flatten().collect();
+        let values: Vec<f64> = (0..10).map(|n| (round * n) as f64 / 7.0).collect();
+        let times = vec![time; 10];
+        let batch = FloatBatch::new(&refs[..10], &times, &values);
+        appender.append_floats(batch, &mut rejected).expect("floats");
+        let histogram = Histogram::Int(IntHistogram {
+            count: round as u64 + 1,
+            zero_count: round as u64 + 1,
+            sum: round as f64,
+            ..IntHistogram::default()
+        });
+        if round % 9 < 5 {
+            let (histograms, times) = ([histogram.clone(), histogram], [time; 2]);
+            let batch = HistogramBatch::new(&refs[10..], &times, &histograms);
+            appender.append_histograms(batch, &mut rejected).expect("histograms");
+        } else {
+            let batch = FloatBatch::new(&refs[11..], &times[..1], &values[..1]);
+            appender.append_floats(batch, &mut rejected).expect("floats");
+        }
+        if round % 4 == 3 {
+            let late = [time - 45_000];
+            let batch = FloatBatch::new(&refs[..1], &late, &values[..1]);
+            appender.append_floats(batch, &mut rejected).expect("late");
+        }
+        let labels = [("trace_id", "t")];
+        let row = ExemplarRow { labels: &labels, timestamp_ms: time, value: round as f64 };
+        appender
+            .append_exemplars(ExemplarBatch::new(&refs[..1], &[row]), &mut rejected)
+            .expect("exemplars");
+        let told = Metadata {
+            metric_type: MetricType::Counter,
+            unit: "".into(),
+            help: (round / 50).to_string().into(),
+        };
+        appender.append_metadata(&refs[..1], &[told]).expect("metadata");
+        assert!(rejected.is_empty(), "{rejected:?}");
+        appender.commit().expect("commits");
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Known {
+    content: Content,
+    exemplars: Vec<storage::SeriesExemplars>,
+    metadata: Option<Metadata>,
+    num_series: usize,
+}
+
+fn known(db: &Db) -> Known {
+    let metric = Matcher::new("__name__", MatchOp::Equal, "m0").expect("matcher");
+    let mut content = content(db);
+    // A chunk may end elsewhere after one start than after another; then a hint says a little less.
+    for (_, told) in content.values_mut().flatten() {
+        *told = told.replace("NotCounterReset", "Unknown");
+    }
+    Known {
+        content,
+        exemplars: db.head().select_exemplars(TimeRange::ALL, &[vec![metric]]).expect("exemplars"),
+        metadata: db.head().metadata(SeriesRef::new(1).expect("one")),
+        num_series: db.head().num_series(),
+    }
+}
+
+fn delete(db: &Db) {
+    let metric = Matcher::new("__name__", MatchOp::Equal, "m3").expect("matcher");
+    let range = TimeRange::new(START + 300_000, START + 900_000);
+    db.delete(range, &[vec![metric]]).expect("deletes");
+}
+
+/// A database that was closed in good order, and what it knew.
+fn closed() -> (SimDisk, Known) {
+    let disk = SimDisk::new();
+    let (db, used) = open(&disk, true);
+    assert!(!used, "there is none yet");
+    write(&db, 0..130);
+    delete(&db);
+    write(&db, 130..140);
+    let before = known(&db);
+    db.close().expect("closes");
+    (disk, before)
+}
+
+fn replace(disk: &SimDisk, path: &Path, bytes: &[u8]) {
+    disk.remove(path).expect("removed");
+    disk.create(path).expect("file").append(bytes).expect("content");
+}
+
+#[test]
+fn a_clean_stop_leaves_an_image_that_the_next_start_uses() {
+    let (disk, before) = closed();
+    let (db, used) = open(&disk, true);
+    assert!(used);
+    assert_eq!(known(&db), before);
+    write(&db, 140..300);
+    let longer = known(&db);
+    drop(db);
+    // As after a kill: the image is old, the log has gone on.
+    let (db, used) = open(&disk.kill(), true);
+    assert!(used);
+    assert_eq!(known(&db), longer);
+    drop(db);
+    let (db, used) = open(&disk.kill(), false);
+    assert!(!used);
+    assert_eq!(known(&db), longer, "the log alone says the same");
+}
+
+#[test]
+fn an_image_taken_while_commits_go_on_lacks_nothing() {
+    let disk = SimDisk::new();
+    let (db, _) = open(&disk, true);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| write(&db, 0..400));
+        while !writer.is_finished() {
+            db.maintain(START).expect("maintains");
+        }
+    });
+    let before = known(&db);
+    drop(db);
+    let (db, used) = open(&disk.kill(), true);
+    assert!(used);
+    assert_eq!(known(&db), before);
+}
+
+#[test]
+fn somebody_else_on_the_directory_is_noticed_or_does_no_harm() {
+    let (disk, _) = closed();
+    // Another server that knows nothing of images.
+    let (db, _) = open(&disk, false);
+    write(&db, 140..200);
+    let longer = known(&db);
+    db.close().expect("closes");
+    let (db, _) = open(&disk, true);
+    assert_eq!(known(&db), longer);
+    drop(db);
+    // The log is shortened: what the image has beyond it is not trusted.
+    let (disk, before) = closed();
+    let names: Vec<PathBuf> = disk
+        .list(Path::new("/data/wal"))
+        .expect("listing")
+        .iter()
+        .map(|name| Path::new("/data/wal").join(name))
+        .filter(|path| disk.len(path).expect("length") > 0)
+        .collect();
+    let last = names.last().expect("segments");
+    let bytes = disk.read_at(last, 0, usize::MAX >> 1).expect("content");
+    replace(&disk, last, &bytes[..bytes.len() / 2]);
+    let (db, used) = open(&disk, true);
+    assert!(!used);
+    assert_ne!(known(&db), before);
+}
+
+#[test]
+fn a_damaged_image_costs_nothing() {
+    let (disk, before) = closed();
+    let whole = disk.read_at(Path::new(IMAGE), 0, usize::MAX >> 1).expect("image");
+    assert!(whole.len() > 1000, "{}", whole.len());
+    let step = whole.len() / 60;
+    for at in (0..whole.len()).step_by(step.max(1)) {
+        let mut flipped = whole.to_vec();
+        flipped[at] ^= 0x10;
+        for bytes in [&whole[..at], &flipped[..]] {
+            let disk = disk.kill();
+            replace(&disk, Path::new(IMAGE), bytes);
+            let (db, _) = open(&disk, true);
+            assert_eq!(known(&db), before, "at {at} of {}", whole.len());
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Where the image of the head lies, when it is written, and whether it is trusted.
+//!
+//! It is a directory of its own beside the log, in the container of the log; Prometheus does not look at it. Its first
+//! record names the segment of the log that it ends before, and what the segment before that looks like: if the log was
+//! rewritten, restored or shortened by somebody else, that does not fit, and the log is read from its beginning.
+
+use super::maintain::Work;
+use super::{Db, LOG_DIR, Parts};
+use crate::{Head, Result};
+use ::metrics::Stopwatch;
+use disk::Disk;
+use std::path::Path;
+use std::sync::Arc;
+use wal::{checkpoint, list_segments, segment_path};
+
+const DIR: &str = "head_image";
+const UNFINISHED_DIR: &str = "head_image.tmp";
+
+/// The first record: this byte, the version, the segment, length and checksum of the end of the one before.
+const HEADER: [u8; 2] = [0xF0, 1];
+
+/// How much of the end of a segment its checksum covers.
+const CHECKED_BYTES: u64 = 4096;
+
+/// How much the log of a server grows at least before another image is written.
+pub const IMAGE_GROWTH_BYTES: u64 = 64 << 20;
+
+/// Length of a segment and the checksum of its end; zeros if it is not there any more.
+fn fingerprint(disk: &dyn Disk, log_dir: &Path, segment: u32) -> std::io::Result<[u8; 12]> {
+    let path = segment_path(log_dir, segment);
+    let mut out = [0; 12];
+    if disk.exists(&path) {
+        let len = disk.len(&path)?;
+        let begin = len.saturating_sub(CHECKED_BYTES);
+        let end = disk.read_at(&path, begin, (len - begin) as usize)?;
+        out[..8].copy_from_slice(&len.to_le_bytes());
+        out[8..].copy_from_slice(&crc32c::crc32c(&end).to_le_bytes());
+    }
+    Ok(out)
+}
+
+fn header(segment: u32, fingerprint: [u8; 12]) -> Vec<u8> {
+    let mut record = HEADER.to_vec();
+    record.extend_from_slice(&segment.to_le_bytes());
+    record.extend_from_slice(&fingerprint);
+    record
+}
+
+/// The image in `dir` and the segment that the replay begins with, if the log is the one it was taken beside.
+fn find(disk: &Arc<dyn Disk>, dir: &Path) -> Option<(u32, wal::Reader)> {
+    let (place, log_dir) = (dir.join(DIR), dir.join(LOG_DIR));
+    if !disk.is_dir(&place) {
+        return None;
+    }
+    let mut reader = wal::Reader::dir(Arc::clone(disk), &place).ok()?;
+    let record = reader.next_record().ok()??;
+    let body = record.strip_prefix(&HEADER)?;
+    let (segment, told) = body.split_first_chunk::<4>()?;
+    let segment = u32::from_le_bytes(*segment);
+    let before = segment.checked_sub(1)?;
+    let segments = list_segments(&**disk, &log_dir).ok()?;
+    segments.binary_search(&segment).ok()?;
+    let fits = if segments.binary_search(&before).is_ok() {
+        fingerprint(&**disk, &log_dir, before).ok()? == *told
+    } else {
+        let last = checkpoint::last(&**disk, &log_dir).ok()??;
+        last.segment == before
+    };
+    fits.then_some((segment, reader))
+}
+
+impl Parts {
+    /// The image, if there is one to be trusted.
+    pub(super) fn find_image(&self) -> Option<(u32, wal::Reader)> {
+        if self.options.keeps_image() { find(&self.disk, &self.dir) } else { None }
+    }
+}
+
+impl Db {
+    /// Writes an image if the log has grown much since the last one.
+    pub(super) fn refresh_image(&self, work: &mut Work) {
+        if !self.options.keeps_image() {
+            return;
+        }
+        let first = list_segments(&*self.disk, &self.dir.join(LOG_DIR)).unwrap_or_default();
+        let first = first.first().copied().unwrap_or(0);
+        let (from, image_bytes) = work.image.filter(|image| image.0 >= first).unwrap_or((first, 0));
+        let position = self.writer.lock().position();
+        let segments = u64::from(position.segment.saturating_sub(from));
+        let grown = segments * self.options.wal_segment_bytes + position.offset;
+        if grown >= self.options.head_image_growth_bytes.max(2 * image_bytes) {
+            self.write_image(work);
+        }
+    }
+
+    /// Writes an image. A failure costs nothing but time at the next start: it is logged.
+    pub(super) fn write_image(&self, work: &mut Work) {
+        let stopwatch = Stopwatch::start();
+        match self.try_write_image() {
+            Ok(Some((segment, stats))) => {
+                let bytes = disk::dir_size(&*self.disk, &self.dir.join(DIR)).unwrap_or(0);
+                work.image = Some((segment, bytes));
+                self.log.info(
+                    "Wrote an image of the head",
+                    &[
+                        ("series", &stats.num_series),
+                        ("bytes", &bytes),
+                        ("segment", &segment),
+                        ("duration", &format!("{:.3}s", stopwatch.elapsed_seconds())),
+                    ],
+                );
+            }
+            Ok(None) => {}
+            Err(error) => {
+                self.log.warn(
+                    "Writing an image of the head failed; the next start reads the log instead",
+                    &[("err", &error)],
+                );
+            }
+        }
+    }
+
+    fn try_write_image(&self) -> Result<Option<(u32, crate::head::ImageStats)>> {
+        let (aside, place) = (self.dir.join(UNFINISHED_DIR), self.dir.join(DIR));
+        if self.disk.exists(&aside) {
+            self.disk.remove(&aside)?;
+        }
+        let Some(segment) = self.head.cut_log_for_image()? else { return Ok(None) };
+        // A log that loses its end in a crash of the machine must not find an image that is ahead of it.
+        let retired = self.writer.lock().take_retired();
+        retired.sync()?;
+        let before = fingerprint(&*self.disk, &self.dir.join(LOG_DIR), segment - 1)?;
+        let mut out = Head::new_image(&self.disk, &aside)?;
+        out.log(&[&header(segment, before)])?;
+        let stats = self.head.write_image(&mut out)?;
+        out.close()?;
+        if self.disk.exists(&place) {
+            self.disk.remove(&place)?;
+        }
+        self.disk.rename(&aside, &place)?;
+        self.disk.sync_dir(&self.dir)?;
+        Ok(Some((segment, stats)))
+    }
+}
