@@ -1,7 +1,10 @@
 //! The table of mechanisms that are built: the name of each, its field in the configuration, what builds it.
 
 use crate::provider::{Context, Provider};
-use crate::{Error, consul, dns, http, nomad};
+use crate::{
+    Error, consul, dns, docker, dockerswarm, eureka, http, kubernetes, marathon, nomad, puppetdb,
+    triton,
+};
 use metrics::Registry;
 use yaml::Section;
 
@@ -21,8 +24,15 @@ const fn row(name: &'static str, field: &'static str, build: Build) -> Row {
 const ROWS: &[Row] = &[
     row("consul", "consul_sd_configs", consul::build),
     row("dns", "dns_sd_configs", dns::build),
+    row("docker", "docker_sd_configs", docker::build),
+    row("dockerswarm", "dockerswarm_sd_configs", dockerswarm::build),
+    row("eureka", "eureka_sd_configs", eureka::build),
     row("http", "http_sd_configs", http::build),
+    row("kubernetes", "kubernetes_sd_configs", kubernetes::build),
+    row("marathon", "marathon_sd_configs", marathon::build),
     row("nomad", "nomad_sd_configs", nomad::build),
+    row("puppetdb", "puppetdb_sd_configs", puppetdb::build),
+    row("triton", "triton_sd_configs", triton::build),
 ];
 
 /// The mechanisms that are built, by the names under which the features page lists them.
@@ -57,5 +67,6 @@ pub(crate) fn register(registry: &Registry) {
     http::register(registry);
     dns::register(registry);
     consul::register(registry);
+    kubernetes::register(registry);
     nomad::register(registry);
 }

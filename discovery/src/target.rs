@@ -58,6 +58,13 @@ impl Target {
         }
     }
 
+    /// Adds finished labels.
+    pub(crate) fn extend(&mut self, labels: &Labels) {
+        for (name, value) in labels.iter() {
+            self.builder.set(name, value);
+        }
+    }
+
     /// The finished set.
     pub(crate) fn labels(&self) -> Labels {
         self.builder.labels()

@@ -1,6 +1,7 @@
 //! Recorded interfaces of discovery, replayed: what is asked, and the targets that are made of the answers.
 
 mod dns;
+mod kubernetes;
 mod server;
 
 use serde_json::Value;
@@ -72,20 +73,20 @@ fn job(config: &str) -> discovery::config::DiscoveryConfigs {
     job.discovery
 }
 
-/// The address in a recording for which the server stands.
-fn recorded_host(line: &Value) -> Option<String> {
-    let headers = line["requests"][0]["headers"].as_array()?;
-    let host = headers.iter().find(|header| header[0] == "Host")?;
-    host[1].as_str().map(str::to_owned)
+/// The line with the address of the server in place of the one that stands in its configuration.
+fn rewritten(line: &Value, address: std::net::SocketAddr) -> String {
+    let text = line.to_string();
+    let config = line["config"].as_str().unwrap_or_default();
+    let Some(begin) = config.find("127.103.") else { return text };
+    let is_end = |c: char| !c.is_ascii_digit() && c != '.';
+    let rest = &config[begin..];
+    let host = &rest[..rest.find(is_end).unwrap_or(rest.len())];
+    text.replace(host, &address.ip().to_string()).replace("21402", &address.port().to_string())
 }
 
 async fn replay(line: &Value) -> Result<(), String> {
     let server = Server::start();
-    let text = line.to_string();
-    let text = match recorded_host(line) {
-        Some(host) => text.replace(&host, &server.address.to_string()),
-        None => text,
-    };
+    let text = rewritten(line, server.address);
     let has_steps = line["then"].is_array();
     let text = if has_steps {
         text.replace("refresh_interval: 7s", "refresh_interval: 50ms")
@@ -150,7 +151,7 @@ fn check_metrics(line: &Value, registry: &metrics::Registry) -> Result<(), Strin
 }
 
 /// Mechanisms whose recordings hold answers that others wrote: they are not part of this repository.
-const FOREIGN: &[&str] = &[];
+const FOREIGN: &[&str] = &["docker", "dockerswarm", "eureka", "puppetdb"];
 
 fn recorded(mechanism: &str) -> Option<Vec<Value>> {
     let name = format!("scrape/discovery/{mechanism}.jsonl");
@@ -191,5 +192,5 @@ macro_rules! mechanisms {
 }
 
 mechanisms! {
-    consul http nomad
+    consul docker dockerswarm eureka http marathon nomad puppetdb triton
 }

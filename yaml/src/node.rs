@@ -80,6 +80,34 @@ impl Node {
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
+    /// The value of a key of a section; `None` where there is no such key, or nothing.
+    #[must_use]
+    pub fn at(&self, key: &str) -> Option<&Self> {
+        let Content::Map(entries) = &self.content else { return None };
+        let is_key =
+            |node: &Self| matches!(&node.content, Content::Scalar { text, .. } if text == key);
+        let found = entries.iter().find(|(name, _)| is_key(name)).map(|(_, value)| value);
+        found.filter(|value| !value.is_null())
+    }
+
+    /// The text of a key of a section.
+    #[must_use]
+    pub fn text_at(&self, key: &str) -> Option<&str> {
+        match &self.at(key)?.content {
+            Content::Scalar { text, .. } => Some(text),
+            Content::Bytes | Content::List(_) | Content::Map(_) => None,
+        }
+    }
+
+    /// The entries of the list of a key of a section; none where there is no list.
+    pub fn items_at(&self, key: &str) -> impl Iterator<Item = &Self> {
+        let list = match self.at(key).map(|node| &node.content) {
+            Some(Content::List(list)) => list.as_slice(),
+            _ => &[],
+        };
+        list.iter()
+    }
+
     /// What this is, for error texts.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -357,7 +357,9 @@ impl OAuth2 {
 }
 
 impl TlsConfig {
-    fn from_section(section: &Section) -> Self {
+    /// The settings in a `tls_config`.
+    #[must_use]
+    pub fn from_section(section: &Section) -> Self {
         Self {
             ca: text(section, "ca"),
             cert: text(section, "cert"),

@@ -1,12 +1,15 @@
 //! A loopback server that answers recorded requests: those alike in their order, the last of them again and again.
-//! It notes what does not agree with the recording.
+//! It notes what does not agree with the recording. It is a proxy, too, and speaks TLS where the client does: it stands
+//! for any host.
 
+use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// Headers that differ with every implementation, or that only say how the body is framed.
 const FREE_HEADERS: &[&str] =
@@ -60,7 +63,7 @@ impl Server {
                 }
                 let (state, step) = (Arc::clone(&states), Arc::clone(&steps));
                 let stream = stream.expect("a connection");
-                let serve = move || drop(serve(&stream, &state, &step));
+                let serve = move || drop(serve(stream, &state, &step));
                 std::thread::Builder::new().spawn(serve).expect("a thread");
             }
         };
@@ -96,29 +99,76 @@ impl Server {
     }
 }
 
-fn serve(stream: &TcpStream, state: &Mutex<State>, step: &AtomicUsize) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    while let Some(request) = read(&mut reader)? {
-        let answer = answer(&request, state, step);
-        let Some(answer) = answer else {
+/// A connection, with TLS or without.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
+/// Names do not matter to clients that skip the verification.
+fn tls() -> Arc<ServerConfig> {
+    let key = KeyPair::generate().expect("a key");
+    let names = vec!["localhost".to_owned()];
+    let params = CertificateParams::new(names).expect("parameters");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().expect("versions");
+    let builder = builder.with_no_client_auth();
+    let chain = vec![certificate.der().clone()];
+    Arc::new(builder.with_single_cert(chain, key).expect("a certificate"))
+}
+
+fn serve(mut stream: TcpStream, state: &Mutex<State>, step: &AtomicUsize) -> std::io::Result<()> {
+    let mut first = [0; 8];
+    stream.peek(&mut first)?;
+    if first.starts_with(b"CONNECT ") {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        stream.peek(&mut first)?;
+    }
+    // The first byte of a TLS handshake.
+    if first[0] == 0x16 {
+        let connection = ServerConnection::new(tls()).map_err(std::io::Error::other)?;
+        return exchange(BufReader::new(StreamOwned::new(connection, stream)), state, step);
+    }
+    exchange(BufReader::new(stream), state, step)
+}
+
+fn exchange(
+    mut stream: BufReader<impl Stream>,
+    state: &Mutex<State>,
+    step: &AtomicUsize,
+) -> std::io::Result<()> {
+    while let Some(request) = read(&mut stream)? {
+        let Some(answer) = answer(&request, state, step) else {
             // A watch: held until the client goes.
-            stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-            drop(reader.read(&mut [0]));
+            drop(stream.read(&mut [0]));
             return Ok(());
         };
-        write(stream, &answer)?;
+        write(stream.get_mut(), &answer, request.method != "HEAD")?;
     }
     Ok(())
 }
 
-fn read(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Request>> {
+fn read(reader: &mut BufReader<impl Stream>) -> std::io::Result<Option<Request>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
     }
     let mut words = line.split_ascii_whitespace();
     let mut word = || words.next().unwrap_or_default().to_owned();
-    let (method, path) = (word(), word());
+    let (method, target) = (word(), word());
+    // A proxy is asked with the whole URL.
+    let path = match target.split_once("://") {
+        Some((_, rest)) => format!("/{}", rest.split_once('/').map_or("", |(_, path)| path)),
+        None => target,
+    };
     let mut headers = Vec::new();
     let mut length = 0;
     loop {
@@ -194,7 +244,7 @@ fn check_headers(recorded: &Value, request: &Request, problems: &mut Vec<String>
     }
 }
 
-fn write(mut stream: &TcpStream, response: &Value) -> std::io::Result<()> {
+fn write(stream: &mut impl Stream, response: &Value, has_body: bool) -> std::io::Result<()> {
     let status = response["status"].as_u64().unwrap_or(200);
     let body = match status {
         204 | 304 => "",
@@ -209,6 +259,10 @@ fn write(mut stream: &TcpStream, response: &Value) -> std::io::Result<()> {
             head.push_str(&format!("{}: {}\r\n", text(0), text(1)));
         }
     }
-    head.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-    stream.write_all(head.as_bytes())
+    head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    if has_body {
+        head.push_str(body);
+    }
+    stream.write_all(head.as_bytes())?;
+    stream.flush()
 }
