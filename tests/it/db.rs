@@ -404,7 +404,6 @@ fn not_yet(name: &str) -> Option<&'static str> {
         "checkpoint-corrupt" | "checkpoint-corrupt-same-number" => {
             "a damaged checkpoint is refused"
         }
-        "replay-v2-samples" | "replay-v2-samples-xor2" => "samples with start timestamps",
         "replay-invalid-histogram" => "Prometheus crashes; here the other samples are read",
         "replay-duplicate-series" => "Prometheus forgets the samples before the second record",
         "replay-same-ref-two-label-sets" => {

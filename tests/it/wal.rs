@@ -30,12 +30,23 @@ fn decode(bytes: &[u8]) -> Result<(Value, Vec<u8>), record::DecodeError> {
         Kind::Samples => {
             let mut samples = Samples::default();
             record::decode_samples(bytes, &mut samples)?;
-            record::encode_samples(&mut again, samples.iter());
-            let row = |(number, time, value): (u64, i64, f64)| {
+            let is_started = bytes[0] == 11;
+            let starts = samples.iter().enumerate();
+            let starts = starts.map(|(row, (number, t, v))| (number, t, samples.start_ms(row), v));
+            if is_started {
+                record::encode_started_samples(&mut again, starts.clone());
+            } else {
+                record::encode_samples(&mut again, samples.iter());
+            }
+            let row = |(number, time, start, value): (u64, i64, i64, f64)| {
                 let bits = format!("{:016x}", value.to_bits());
-                serde_json::json!({"ref": number, "t": time, "v": bits})
+                let mut row = serde_json::json!({"ref": number, "t": time, "v": bits});
+                if is_started {
+                    row["st"] = start.into();
+                }
+                row
             };
-            samples.iter().map(row).collect()
+            starts.map(row).collect()
         }
         Kind::Tombstones => {
             let mut deleted = Tombstones::new();
@@ -44,7 +55,7 @@ fn decode(bytes: &[u8]) -> Result<(Value, Vec<u8>), record::DecodeError> {
             let row = |(number, range): &(u64, model::TimeRange)| serde_json::json!({"maxt": range.max_ms, "mint": range.min_ms, "ref": number});
             deleted.iter().map(row).collect()
         }
-        Kind::Undecoded(_) | Kind::Unknown => panic!("not read here"),
+        other => panic!("{other:?}: not read here"),
     };
     Ok((Value::Array(rows), again))
 }
@@ -57,7 +68,9 @@ fn records_agree_both_ways() {
         let bytes = from_hex(line["hex"].as_str().expect("hex"));
         match record::kind(&bytes) {
             Kind::Unknown => assert!(line.get("unknown").is_some(), "{name}"),
-            Kind::Undecoded(_) => assert!(line.get("unknown").is_none(), "{name}"),
+            Kind::Exemplars | Kind::MmapMarkers | Kind::Metadata | Kind::Histograms => {
+                assert!(line.get("unknown").is_none(), "{name}");
+            }
             Kind::Series | Kind::Samples | Kind::Tombstones => {
                 match decode(&bytes) {
                     // Text that is not UTF-8 has no place in a label here: such series are left out.
@@ -66,7 +79,12 @@ fn records_agree_both_ways() {
                     }
                     Ok((rows, again)) => {
                         assert_eq!(rows, line["decoded"], "{name}");
-                        if name != "series/non-minimal-varint" {
+                        // What a writer never leaves is not written again either.
+                        if name != "series/non-minimal-varint"
+                            && !name
+                                .as_str()
+                                .is_some_and(|name| name.starts_with("samples2/marker-"))
+                        {
                             assert_eq!(again, bytes, "{name}");
                         }
                     }
@@ -79,7 +97,7 @@ fn records_agree_both_ways() {
         recognised += 1;
     }
     eprintln!("records.jsonl: {read} read, {recognised} recognised");
-    assert_eq!((read, recognised), (65, 233));
+    assert_eq!((read, recognised), (86, 212));
 }
 
 #[test]
@@ -147,7 +165,7 @@ fn recorded_histogram_records() {
     let mut out = record::Histograms::default();
     for line in tests::golden("tsdb/records.jsonl") {
         let name = line["name"].as_str().unwrap();
-        if !line["type"].as_u64().is_some_and(|kind| (7..=10).contains(&kind)) {
+        if !line["type"].as_u64().is_some_and(|kind| matches!(kind, 7..=10 | 12 | 13)) {
             continue;
         }
         let bytes = from_hex(line["hex"].as_str().unwrap());
@@ -167,7 +185,8 @@ fn recorded_histogram_records() {
         }
         let rows = line["decoded"].as_array().unwrap();
         assert_eq!(rows.len(), out.values.len(), "{name}");
-        for (row, (number, time, value)) in rows.iter().zip(out.iter()) {
+        for (place, (row, (number, time, value))) in rows.iter().zip(out.iter()).enumerate() {
+            assert_eq!(row["st"].as_i64().unwrap_or(0), out.start_ms(place), "{name}");
             let place = (row["ref"].as_u64().unwrap(), row["t"].as_i64().unwrap());
             assert_eq!(place, (number, time), "{name}");
             let mut wanted = row["h"].clone();
@@ -177,7 +196,13 @@ fn recorded_histogram_records() {
             assert_eq!(spelled(&histogram(&wanted)), spelled(value), "{name}");
         }
         let mut again = Vec::new();
-        record::encode_histograms(&out.iter(), &mut again);
+        if bytes[0] > 10 {
+            let rows = out.iter().enumerate();
+            let rows = rows.map(|(row, (number, t, value))| (number, t, out.start_ms(row), value));
+            record::encode_started_histograms(&rows, &mut again);
+        } else {
+            record::encode_histograms(&out.iter(), &mut again);
+        }
         let is_canonical = !["mixed-batch", "reserved-schema", "hint-77", "empty"]
             .iter()
             .any(|what| name.contains(what));
@@ -223,7 +248,7 @@ fn replay(disk: &Arc<dyn Disk>, dir: &Path, count: &mut usize) -> Result<(), Err
     let mut log = Replay::open(Arc::clone(disk), dir)?;
     while let Some(bytes) = log.next_record()? {
         let kind = record::kind(bytes);
-        if matches!(kind, Kind::Undecoded(_) | Kind::Unknown) {
+        if !matches!(kind, Kind::Series | Kind::Samples | Kind::Tombstones) {
             continue;
         }
         match decode(bytes) {

@@ -1,6 +1,6 @@
 //! Checkpoints: what still matters of the oldest segments, rewritten, so that those can be removed.
 
-use crate::record::{self, Kind, Samples, Tombstones, Undecoded};
+use crate::record::{self, Kind, Samples, Tombstones};
 use crate::{Error, Reader, Result, Writer, WriterOptions, segment};
 use disk::Disk;
 use model::metadata::Metadata;
@@ -45,8 +45,6 @@ pub struct CheckpointStats {
     pub total_metadata: u64,
     /// Those of series that are gone, or said again later.
     pub dropped_metadata: u64,
-    /// Records of kinds that are not decoded yet; all kept.
-    pub undecoded_records: u64,
 }
 
 fn path_of(dir: &Path, segment: u32) -> PathBuf {
@@ -213,21 +211,10 @@ impl<'a> Fold<'a> {
             Kind::Series => self.take_series(record),
             Kind::Samples => self.take_samples(record),
             Kind::Tombstones => self.take_tombstones(record),
-            Kind::Undecoded(
-                Undecoded::Histograms
-                | Undecoded::FloatHistograms
-                | Undecoded::CustomHistograms
-                | Undecoded::CustomFloatHistograms,
-            ) => self.take_histograms(record),
-            Kind::Undecoded(Undecoded::Exemplars) => self.take_exemplars(record),
-            Kind::Undecoded(Undecoded::Metadata) => self.take_metadata(record),
-            Kind::Undecoded(_) => {
-                self.stats.undecoded_records += 1;
-                self.batch.extend_from_slice(record);
-                self.end_record(true);
-                Ok(())
-            }
-            Kind::Unknown => Ok(()),
+            Kind::Histograms => self.take_histograms(record),
+            Kind::Exemplars => self.take_exemplars(record),
+            Kind::Metadata => self.take_metadata(record),
+            Kind::MmapMarkers | Kind::Unknown => Ok(()),
         }
     }
 
@@ -251,8 +238,16 @@ impl<'a> Fold<'a> {
         record::decode_samples(record, &mut self.samples)?;
         let samples = &self.samples;
         let kept = samples.timestamps_ms.iter().filter(|&&time| time >= self.min_ms).count() as u64;
-        let inside = samples.iter().filter(|&(_, time, _)| time >= self.min_ms);
-        record::encode_samples(&mut self.batch, inside);
+        if samples.start_timestamps_ms.is_empty() {
+            let inside = samples.iter().filter(|&(_, time, _)| time >= self.min_ms);
+            record::encode_samples(&mut self.batch, inside);
+        } else {
+            let rows = samples.iter().enumerate();
+            let rows =
+                rows.map(|(row, (number, time, v))| (number, time, samples.start_ms(row), v));
+            let inside = rows.filter(|&(_, time, ..)| time >= self.min_ms);
+            record::encode_started_samples(&mut self.batch, inside);
+        }
         self.stats.total_samples += samples.len() as u64;
         self.stats.dropped_samples += samples.len() as u64 - kept;
         self.end_record(kept > 0);
@@ -262,10 +257,18 @@ impl<'a> Fold<'a> {
     /// What disagrees with itself stays out: nobody can read it.
     fn take_histograms(&mut self, record: &[u8]) -> Result<(), record::DecodeError> {
         record::decode_histograms(record, &mut self.histograms)?;
-        let min_ms = self.min_ms;
-        let inside = self.histograms.iter().filter(move |row| row.1 >= min_ms);
+        let (min_ms, histograms) = (self.min_ms, &self.histograms);
+        let inside = histograms.iter().filter(move |row| row.1 >= min_ms);
         let mut records = Vec::new();
-        record::encode_histograms(&inside, &mut records);
+        if histograms.start_timestamps_ms.is_empty() {
+            record::encode_histograms(&inside, &mut records);
+        } else {
+            let rows = histograms.iter().enumerate();
+            let rows =
+                rows.map(|(row, (r, time, value))| (r, time, histograms.start_ms(row), value));
+            let inside = rows.filter(move |row| row.1 >= min_ms);
+            record::encode_started_histograms(&inside, &mut records);
+        }
         let (total, kept) = (self.histograms.refs.len(), inside.count());
         self.stats.total_samples += total as u64;
         self.stats.dropped_samples += (total - kept) as u64;

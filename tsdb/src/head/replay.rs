@@ -18,8 +18,8 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use storage::{Error, Exemplar, Result};
 use wal::record::{
-    DecodeError, Exemplars, Histograms, Kind, Samples, Undecoded, decode_exemplars,
-    decode_histograms, decode_metadata, decode_samples, decode_series, decode_tombstones, kind,
+    DecodeError, Exemplars, Histograms, Kind, Samples, decode_exemplars, decode_histograms,
+    decode_metadata, decode_samples, decode_series, decode_tombstones, kind,
 };
 
 /// Samples on their way to a worker.
@@ -208,12 +208,7 @@ impl Replay {
                 decode_tombstones(record, &mut self.stones)?;
                 self.add_tombstones();
             }
-            Kind::Undecoded(
-                Undecoded::Histograms
-                | Undecoded::FloatHistograms
-                | Undecoded::CustomHistograms
-                | Undecoded::CustomFloatHistograms,
-            ) => {
+            Kind::Histograms => {
                 let mut histograms = std::mem::take(&mut self.histograms);
                 let outcome = decode_histograms(record, &mut histograms);
                 if outcome.is_ok() {
@@ -224,13 +219,13 @@ impl Replay {
                 self.histograms = histograms;
                 outcome?;
             }
-            Kind::Undecoded(Undecoded::Exemplars) => self.add_exemplars(&decode_exemplars(record)?),
-            Kind::Undecoded(Undecoded::Metadata) => {
+            Kind::Exemplars => self.add_exemplars(&decode_exemplars(record)?),
+            Kind::Metadata => {
                 let mut rows = Vec::new();
                 decode_metadata(record, &mut rows)?;
                 self.add_metadata(rows);
             }
-            Kind::Undecoded(_) | Kind::Unknown => self.stats.num_skipped += 1,
+            Kind::MmapMarkers | Kind::Unknown => self.stats.num_skipped += 1,
         }
         Ok(())
     }

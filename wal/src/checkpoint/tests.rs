@@ -1,18 +1,19 @@
 //! What checkpoints keep, and that a crash never loses it.
 
 use super::{create, last, plan, remove_before, remove_unfinished};
-use crate::record::{self, Kind, Samples, Undecoded};
+use crate::record::{self, Kind, Samples};
 use crate::{Reader, Writer, WriterOptions};
 use disk::{Disk, FaultDisk, SimDisk};
 use model::TimeRange;
+use model::histogram::{Histogram, IntHistogram};
 use model::metadata::Metadata;
 use std::path::Path;
 use std::sync::Arc;
 
 const DIR: &str = "wal";
 
-/// Three segments: series 1 to 4, samples at 10, 20, 30 of each, a deletion, an exemplar, metadata, a marker, an
-/// unknown record.
+/// Three segments: series 1 to 4, samples at 10, 20, 30 of each, a deletion, an exemplar, metadata, a histogram
+/// that counts since 7, and what does not belong there.
 fn log(disk: &Arc<dyn Disk>) -> Writer {
     let mut writer =
         Writer::open(Arc::clone(disk), Path::new(DIR), WriterOptions::default()).unwrap();
@@ -34,7 +35,12 @@ fn log(disk: &Arc<dyn Disk>) -> Writer {
         let metadata = [1, 4].map(|number| (number, help(time)));
         let mut kinds = Vec::new();
         record::encode_metadata(&mut kinds, metadata.iter().map(|(number, told)| (*number, told)));
-        writer.log(&[&samples, &deleted, &told, &kinds, &[5, 9], &[200, 1]]).unwrap();
+        let histogram = Histogram::Int(IntHistogram::default());
+        let mut histograms = Vec::new();
+        record::encode_started_histograms(&[(2, time, 7, &histogram)].into_iter(), &mut histograms);
+        let histogram = &histograms[0][..];
+        let records = [&samples, &deleted, &told, &kinds, histogram, &[5, 9], &[200, 1]];
+        writer.log(&records).unwrap();
         writer.cut().unwrap();
     }
     writer
@@ -44,8 +50,8 @@ fn help(time: i64) -> Metadata {
     Metadata { help: time.to_string().into(), ..Metadata::default() }
 }
 
-/// Series; samples by series and time; deletions by series and end; undecoded records.
-type Content = (Vec<u64>, Vec<(u64, i64)>, Vec<(u64, i64)>, usize);
+/// Series; samples by series and time; deletions by series and end; starts of histograms.
+type Content = (Vec<u64>, Vec<(u64, i64)>, Vec<(u64, i64)>, Vec<i64>);
 
 /// Times of the exemplars; what is told of series.
 fn notes(disk: &Arc<dyn Disk>) -> (Vec<i64>, Vec<(u64, Metadata)>) {
@@ -54,10 +60,10 @@ fn notes(disk: &Arc<dyn Disk>) -> (Vec<i64>, Vec<(u64, Metadata)>) {
     let (mut times, mut told) = (vec![], vec![]);
     while let Some(bytes) = reader.next_record().unwrap() {
         match record::kind(bytes) {
-            Kind::Undecoded(Undecoded::Exemplars) => {
+            Kind::Exemplars => {
                 times.extend(record::decode_exemplars(bytes).unwrap().timestamps_ms);
             }
-            Kind::Undecoded(Undecoded::Metadata) => {
+            Kind::Metadata => {
                 assert!(told.is_empty(), "one record at the end");
                 record::decode_metadata(bytes, &mut told).unwrap();
             }
@@ -70,7 +76,7 @@ fn notes(disk: &Arc<dyn Disk>) -> (Vec<i64>, Vec<(u64, Metadata)>) {
 fn content(disk: &Arc<dyn Disk>) -> Content {
     let checkpoint = last(&**disk, Path::new(DIR)).unwrap().expect("a checkpoint");
     let mut reader = Reader::dir(Arc::clone(disk), &checkpoint.path).unwrap();
-    let (mut series, mut samples, mut deleted, mut other) = (vec![], vec![], vec![], 0);
+    let (mut series, mut samples, mut deleted, mut starts) = (vec![], vec![], vec![], vec![]);
     while let Some(bytes) = reader.next_record().unwrap() {
         match record::kind(bytes) {
             Kind::Series => series.extend(record::decode_series(bytes).unwrap().refs),
@@ -84,12 +90,16 @@ fn content(disk: &Arc<dyn Disk>) -> Content {
                 record::decode_tombstones(bytes, &mut batch).unwrap();
                 deleted.extend(batch.iter().map(|(number, range)| (*number, range.max_ms)));
             }
-            Kind::Undecoded(Undecoded::Exemplars | Undecoded::Metadata) => {}
-            Kind::Undecoded(_) => other += 1,
-            Kind::Unknown => panic!("unknown records are dropped"),
+            Kind::Exemplars | Kind::Metadata => {}
+            Kind::Histograms => {
+                let mut batch = record::Histograms::default();
+                record::decode_histograms(bytes, &mut batch).unwrap();
+                starts.extend((0..batch.refs.len()).map(|row| batch.start_ms(row)));
+            }
+            Kind::MmapMarkers | Kind::Unknown => panic!("unknown records are dropped"),
         }
     }
-    (series, samples, deleted, other)
+    (series, samples, deleted, starts)
 }
 
 #[test]
@@ -100,9 +110,10 @@ fn keeps_what_lives() {
     let dir = Path::new(DIR);
     let stats = create(&disk, dir, 0..=1, options, 20, &mut |number| number != 4).unwrap();
     assert_eq!((stats.total_series, stats.dropped_series), (4, 1));
-    assert_eq!((stats.total_samples, stats.dropped_samples), (8, 4));
+    assert_eq!((stats.total_samples, stats.dropped_samples), (10, 5));
     assert_eq!((stats.total_tombstones, stats.dropped_tombstones), (4, 3));
-    let expected = (vec![1, 2, 3], vec![(1, 20), (2, 20), (3, 20), (4, 20)], vec![(1, 20)], 2);
+    let expected =
+        (vec![1, 2, 3], vec![(1, 20), (2, 20), (3, 20), (4, 20)], vec![(1, 20)], vec![7]);
     assert_eq!(content(&disk), expected);
     assert_eq!(notes(&disk), (vec![20], vec![(1, help(20))]));
     assert_eq!((stats.total_exemplars, stats.dropped_exemplars), (2, 1));
@@ -111,7 +122,7 @@ fn keeps_what_lives() {
     // The next one builds on the last one.
     create(&disk, dir, 2..=2, options, 25, &mut |number| number == 2).unwrap();
     remove_before(&*disk, dir, 2).unwrap();
-    let expected = (vec![2], vec![(1, 30), (2, 30), (3, 30), (4, 30)], vec![], 3);
+    let expected = (vec![2], vec![(1, 30), (2, 30), (3, 30), (4, 30)], vec![], vec![7]);
     assert_eq!(content(&disk), expected);
     assert_eq!(notes(&disk), (vec![30], vec![]), "series 1 is gone");
     let names = disk.list(dir).unwrap();

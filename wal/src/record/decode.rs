@@ -1,6 +1,6 @@
 //! Bytes to columns. Foreign bytes: whatever they are, the outcome is columns or an error.
 
-use super::{SAMPLES, SERIES, TOMBSTONES};
+use super::{SAMPLES, SAMPLES_STARTED, SERIES, TOMBSTONES, started};
 use model::TimeRange;
 
 /// A record whose body breaks its format.
@@ -73,6 +73,9 @@ pub struct Samples {
     pub timestamps_ms: Vec<i64>,
     /// Values; staleness markers keep their bits.
     pub values: Vec<f64>,
+    /// Since when samples count, in milliseconds; zero where that is not known. Nearly always empty: what is missing at
+    /// the end is not known either.
+    pub start_timestamps_ms: Vec<i64>,
 }
 
 impl Samples {
@@ -81,6 +84,23 @@ impl Samples {
         self.refs.clear();
         self.timestamps_ms.clear();
         self.values.clear();
+        self.start_timestamps_ms.clear();
+    }
+
+    pub(super) fn push(&mut self, number: u64, timestamp_ms: i64, value: f64, start_ms: i64) {
+        if start_ms != 0 {
+            self.start_timestamps_ms.resize(self.refs.len(), 0);
+            self.start_timestamps_ms.push(start_ms);
+        }
+        self.refs.push(number);
+        self.timestamps_ms.push(timestamp_ms);
+        self.values.push(value);
+    }
+
+    /// Since when a sample counts; zero if that is not known.
+    #[must_use]
+    pub fn start_ms(&self, row: usize) -> i64 {
+        self.start_timestamps_ms.get(row).copied().unwrap_or(0)
     }
 
     /// Number of samples.
@@ -96,7 +116,7 @@ impl Samples {
     }
 
     /// The rows.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, i64, f64)> {
+    pub fn iter(&self) -> impl Iterator<Item = (u64, i64, f64)> + Clone {
         let times = self.timestamps_ms.iter().zip(&self.values);
         self.refs.iter().zip(times).map(|(&number, (&time, &value))| (number, time, value))
     }
@@ -152,7 +172,6 @@ impl<'a> Cursor<'a> {
         Some((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
     }
 
-    /// A string; `None` within if it is not UTF-8.
     pub(super) fn u8(&mut self) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -166,6 +185,7 @@ impl<'a> Cursor<'a> {
         Some(bytes)
     }
 
+    /// A string; `None` within if it is not UTF-8.
     pub(super) fn text(&mut self) -> Option<Option<&'a str>> {
         Some(std::str::from_utf8(self.bytes()?).ok())
     }
@@ -200,6 +220,9 @@ pub fn decode_series(record: &[u8]) -> Result<SeriesRows<'_>, DecodeError> {
 
 /// Replaces `out` with the samples of a record of kind [`super::Kind::Samples`].
 pub fn decode_samples(record: &[u8], out: &mut Samples) -> Result<(), DecodeError> {
+    if record.first() == Some(&SAMPLES_STARTED) {
+        return started::decode_samples(record, out);
+    }
     out.clear();
     let mut body = Cursor::body(record, SAMPLES)?;
     if body.0.is_empty() {

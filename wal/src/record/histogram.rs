@@ -1,18 +1,17 @@
-//! Records of native histograms, kinds 7 to 10: integer and float counts, custom buckets in records of their own.
-//! The same bytes follow each other in the kinds with start timestamps, which are not read here yet.
+//! Records of native histograms, kinds 7 to 10: integer and float counts, custom buckets in records of their own. The
+//! bytes of a histogram are the same in the kinds with start timestamps, which are in `started`.
 
 use super::decode::{Cursor, DecodeError};
 use super::encode::{push_uvarint, zigzag};
+use super::{
+    CUSTOM_FLOAT_HISTOGRAMS, CUSTOM_HISTOGRAMS, FLOAT_HISTOGRAMS, FLOAT_HISTOGRAMS_STARTED,
+    HISTOGRAMS, HISTOGRAMS_STARTED, started,
+};
 use model::histogram::{
     CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHistogram, Histogram, IntHistogram, Layout,
     MAX_SCHEMA, Span,
 };
 use std::sync::Arc;
-
-const INT: u8 = 7;
-const FLOAT: u8 = 8;
-const CUSTOM_INT: u8 = 9;
-const CUSTOM_FLOAT: u8 = 10;
 
 /// Native histograms as columns of equal length.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +22,9 @@ pub struct Histograms {
     pub timestamps_ms: Vec<i64>,
     /// The samples.
     pub values: Vec<Histogram>,
+    /// Since when they count, in milliseconds; zero where that is not known. Nearly always empty: what is missing at the
+    /// end is not known either.
+    pub start_timestamps_ms: Vec<i64>,
     /// How many were left out because nobody knows their schema.
     pub unknown_schemas: usize,
     /// How many were left out because their spans and buckets disagree.
@@ -35,8 +37,46 @@ impl Histograms {
         self.refs.clear();
         self.timestamps_ms.clear();
         self.values.clear();
+        self.start_timestamps_ms.clear();
         self.unknown_schemas = 0;
         self.contradictory = 0;
+    }
+
+    /// Since when a histogram counts; zero if that is not known.
+    #[must_use]
+    pub fn start_ms(&self, row: usize) -> i64 {
+        self.start_timestamps_ms.get(row).copied().unwrap_or(0)
+    }
+
+    /// Adds number `row` of a record, counted from one: series, time, start. What nobody can read is counted only.
+    pub(super) fn take(
+        &mut self,
+        row: usize,
+        (number, timestamp_ms, start_ms): (u64, i64, i64),
+        mut value: Histogram,
+    ) -> Result<(), DecodeError> {
+        let schema = value.layout().schema;
+        if schema != CUSTOM_BUCKETS_SCHEMA && !(-9..=52).contains(&schema) {
+            self.unknown_schemas += 1;
+            return Ok(());
+        }
+        if !has_its_buckets(&value) {
+            if schema > MAX_SCHEMA {
+                return Err(DecodeError::HistogramBuckets { histogram: row });
+            }
+            // The reference takes it and dies of it later.
+            self.contradictory += 1;
+            return Ok(());
+        }
+        value.fit_schema();
+        if start_ms != 0 {
+            self.start_timestamps_ms.resize(self.refs.len(), 0);
+            self.start_timestamps_ms.push(start_ms);
+        }
+        self.refs.push(number);
+        self.timestamps_ms.push(timestamp_ms);
+        self.values.push(value);
+        Ok(())
     }
 
     /// The rows.
@@ -46,12 +86,16 @@ impl Histograms {
     }
 }
 
-/// Replaces `out` with the histograms of a record of kind 7 to 10. Resolutions finer than ours are brought down.
+/// Replaces `out` with the histograms of a record of kind 7 to 10, 12 or 13. Resolutions finer than ours are brought
+/// down.
 pub fn decode_histograms(record: &[u8], out: &mut Histograms) -> Result<(), DecodeError> {
     out.clear();
     let is_float = match record.first() {
-        Some(&(INT | CUSTOM_INT)) => false,
-        Some(&(FLOAT | CUSTOM_FLOAT)) => true,
+        Some(&(HISTOGRAMS | CUSTOM_HISTOGRAMS)) => false,
+        Some(&(FLOAT_HISTOGRAMS | CUSTOM_FLOAT_HISTOGRAMS)) => true,
+        Some(&(HISTOGRAMS_STARTED | FLOAT_HISTOGRAMS_STARTED)) => {
+            return started::decode_histograms(record, out);
+        }
         _ => return Err(DecodeError::Kind),
     };
     let mut body = Cursor(&record[1..]);
@@ -63,32 +107,16 @@ pub fn decode_histograms(record: &[u8], out: &mut Histograms) -> Result<(), Deco
     let base_ms = body.u64_be().ok_or(none)? as i64;
     let mut row = 0;
     while !body.0.is_empty() {
-        let mut read = || {
+        let mut next = || {
             let (ref_delta, ms_delta) = (body.varint()?, body.varint()?);
-            let value = if is_float { float(&mut body)? } else { int(&mut body)? };
-            Some((ref_delta, ms_delta, value))
+            Some((ref_delta, ms_delta, read(is_float, &mut body)?))
         };
-        let Some((ref_delta, ms_delta, mut value)) = read() else {
+        let Some((ref_delta, ms_delta, value)) = next() else {
             return Err(DecodeError::HistogramSize { histograms: row + 1 });
         };
         row += 1;
-        let schema = value.layout().schema;
-        if schema != CUSTOM_BUCKETS_SCHEMA && !(-9..=52).contains(&schema) {
-            out.unknown_schemas += 1;
-            continue;
-        }
-        if !has_its_buckets(&value) {
-            if schema > MAX_SCHEMA {
-                return Err(DecodeError::HistogramBuckets { histogram: row });
-            }
-            // The reference takes it and dies of it later.
-            out.contradictory += 1;
-            continue;
-        }
-        value.fit_schema();
-        out.refs.push(base_ref.wrapping_add_signed(ref_delta));
-        out.timestamps_ms.push(base_ms.wrapping_add(ms_delta));
-        out.values.push(value);
+        let number = base_ref.wrapping_add_signed(ref_delta);
+        out.take(row, (number, base_ms.wrapping_add(ms_delta), 0), value)?;
     }
     Ok(())
 }
@@ -155,6 +183,11 @@ impl Cursor<'_> {
     }
 }
 
+/// Reads the bytes of one histogram.
+pub(super) fn read(is_float: bool, body: &mut Cursor<'_>) -> Option<Histogram> {
+    if is_float { float(body) } else { int(body) }
+}
+
 fn int(body: &mut Cursor<'_>) -> Option<Histogram> {
     let (hint, mut layout) = body.head()?;
     let (zero_count, count, sum) = (body.uvarint()?, body.uvarint()?, body.float()?);
@@ -197,7 +230,9 @@ pub fn encode_histograms<'h>(
     rows: &(impl Iterator<Item = (u64, i64, &'h Histogram)> + Clone),
     records: &mut Vec<Vec<u8>>,
 ) {
-    for (is_float, kind, custom_kind) in [(false, INT, CUSTOM_INT), (true, FLOAT, CUSTOM_FLOAT)] {
+    for (is_float, kind, custom_kind) in
+        [(false, HISTOGRAMS, CUSTOM_HISTOGRAMS), (true, FLOAT_HISTOGRAMS, CUSTOM_FLOAT_HISTOGRAMS)]
+    {
         let of_kind = rows.clone().filter(|row| matches!(row.2, Histogram::Float(_)) == is_float);
         // Both records count from the first sample of the kind, whichever of them it is in.
         let Some((base_ref, base_ms, _)) = of_kind.clone().next() else { continue };
@@ -218,14 +253,15 @@ pub fn encode_histograms<'h>(
             for (number, timestamp_ms, value) in part {
                 push_uvarint(&mut out, zigzag(number.wrapping_sub(base.0) as i64));
                 push_uvarint(&mut out, zigzag(timestamp_ms.wrapping_sub(base.1)));
-                push_histogram(&mut out, value);
+                push(&mut out, value);
             }
             records.push(out);
         }
     }
 }
 
-fn push_histogram(out: &mut Vec<u8>, histogram: &Histogram) {
+/// Appends the bytes of one histogram.
+pub(super) fn push(out: &mut Vec<u8>, histogram: &Histogram) {
     let layout = histogram.layout();
     out.push(histogram.hint() as u8);
     push_uvarint(out, zigzag(i64::from(layout.schema)));

@@ -1,8 +1,9 @@
 //! Round trips and hostile bytes.
 
 use super::{
-    Kind, Samples, Tombstones, begin_series, decode_samples, decode_series, decode_tombstones,
-    encode_samples, encode_tombstones, kind, push_series,
+    Histograms, Kind, Samples, Tombstones, begin_series, decode_histograms, decode_samples,
+    decode_series, decode_tombstones, encode_samples, encode_started_samples, encode_tombstones,
+    kind, push_series,
 };
 use model::TimeRange;
 use proptest::prelude::*;
@@ -19,6 +20,22 @@ proptest! {
         let mut samples = Samples::default();
         decode_samples(&record, &mut samples).unwrap();
         let back: Vec<_> = samples.iter().map(|(r, t, v)| (r, t, v.to_bits())).collect();
+        prop_assert_eq!(back, rows);
+    }
+
+    #[test]
+    fn started_samples_come_back(
+        rows in proptest::collection::vec(
+            (any::<u64>(), any::<i64>(), prop_oneof![0i64..3, any::<i64>()], any::<u64>()), 0..40),
+    ) {
+        let mut record = Vec::new();
+        let samples = rows.iter().map(|&(r, t, start, v)| (r, t, start, f64::from_bits(v)));
+        encode_started_samples(&mut record, samples);
+        let mut samples = Samples::default();
+        decode_samples(&record, &mut samples).unwrap();
+        let back = samples.iter().enumerate();
+        let back: Vec<_> =
+            back.map(|(row, (r, t, v))| (r, t, samples.start_ms(row), v.to_bits())).collect();
         prop_assert_eq!(back, rows);
     }
 
@@ -51,12 +68,13 @@ proptest! {
     }
 
     #[test]
-    fn foreign_bytes_never_panic(first in 0u8..6, mut bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+    fn foreign_bytes_never_panic(first in 0u8..15, mut bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
         bytes.insert(0, first);
         let known = [
             decode_series(&bytes).is_ok(),
             decode_samples(&bytes, &mut Samples::default()).is_ok(),
             decode_tombstones(&bytes, &mut Tombstones::new()).is_ok(),
+            decode_histograms(&bytes, &mut Histograms::default()).is_ok(),
         ];
         prop_assert!(known.iter().filter(|&&known| known).count() <= 1);
     }
@@ -65,9 +83,17 @@ proptest! {
 #[test]
 fn kinds_are_told_by_the_first_byte() {
     assert_eq!(kind(&[]), Kind::Unknown);
-    assert_eq!(kind(&[1]), Kind::Series);
-    assert_eq!(kind(&[14]), Kind::Unknown);
-    for byte in 4..14 {
-        assert!(matches!(kind(&[byte]), Kind::Undecoded(kind) if kind as u8 == byte));
+    let expected = [
+        (Kind::Unknown, &[0, 14, 100, 255][..]),
+        (Kind::Series, &[1]),
+        (Kind::Samples, &[2, 11]),
+        (Kind::Tombstones, &[3]),
+        (Kind::Exemplars, &[4]),
+        (Kind::MmapMarkers, &[5]),
+        (Kind::Metadata, &[6]),
+        (Kind::Histograms, &[7, 8, 9, 10, 12, 13]),
+    ];
+    for (wanted, bytes) in expected {
+        bytes.iter().for_each(|&byte| assert_eq!(kind(&[byte]), wanted, "{byte}"));
     }
 }

@@ -7,7 +7,7 @@ use model::hash::HashMap;
 use std::sync::Arc;
 use storage::Result;
 use wal::record::{
-    DecodeError, Histograms, Kind, Samples, Undecoded, decode_histograms, decode_samples, kind,
+    DecodeError, Histograms, Kind, Samples, decode_histograms, decode_samples, kind,
 };
 
 /// Such a replay under way: feed it the records in order, then finish it.
@@ -20,18 +20,6 @@ pub struct OooReplay {
     pub(in crate::head) last_place: u64,
     pub(in crate::head) num_unknown_refs: u64,
     pub(in crate::head) samples: Samples,
-}
-
-fn is_histograms(record: &[u8]) -> bool {
-    matches!(
-        kind(record),
-        Kind::Undecoded(
-            Undecoded::Histograms
-                | Undecoded::FloatHistograms
-                | Undecoded::CustomHistograms
-                | Undecoded::CustomFloatHistograms
-        )
-    )
 }
 
 impl OooReplay {
@@ -58,7 +46,7 @@ impl OooReplay {
             }
             self.samples = samples;
             outcome?;
-        } else if is_histograms(record) {
+        } else if kind(record) == Kind::Histograms {
             let mut histograms = Histograms::default();
             decode_histograms(record, &mut histograms)?;
             for (number, timestamp_ms, value) in histograms.iter() {
