@@ -8,6 +8,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tsdb::Db;
 
+/// How often it is looked whether the log has grown much.
+const LOOK_AT_THE_LOG: Duration = Duration::from_secs(5);
+
 /// The running thread.
 #[derive(Debug)]
 pub(crate) struct Maintenance {
@@ -22,15 +25,24 @@ impl Maintenance {
         let told = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("tsdb-maintain".to_owned()).spawn(move || {
             let (stopped, wake) = &*told;
+            let pause = interval.min(LOOK_AT_THE_LOG);
+            let mut since_round = Duration::ZERO;
             loop {
                 let mut stopped = stopped.lock();
                 if !*stopped {
-                    wake.wait_for(&mut stopped, interval);
+                    wake.wait_for(&mut stopped, pause);
                 }
                 if *stopped {
                     return;
                 }
                 drop(stopped);
+                since_round += pause;
+                if since_round < interval {
+                    // A log that grows fast would otherwise be long at the next start.
+                    db.refresh_image();
+                    continue;
+                }
+                since_round = Duration::ZERO;
                 if let Err(error) = db.maintain(clock::now_ms()) {
                     tracing::error!(component = "tsdb", err = %error, "Maintenance failed; it is tried again");
                 }

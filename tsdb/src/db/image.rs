@@ -77,8 +77,13 @@ impl Parts {
 }
 
 impl Db {
-    /// Writes an image if the log has grown much since the last one.
-    pub(super) fn refresh_image(&self, work: &mut Work) {
+    /// Writes an image if the log has grown much since the last one. Part of [`Self::maintain`], and cheap where there
+    /// is nothing to do.
+    pub fn refresh_image(&self) {
+        self.refresh_image_in(&mut self.work.lock());
+    }
+
+    pub(super) fn refresh_image_in(&self, work: &mut Work) {
         if !self.options.keeps_image() {
             return;
         }

@@ -70,7 +70,7 @@ impl Db {
         self.metrics.compactions_triggered.inc();
         let cut = self.compact_head(&mut work, now_ms, &mut done);
         let merged = self.compact_blocks(&mut work, now_ms, &mut done);
-        self.refresh_image(&mut work);
+        self.refresh_image_in(&mut work);
         mapped.and(synced).and(reloaded).and(cut).and(merged).map(|()| done)
     }
 
