@@ -56,6 +56,11 @@ impl Notes {
         add(&mut self.infos, Note { text, place, times: 0 });
     }
 
+    /// Whether nothing was said about the query itself.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.warnings.is_empty() && self.infos.is_empty()
+    }
+
     /// Takes in what was said elsewhere, later.
     pub(crate) fn merge(&mut self, later: Self) {
         later.warnings.into_iter().for_each(|note| add(&mut self.warnings, note));

@@ -13,7 +13,9 @@ use crate::exec::Exec;
 use crate::explain::{self, Clock, PlanNode, Profile};
 use crate::memory::{Memory, MemoryPool, TooMuchMemory};
 use crate::parser::parse;
+use crate::plan::repeats::Groups;
 use crate::plan::{self, Node, Plan};
+use crate::reuse::Reuse;
 use crate::value::Value;
 use model::StepGrid;
 use std::sync::Arc;
@@ -310,6 +312,7 @@ impl Engine {
         let context = (&*querier, request.cancel);
         let mut exec = Exec::new(context, &self.options, resources, lookback_ms, times);
         exec.profile = request.clock.map(Profile::new);
+        exec.reuse = Reuse::new(Groups::find(&plan.root));
         let value = answer::answer(&exec, &plan, grid)?;
         let explained =
             exec.profile.as_ref().map(|_| explain::describe(&plan.root, exec.profile.as_ref()));

@@ -8,6 +8,7 @@ use crate::explain::Profile;
 use crate::memory::Memory;
 use crate::operator::{ReservedNames, Sink, StepBatch};
 use crate::plan::{Argument, Node, Times, hints};
+use crate::reuse::{self, Counted, Reuse};
 use crate::{aggregate, binary, bitmap, functions, scalar, select, window};
 use model::{StepGrid, Symbols};
 use std::cell::{Cell, RefCell};
@@ -22,6 +23,18 @@ struct Accounts {
     peak: usize,
     /// Samples looked at and samples read, for each step.
     per_step: Vec<[u64; 2]>,
+}
+
+impl Accounts {
+    fn add_steps(&mut self, per_step: &[[u64; 2]]) {
+        if self.per_step.len() < per_step.len() {
+            self.per_step.resize(per_step.len(), [0; 2]);
+        }
+        for (sum, counts) in self.per_step.iter_mut().zip(per_step) {
+            sum[0] += counts[0];
+            sum[1] += counts[1];
+        }
+    }
 }
 
 /// A query at work.
@@ -41,6 +54,8 @@ pub(crate) struct Exec<'a> {
     /// From how many samples on helpers are worth their start.
     pub(crate) min_shared_samples: usize,
     helpers: Helpers,
+    /// What is needed more than once.
+    pub(crate) reuse: Reuse,
     /// Measures operators, if someone wants to know.
     pub(crate) profile: Option<Profile<'a>>,
     max_samples: usize,
@@ -71,6 +86,7 @@ impl<'a> Exec<'a> {
             symbol_bytes: Cell::new(0),
             min_shared_samples: options.min_shared_samples,
             helpers,
+            reuse: Reuse::default(),
             profile: None,
             max_samples: options.max_samples,
             notes: RefCell::default(),
@@ -87,6 +103,7 @@ impl<'a> Exec<'a> {
             memory: Arc::clone(&self.memory),
             symbol_bytes: Cell::new(0),
             helpers: self.helpers.clone(),
+            reuse: Reuse::default(),
             profile: None,
             notes: RefCell::default(),
             accounts: RefCell::default(),
@@ -116,9 +133,10 @@ impl<'a> Exec<'a> {
         if new == 0 { Ok(()) } else { self.take(new as usize) }
     }
 
-    /// Memory held right now, without the labels.
+    /// Memory held right now, without the labels and what is kept for later.
     pub(crate) fn taken(&self) -> u64 {
-        self.memory.used().saturating_sub(self.symbol_bytes.get())
+        let kept = self.symbol_bytes.get() + self.reuse.size_bytes();
+        self.memory.used().saturating_sub(kept)
     }
 
     /// All memory taken since `before` is free again but `bytes`.
@@ -193,6 +211,37 @@ impl<'a> Exec<'a> {
         Ok((result?, [total(0), total(1)]))
     }
 
+    /// Runs `work` and tells what it counted for.
+    pub(crate) fn counted<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<(T, Counted), Error> {
+        let notes = self.notes.take();
+        let before = self.held();
+        let outer = {
+            let mut accounts = self.accounts.borrow_mut();
+            (std::mem::take(&mut accounts.per_step), std::mem::take(&mut accounts.peak))
+        };
+        let result = work();
+        let said = self.notes.replace(notes);
+        let speaks = !said.is_silent();
+        self.note(|notes| notes.merge(said));
+        let mut accounts = self.accounts.borrow_mut();
+        let per_step = std::mem::replace(&mut accounts.per_step, outer.0);
+        let peak = accounts.peak.saturating_sub(before);
+        accounts.peak = accounts.peak.max(outer.1);
+        let held = accounts.held.saturating_sub(before);
+        accounts.add_steps(&per_step);
+        Ok((result?, Counted { per_step, held, peak, speaks }))
+    }
+
+    /// Counts for what some work counted for.
+    pub(crate) fn count_again(&self, counted: &Counted) -> Result<(), Error> {
+        self.accounts.borrow_mut().add_steps(&counted.per_step);
+        self.hold(0, counted.peak)?;
+        self.hold(counted.held, 0)
+    }
+
     /// The vector of `node` at every step of `grid`, batch by batch in series order.
     pub(crate) fn stream(&self, node: &Node, grid: StepGrid, sink: Sink<'_>) -> Result<(), Error> {
         self.cancel.check()?;
@@ -229,6 +278,13 @@ impl<'a> Exec<'a> {
 
     /// The vector of `node` at every step of `grid`; rows without values are left out.
     pub(crate) fn vector(&self, node: &Node, grid: StepGrid) -> Result<StepBatch, Error> {
+        match self.reuse.group(node) {
+            None => self.evaluate(node, grid),
+            Some(group) => reuse::vector(self, group, grid, &|| self.evaluate(node, grid)),
+        }
+    }
+
+    fn evaluate(&self, node: &Node, grid: StepGrid) -> Result<StepBatch, Error> {
         self.cancel.check()?;
         let before = self.taken();
         let begin = self.profile.as_ref().map(|profile| (profile.clock.0)());

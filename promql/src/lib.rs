@@ -23,6 +23,7 @@ mod memory;
 mod operator;
 mod parser;
 mod plan;
+mod reuse;
 mod scalar;
 pub mod script;
 mod select;

@@ -2,9 +2,11 @@
 //! computed, constant subtrees are marked, parentheses are gone.
 
 pub(crate) mod build;
+
 mod duration;
 pub(crate) mod hints;
 mod invariant;
+pub(crate) mod repeats;
 
 use crate::ast::{AggregateOp, BinaryOp, Extended, Matching, Span};
 use crate::engine::Error;

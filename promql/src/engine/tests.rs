@@ -4,7 +4,13 @@ use super::{Engine, EngineOptions, Error, Request, Shared};
 use crate::crew::Helpers;
 use crate::memory::MemoryPool;
 use crate::value::Value;
-use storage::{Appendable, Cancel, FloatBatch, LabelBatch, MemoryStorage};
+use model::{Matcher, Symbols, TimeRange};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use storage::{
+    Appendable, Cancel, FloatBatch, LabelBatch, MemoryStorage, Querier, Queryable, SelectHints,
+    SeriesSet,
+};
 
 /// Ten series `m{i="0"}` to `m{i="9"}` with a sample a minute for an hour.
 fn ten_series() -> MemoryStorage {
@@ -172,4 +178,84 @@ fn many_series_of_one_group_meet_one() {
     let error = ask("sum(m) * on () m").unwrap_err().to_string();
     assert!(error.contains("found duplicate series for the match group {}"), "{error}");
     assert!(error.contains("[{__name__=\"m\", i=\"0\"}, {__name__=\"m\", i=\"1\"}]"), "{error}");
+}
+
+/// Counts selections.
+struct Counting {
+    storage: MemoryStorage,
+    selections: Arc<AtomicUsize>,
+}
+
+struct CountingQuerier {
+    querier: Box<dyn Querier>,
+    selections: Arc<AtomicUsize>,
+}
+
+impl Queryable for Counting {
+    fn querier(&self, range: TimeRange) -> storage::Result<Box<dyn Querier>> {
+        let querier = self.storage.querier(range)?;
+        Ok(Box::new(CountingQuerier { querier, selections: Arc::clone(&self.selections) }))
+    }
+}
+
+impl Querier for CountingQuerier {
+    fn select<'q>(
+        &'q self,
+        matchers: &[Matcher],
+        hints: &SelectHints,
+        symbols: &'q Symbols,
+        cancel: &'q Cancel,
+    ) -> storage::Result<Box<dyn SeriesSet + 'q>> {
+        self.selections.fetch_add(1, Ordering::Relaxed);
+        self.querier.select(matchers, hints, symbols, cancel)
+    }
+
+    fn label_names(&self, matchers: &[Matcher], limit: usize) -> storage::Result<Vec<Box<str>>> {
+        self.querier.label_names(matchers, limit)
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        limit: usize,
+    ) -> storage::Result<Vec<Box<str>>> {
+        self.querier.label_values(name, matchers, limit)
+    }
+}
+
+#[test]
+fn what_is_equal_is_evaluated_once_and_counts_each_time() {
+    let storage = Counting { storage: ten_series(), selections: Arc::default() };
+    let cancel = Cancel::new();
+    let ask = |max_samples: usize, query: &str| {
+        let engine = Engine::new(EngineOptions { max_samples, ..EngineOptions::default() });
+        storage.selections.store(0, Ordering::Relaxed);
+        let request = Request::new(&cancel);
+        let answer = engine.range(&storage, query, 0, 540_000, 60_000, &request);
+        (answer, storage.selections.load(Ordering::Relaxed))
+    };
+    // The same twice, and something else with the same answer.
+    for (equal, other, selections) in [
+        ("m / (m + m)", "m / (m{i!=\"\"} + m{i=~\".+\"})", 1),
+        ("sum(m) / sum(m)", "sum(m) / sum(m{i!=\"\"})", 1),
+        ("sum(m) / count(m)", "sum(m) / count(m{i!=\"\"})", 2),
+        ("delta(m[5m]) + delta( m [5m])", "delta(m[5m]) + delta(m{i!=\"\"}[5m])", 1),
+        // What has something to say says it at each place.
+        ("rate(m[5m]) + rate(m[5m])", "rate(m[5m]) + rate(m{i!=\"\"}[5m])", 2),
+        ("m + m offset 1m", "m + m{i!=\"\"} offset 1m", 2),
+    ] {
+        let ((got, seen), (expected, _)) = (ask(1000, equal), ask(1000, other));
+        let (got, expected) = (got.unwrap(), expected.unwrap());
+        assert_eq!(seen, selections, "{equal}");
+        let stats = |stats: &super::Stats| super::Stats { peak_bytes: 0, ..stats.clone() };
+        assert_eq!(stats(&got.stats), stats(&expected.stats), "{equal}");
+        let (Value::Matrix(a), Value::Matrix(b)) = (&got.value, &expected.value) else {
+            panic!("matrices")
+        };
+        assert_eq!((&a.values, &a.ends), (&b.values, &b.ends), "{equal}");
+        let enough = got.stats.peak_samples;
+        assert!(ask(enough, equal).0.is_ok(), "{equal}");
+        assert!(matches!(ask(enough - 1, equal).0, Err(Error::TooManySamples)), "{equal}");
+    }
 }

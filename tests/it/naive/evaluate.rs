@@ -26,6 +26,7 @@ pub(crate) enum Out {
     Vector(Vec<Row>),
 }
 
+#[derive(Clone)]
 pub(crate) struct Selector {
     pub(crate) name: &'static str,
     pub(crate) matchers: Vec<(&'static str, &'static str, &'static str)>,
@@ -33,6 +34,7 @@ pub(crate) struct Selector {
     pub(crate) at_ms: Option<i64>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Binary {
     pub(crate) op: &'static str,
     pub(crate) return_bool: bool,
@@ -44,6 +46,7 @@ pub(crate) struct Binary {
     pub(crate) rhs: Box<Node>,
 }
 
+#[derive(Clone)]
 pub(crate) enum Node {
     Number(f64),
     Select(Selector),

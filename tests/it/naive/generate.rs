@@ -187,7 +187,8 @@ impl Generator {
             }
             _ => {
                 let (op, return_bool) = self.operator();
-                let rhs = self.vector(depth - 1);
+                // Equal sides are evaluated once.
+                let rhs = if self.one_in(4) { lhs.clone() } else { self.vector(depth - 1) };
                 plain(op, return_bool, lhs, rhs)
             }
         }
