@@ -13,6 +13,8 @@ pub use storage::StorageConfig;
 /// Why a configuration cannot be used: file, line, column and the line itself for each problem.
 pub use yaml::Error as ConfigError;
 
+pub(crate) use files::glob;
+
 use environment::expand;
 use scrape::config::{GlobalConfig, NameValidation, ScrapeConfig, check_global};
 use std::time::Duration;
@@ -71,7 +73,7 @@ pub struct Config {
     /// Servers that are asked beside the database.
     pub remote_read: Vec<remote::read_client::ReadConfig>,
     /// Jobs of the main file; see [`Config::scrape_configs`] for all.
-    jobs: Vec<ScrapeConfig>,
+    pub(crate) jobs: Vec<ScrapeConfig>,
     root: Section,
 }
 
@@ -289,7 +291,7 @@ impl Config {
         let sections = self.root.sections("scrape_configs").iter().map(Section::to_yaml);
         let mut jobs: Vec<_> = self.jobs.iter().cloned().zip(sections).collect();
         for pattern in self.root.list("scrape_config_files") {
-            for file in files::glob(pattern)? {
+            for file in glob(pattern)? {
                 self.jobs_of(&file, &mut jobs)?;
             }
         }

@@ -33,6 +33,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         let words: Vec<String> =
             args[2..].iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let mut streams = tool::Streams {
+            input: &mut std::io::stdin().lock(),
             output: &mut std::io::BufWriter::new(std::io::stdout().lock()),
             error: &mut std::io::stderr().lock(),
             environment: &|name| std::env::var(name).ok(),

@@ -4,19 +4,26 @@
 mod analyze;
 mod bench;
 mod check_config;
+mod check_metrics;
 mod create_blocks;
 mod dump;
+mod expressions;
 mod list;
+mod query;
+mod server;
 mod text;
+mod web_config;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Command};
-use std::io::Write;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 /// What a tool reads and writes besides files.
 pub struct Streams<'a> {
+    /// The standard input.
+    pub input: &'a mut dyn Read,
     /// The standard output.
     pub output: &'a mut dyn Write,
     /// The standard error.
@@ -58,23 +65,42 @@ fn commands() -> Command {
     let group = |name: &'static str, about: &'static str| {
         Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true)
     };
+    let features = Arg::new("enable-feature")
+        .long("enable-feature")
+        .global(true)
+        .action(ArgAction::Append)
+        .help("Comma separated feature names to enable");
     group("tool", "Tooling for the Firesteel and Prometheus monitoring systems")
         .bin_name("firesteel tool")
         .disable_help_subcommand(true)
+        .arg(features)
+        .arg(switch("experimental", None, "Enable experimental commands").global(true))
+        .subcommand(group("check", "Check the resources for validity").subcommands([
+            check_config::command(),
+            check_metrics::command(),
+            server::healthy_command(),
+            server::ready_command(),
+            web_config::command(),
+        ]))
+        .subcommand(query::command())
         .subcommand(
-            group("check", "Check the resources for validity").subcommand(check_config::command()),
+            group("promql", "PromQL formatting and editing; requires --experimental")
+                .subcommand(expressions::format_command())
+                .subcommand(
+                    group("label-matchers", "Edit label matchers of a PromQL query")
+                        .subcommands([expressions::set_command(), expressions::delete_command()]),
+                ),
         )
         .subcommand(
-            group("tsdb", "Run tsdb commands")
-                .subcommand(group("bench", "Run benchmarks").subcommand(bench::command()))
-                .subcommand(analyze::command())
-                .subcommand(list::command())
-                .subcommand(dump::command())
-                .subcommand(dump::openmetrics_command())
-                .subcommand(
-                    group("create-blocks-from", "Import samples and write blocks")
-                        .subcommand(create_blocks::command()),
-                ),
+            group("tsdb", "Run tsdb commands").subcommands([
+                group("bench", "Run benchmarks").subcommand(bench::command()),
+                analyze::command(),
+                list::command(),
+                dump::command(),
+                dump::openmetrics_command(),
+                group("create-blocks-from", "Import samples and write blocks")
+                    .subcommand(create_blocks::command()),
+            ]),
         )
 }
 
@@ -114,8 +140,23 @@ fn dispatch(matches: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
         path.push(name);
         args = inner;
     }
+    if path.first() == Some(&"promql") && !args.get_flag("experimental") {
+        let what = "This command is experimental and requires the --experimental flag to be set.";
+        return Err(Failure::Input(what.to_owned()));
+    }
     match path[..] {
         ["check", "config"] => check_config::run(args, streams),
+        ["check", "metrics"] => check_metrics::run(args, streams),
+        ["check", "healthy"] => server::check(args, "/-/healthy", streams),
+        ["check", "ready"] => server::check(args, "/-/ready", streams),
+        ["check", "web-config"] => web_config::run(args, streams),
+        ["query", "instant"] => query::instant(args, streams),
+        ["query", "range"] => query::range(args, streams),
+        ["query", "series"] => query::series(args, streams),
+        ["query", "labels"] => query::labels(args, streams),
+        ["promql", "format"] => expressions::format(args, streams),
+        ["promql", "label-matchers", "set"] => expressions::set(args, streams),
+        ["promql", "label-matchers", "delete"] => expressions::delete(args, streams),
         ["tsdb", "bench", "write"] => bench::run(args, streams),
         ["tsdb", "analyze"] => analyze::run(args, streams),
         ["tsdb", "list"] => list::run(args, streams),
@@ -133,7 +174,7 @@ fn db_path() -> Arg {
 
 /// A switch with a long and a short name.
 fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
-    let switch = Arg::new(name).long(name).action(clap::ArgAction::SetTrue).help(help);
+    let switch = Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     match short {
         Some(short) => switch.short(short),
         None => switch,

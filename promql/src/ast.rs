@@ -428,6 +428,29 @@ impl Expr {
             Self::Call(e) => e.args.iter().for_each(visit),
         }
     }
+
+    /// Calls `visit` with each selector, in written order.
+    pub fn for_each_selector_mut(&mut self, visit: &mut dyn FnMut(&mut VectorSelector)) {
+        match self {
+            Self::Number(_) | Self::String(_) => {}
+            Self::Vector(e) => visit(e),
+            Self::Matrix(e) => visit(&mut e.selector),
+            Self::Subquery(e) => e.expr.for_each_selector_mut(visit),
+            Self::Unary(e) => e.expr.for_each_selector_mut(visit),
+            Self::Paren(e) => e.expr.for_each_selector_mut(visit),
+            Self::Binary(e) => {
+                e.lhs.for_each_selector_mut(visit);
+                e.rhs.for_each_selector_mut(visit);
+            }
+            Self::Aggregate(e) => {
+                if let Some(param) = &mut e.param {
+                    param.for_each_selector_mut(visit);
+                }
+                e.expr.for_each_selector_mut(visit);
+            }
+            Self::Call(e) => e.args.iter_mut().for_each(|arg| arg.for_each_selector_mut(visit)),
+        }
+    }
 }
 
 impl fmt::Display for Expr {

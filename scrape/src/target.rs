@@ -6,6 +6,7 @@ use crate::metadata::Families;
 use crate::schedule::target_hash;
 use crate::status::{ActiveTarget, Health};
 use crate::url::target_url;
+use discovery::TargetGroup;
 use model::relabel::{Scratch, process};
 use model::{Labels, LabelsBuilder, duration};
 use parking_lot::Mutex;
@@ -191,6 +192,16 @@ pub(crate) fn build(
     let target =
         Target { discovered_labels, labels, url, unix_socket, interval, timeout, histograms, hash };
     Ok(Discovered::Target(Box::new(target)))
+}
+
+/// Whether the job could make targets of what was discovered; those it would drop are fine.
+pub fn check_targets(config: &ScrapeConfig, group: &TargetGroup) -> Result<(), String> {
+    let (mut builder, mut scratch) = (LabelsBuilder::new(), Scratch::default());
+    for target in &group.targets {
+        build(config, target, &group.labels, &mut builder, &mut scratch)
+            .map_err(|error| format!("target {target}: {error}"))?;
+    }
+    Ok(())
 }
 
 /// The URL by the hidden labels; a parameter's label replaces its first value.

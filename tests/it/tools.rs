@@ -3,10 +3,18 @@
 use base64::Engine;
 use cli::tool::{Streams, run};
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
+use std::thread::JoinHandle;
 
 /// Exit code, standard output, standard error of a tool.
 fn tool(args: &[&str]) -> (u8, String, String) {
+    tool_with("", args)
+}
+
+/// The same with `input` on the standard input.
+fn tool_with(input: &str, args: &[&str]) -> (u8, String, String) {
     let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
     let (mut output, mut error) = (Vec::new(), Vec::new());
     let mut streams = Streams { output: &mut output, error: &mut error, environment: &|_| None };
@@ -133,6 +141,145 @@ fn samples_out_of_order_are_imported_too() {
     assert!(error.starts_with("1 samples were left out"), "{error}");
     let (_, output, _) = tool(&["tsdb", "dump", dir]);
     assert_eq!(output, "{__name__=\"a\"} 2 10000\n{__name__=\"a\"} 1 20000\n");
+}
+
+/// Answers one request with `answer` and hands out its first line and its body.
+fn serve_once(answer: &str, status: u64) -> (String, JoinHandle<(String, String)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let head = format!(
+        "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        answer.len()
+    );
+    let answer = head + answer;
+    let serving = std::thread::Builder::new().name("once".into()).spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut first = String::new();
+        reader.read_line(&mut first).unwrap();
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            match line.trim().split_once(": ") {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.parse().unwrap();
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        stream.write_all(answer.as_bytes()).unwrap();
+        (first, String::from_utf8(body).unwrap())
+    });
+    (url, serving.unwrap())
+}
+
+/// Runs a recorded command that asks a server; checks what it asks.
+fn ask(line: &Value, args: &[&str]) -> (u8, String, String) {
+    let (url, serving) = serve_once(text(line, "answer"), line["status"].as_u64().unwrap());
+    let args: Vec<String> = args.iter().map(|arg| arg.replace("SERVER", &url)).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (code, output, error) = tool(&args);
+    if error.contains("start time") || error.contains("evaluation time") {
+        // Refused before anything is asked; the thread that waits ends with the process.
+        return (code, output, error.replace(&url, "SERVER"));
+    }
+    let (first, body) = serving.join().unwrap();
+    let request = &line["request"];
+    let expected = format!("{} {} HTTP/1.1\r\n", text(request, "method"), text(request, "path"));
+    assert_eq!((first, body.as_str()), (expected, text(request, "body")), "{args:?}");
+    (code, output, error.replace(&url, "SERVER"))
+}
+
+#[test]
+fn commands_print_the_same() {
+    let lines = tests::golden("tools/commands.jsonl");
+    for line in &lines {
+        let args: Vec<&str> =
+            line["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
+        let (code, output, error) = match line.get("answer") {
+            Some(_) => ask(line, &args),
+            None => tool_with(line["stdin"].as_str().unwrap_or_default(), &args),
+        };
+        let what = format!("{args:?} {:?}: {error}", line["stdin"]);
+        assert_eq!(u64::from(code), line["code"].as_u64().unwrap(), "{what}");
+        if args.contains(&"--extended") {
+            same_lines(&output, text(line, "stdout"), &what);
+        } else {
+            assert_eq!(output, text(line, "stdout"), "{what}");
+        }
+        if code != 1 {
+            assert_eq!(error, text(line, "stderr"), "{what}");
+        }
+    }
+    println!("tools/commands.jsonl {0}/{0}", lines.len());
+}
+
+#[test]
+fn web_configurations_are_checked() {
+    let scratch = tests::Scratch::new("tools");
+    let file = |name: &str, content: &str| {
+        let path = scratch.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let good = file("good.yml", "http_server_config:\n  http2: false\n");
+    let bad = file("bad.yml", "http_server_config:\n  http3: false\n");
+    let (code, output, error) = tool(&["check", "web-config", &good]);
+    assert_eq!((code, output.as_str(), error), (0, "", format!("{good} SUCCESS\n")));
+    let (code, _, error) = tool(&["check", "web-config", &good, &bad]);
+    assert_eq!(code, 1);
+    assert!(error.contains(&format!("{bad} FAILED: ")) && error.contains("2:3"), "{error}");
+}
+
+#[test]
+fn configurations_are_checked_with_their_files() {
+    let scratch = tests::Scratch::new("tools");
+    let check = |content: &str, options: &[&str]| {
+        let path = scratch.path().join("prometheus.yml");
+        std::fs::write(&path, content).unwrap();
+        let mut args = vec!["check", "config"];
+        args.extend(options);
+        args.push(path.to_str().unwrap());
+        tool(&args)
+    };
+    let job = |more: &str| format!("scrape_configs:\n- job_name: a\n{more}");
+    let (code, output, error) = check(&job("  static_configs:\n  - targets: [b:1]\n"), &[]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(output.starts_with("Checking "), "{output}");
+    assert!(
+        output.contains(" SUCCESS: ") && output.contains("is valid prometheus config file syntax")
+    );
+    for (more, expected) in [
+        ("  bearer_token_file: nowhere\n", "credentials"),
+        ("  tls_config:\n    cert_file: c\n    key_file: k\n", "client cert file"),
+        ("  static_configs:\n  - targets: ['b:1/metrics']\n", "valid hostname"),
+        ("  static_config: []\n", "static_configs"),
+    ] {
+        let (code, _, error) = check(&job(more), &[]);
+        assert_eq!(code, 1, "{more}");
+        assert!(error.contains("FAILED") && error.contains(expected), "{more}: {error}");
+    }
+    assert_eq!(check(&job("  bearer_token_file: nowhere\n"), &["--syntax-only"]).0, 0);
+    let (code, output, _) = check(&job("  file_sd_configs:\n  - files: [x.json]\n"), &[]);
+    assert_eq!(code, 0);
+    assert!(output.contains("WARNING: file") && output.contains("does not exist"), "{output}");
+    std::fs::write(scratch.path().join("x.json"), "[{\"targets\": 1}]").unwrap();
+    assert_eq!(check(&job("  file_sd_configs:\n  - files: [x.json]\n"), &[]).0, 1);
+    let long = job("  scrape_interval: 10m\n");
+    assert_eq!(check(&long, &[]).0, 0);
+    let (code, _, error) = check(&long, &["--lint=all"]);
+    assert_eq!(code, 0, "a lint is no error unless asked to be");
+    assert!(error.contains("too long scrape interval found"), "{error}");
+    assert_eq!(check(&long, &["--lint=too-long-scrape-interval", "--lint-fatal"]).0, 3);
+    let rules = "rule_files: [rules.yml]\n";
+    let (code, _, error) = check(rules, &[]);
+    assert_eq!(code, 1);
+    assert!(error.contains("does not point to an existing file"), "{error}");
+    assert_eq!(check(rules, &["--agent"]).0, 1, "an agent has no rules");
 }
 
 #[test]

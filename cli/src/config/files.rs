@@ -3,7 +3,7 @@
 use super::ConfigError;
 
 /// The files that `pattern` matches, sorted; nothing is no error, a malformed pattern is.
-pub(super) fn glob(pattern: &str) -> Result<Vec<String>, ConfigError> {
+pub(crate) fn glob(pattern: &str) -> Result<Vec<String>, ConfigError> {
     if matches(pattern, "").is_none() {
         return Err(ConfigError::whole(
             pattern,
