@@ -44,6 +44,20 @@ pub fn register_process(registry: &Registry, build_info: &[(&str, &str)]) {
     registry.gauge_fn("process_resident_memory_bytes", "Resident memory size in bytes.", || {
         status_number("VmRSS:") * 1024.0
     });
+    for (name, help, field) in [
+        (
+            "process_network_receive_bytes_total",
+            "Number of bytes received by the process over the network.",
+            "InOctets",
+        ),
+        (
+            "process_network_transmit_bytes_total",
+            "Number of bytes sent by the process over the network.",
+            "OutOctets",
+        ),
+    ] {
+        registry.counter_fn(name, help, move || network_number(field));
+    }
     for (name, help) in [
         ("go_goroutines", "Number of goroutines that currently exist."),
         ("go_threads", "Number of OS threads created."),
@@ -112,6 +126,21 @@ fn status_number(name: &str) -> f64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     line.split_ascii_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0.0)
+}
+
+/// A number of the IP statistics of the network that the process sees.
+fn network_number(field: &str) -> f64 {
+    let text = fs::read_to_string("/proc/self/net/netstat").unwrap_or_default();
+    column(&text, "IpExt:", field).unwrap_or(0.0)
+}
+
+/// The number below `field` in the pair of lines that begin with `prefix`: names, then values.
+fn column(text: &str, prefix: &str, field: &str) -> Option<f64> {
+    let mut lines = text.lines().filter(|line| line.starts_with(prefix));
+    let names = lines.next()?.split_ascii_whitespace();
+    let values = lines.next()?.split_ascii_whitespace();
+    let (_, value) = names.zip(values).find(|(name, _)| *name == field)?;
+    value.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,8 +1,53 @@
 //! The scraper's own metrics, under Prometheus' names. Counting happens where things happen.
 
-use metrics::{Counter, CounterVec, GaugeVec, Registry, SummaryVec};
+use metrics::{
+    Counter, CounterVec, GaugeVec, Histogram, HistogramVec, Registry, Summary, SummaryVec,
+};
 
 const QUANTILES: [f64; 5] = [0.01, 0.05, 0.5, 0.9, 0.99];
+
+const BUCKETS: [f64; 4] = [0.01, 0.1, 1.0, 10.0];
+
+/// Times by a label, as quantiles and in buckets.
+#[derive(Clone, Debug)]
+pub(crate) struct TimesVec {
+    quantiles: SummaryVec,
+    buckets: HistogramVec,
+}
+
+/// Times, as quantiles and in buckets.
+#[derive(Clone, Debug)]
+pub(crate) struct Times {
+    quantiles: Summary,
+    buckets: Histogram,
+}
+
+impl TimesVec {
+    /// `what` is the middle of both names.
+    fn new(registry: &Registry, what: &str, help: &str, label: &str) -> Self {
+        let name = |ending: &str| format!("prometheus_target_{what}_{ending}");
+        Self {
+            quantiles: registry.summary_vec(&name("seconds"), help, &[label], &QUANTILES),
+            buckets: registry.histogram_vec(&name("histogram_seconds"), help, &[label], &BUCKETS),
+        }
+    }
+
+    pub(crate) fn with(&self, value: &[&str]) -> Times {
+        Times { quantiles: self.quantiles.with(value), buckets: self.buckets.with(value) }
+    }
+
+    pub(crate) fn remove(&self, value: &[&str]) {
+        self.quantiles.remove(value);
+        self.buckets.remove(value);
+    }
+}
+
+impl Times {
+    pub(crate) fn observe(&self, seconds: f64) {
+        self.quantiles.observe(seconds);
+        self.buckets.observe(seconds);
+    }
+}
 
 /// Handles to all of them.
 #[derive(Clone, Debug)]
@@ -24,8 +69,8 @@ pub(crate) struct ScrapeMetrics {
     pub(crate) pool_reloads_failed: Counter,
     pub(crate) syncs: CounterVec,
     pub(crate) sync_failed: CounterVec,
-    pub(crate) sync_seconds: SummaryVec,
-    pub(crate) interval_seconds: SummaryVec,
+    pub(crate) sync_seconds: TimesVec,
+    pub(crate) interval_seconds: TimesVec,
     pub(crate) pool_targets: GaugeVec,
     pub(crate) pool_target_limit: GaugeVec,
     pub(crate) metadata_entries: GaugeVec,
@@ -103,17 +148,17 @@ impl ScrapeMetrics {
                 "Discovered targets that could not be made into targets.",
                 &["scrape_job"],
             ),
-            sync_seconds: registry.summary_vec(
-                "prometheus_target_sync_length_seconds",
+            sync_seconds: TimesVec::new(
+                registry,
+                "sync_length",
                 "Time it took to bring the targets of a job up to date.",
-                &["scrape_job"],
-                &QUANTILES,
+                "scrape_job",
             ),
-            interval_seconds: registry.summary_vec(
-                "prometheus_target_interval_length_seconds",
+            interval_seconds: TimesVec::new(
+                registry,
+                "interval_length",
                 "Actual distance of scrapes.",
-                &["interval"],
-                &QUANTILES,
+                "interval",
             ),
             pool_targets: registry.gauge_vec(
                 "prometheus_target_scrape_pool_targets",

@@ -7,14 +7,14 @@ use crate::fetch::{Fetch, FetchRequest, format_of};
 use crate::ingest::{Counts, Ingest, SampleRules};
 use crate::manager::Clock;
 use crate::metadata::MetadataGauges;
-use crate::metrics::ScrapeMetrics;
+use crate::metrics::{ScrapeMetrics, Times};
 use crate::report::{Report, ReportSeries};
 use crate::schedule::{Grid, first_delay, offset};
 use crate::status::Health;
 use crate::target::{LastScrape, Target, TargetState};
 use crate::{Error, FetchError, Result};
 use expfmt::{Format, negotiate};
-use metrics::{Gauge, Stopwatch, Summary};
+use metrics::{Gauge, Stopwatch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use storage::{Appendable, Appender};
@@ -46,7 +46,7 @@ pub(crate) struct LoopContext {
     pub(crate) appendable: Arc<dyn Appendable>,
     pub(crate) fetch: Arc<dyn Fetch>,
     pub(crate) metrics: ScrapeMetrics,
-    pub(crate) interval_seconds: Summary,
+    pub(crate) interval_seconds: Times,
     pub(crate) offset_seed: u64,
     pub(crate) fallback: Option<Format>,
     pub(crate) extra_metrics: bool,

@@ -21,6 +21,8 @@ pub(crate) struct DbMetrics {
     pub(crate) compactions: Counter,
     pub(crate) compactions_failed: Counter,
     pub(crate) compaction_seconds: Histogram,
+    pub(crate) vertical_compactions: Counter,
+    pub(crate) tombstone_cleanup_seconds: Histogram,
     pub(crate) lowest_timestamp_ms: Gauge,
     pub(crate) lowest_timestamp_seconds: Gauge,
     pub(crate) clean_start: Gauge,
@@ -50,6 +52,8 @@ impl DbMetrics {
             .set(options.retention_bytes as f64);
         gauge("retention_limit_seconds", "Seconds kept at most; 0 is without bound.")
             .set(options.retention_ms as f64 / 1000.0);
+        gauge("retention_limit_percentage", "Share of the disk used at most; 0 is without bound.")
+            .set(0.0);
         // One second to four and a half hours, each twice the one before, as Prometheus has them.
         let buckets: Vec<f64> = (0..15).map(|power| f64::from(1 << power)).collect();
         Self {
@@ -72,6 +76,15 @@ impl DbMetrics {
                 "prometheus_tsdb_compaction_duration_seconds",
                 "How long compactions took.",
                 &buckets,
+            ),
+            vertical_compactions: counter(
+                "vertical_compactions_total",
+                "Compactions of blocks that overlap.",
+            ),
+            tombstone_cleanup_seconds: registry.histogram(
+                "prometheus_tsdb_tombstone_cleanup_seconds",
+                "How long rewriting blocks without what is deleted took.",
+                &[],
             ),
             lowest_timestamp_ms: gauge(
                 "lowest_timestamp",

@@ -1,6 +1,21 @@
 //! Counts requests by handler and code, and queries: `prometheus_http_*` and `prometheus_engine_*`.
 
-use metrics::{Counter, CounterVec, Gauge, HistogramVec, Registry, Summary};
+use metrics::{Counter, CounterVec, Gauge, Histogram, HistogramVec, Registry, Summary};
+
+/// A part of the time of queries, as quantiles and in buckets.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    quantiles: Summary,
+    buckets: Histogram,
+}
+
+impl Slice {
+    /// Counts one query.
+    pub(crate) fn observe(&self, seconds: f64) {
+        self.quantiles.observe(seconds);
+        self.buckets.observe(seconds);
+    }
+}
 
 /// The metrics of the HTTP side.
 #[derive(Debug)]
@@ -15,8 +30,10 @@ pub(crate) struct Observer {
     pub(crate) shared_answers: Counter,
     pub(crate) federation_errors: Counter,
     pub(crate) queries: Gauge,
-    pub(crate) queue_seconds: Summary,
-    pub(crate) eval_seconds: Summary,
+    pub(crate) queue_seconds: Slice,
+    pub(crate) eval_seconds: Slice,
+    exposing: Gauge,
+    expositions: CounterVec,
 }
 
 impl Observer {
@@ -37,9 +54,29 @@ impl Observer {
             &["slice"],
             &[0.5, 0.9, 0.99],
         );
+        let buckets = registry.histogram_vec(
+            "prometheus_engine_query_duration_histogram_seconds",
+            "The duration of various parts of PromQL query execution.",
+            &["slice"],
+            &[0.01, 0.1, 1.0, 10.0],
+        );
+        let slice =
+            |name: &str| Slice { quantiles: slices.with(&[name]), buckets: buckets.with(&[name]) };
         // There is nothing to prepare or to sort apart from evaluation; dashboards list the slices all the same.
-        for slice in ["prepare_time", "result_sort"] {
-            drop(slices.with(&[slice]));
+        drop(["prepare_time", "result_sort"].map(slice));
+        // Queries are logged where they are slow, not to a file of their own.
+        registry.gauge("prometheus_engine_query_log_enabled", "State of the query log.").set(0.0);
+        registry.counter(
+            "prometheus_engine_query_log_failures_total",
+            "The number of query log failures.",
+        );
+        let expositions = registry.counter_vec(
+            "promhttp_metric_handler_requests_total",
+            "Total number of scrapes by HTTP status code.",
+            &["code"],
+        );
+        for code in ["200", "500", "503"] {
+            drop(expositions.with(&[code]));
         }
         Self {
             requests: registry.counter_vec(
@@ -87,9 +124,23 @@ impl Observer {
                 "prometheus_engine_queries",
                 "The current number of queries being executed or waiting.",
             ),
-            queue_seconds: slices.with(&["queue_time"]),
-            eval_seconds: slices.with(&["inner_eval"]),
+            queue_seconds: slice("queue_time"),
+            eval_seconds: slice("inner_eval"),
+            exposing: registry.gauge(
+                "promhttp_metric_handler_requests_in_flight",
+                "Current number of scrapes being served.",
+            ),
+            expositions,
         }
+    }
+
+    /// Counts our own metrics being read while `read` does so.
+    pub(crate) fn exposed<T>(&self, read: impl FnOnce() -> T) -> T {
+        self.exposing.inc();
+        let done = read();
+        self.exposing.dec();
+        self.expositions.with(&["200"]).inc();
+        done
     }
 
     /// Counts an answered request.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "how many recorded lines agree is worth seeing")]
 
+mod families;
 mod kill;
 mod replay;
 mod server;

@@ -23,3 +23,12 @@ fn facts_are_plausible() {
     assert!(value("process_start_time_seconds ") > 1.6e9);
     assert!(value("process_cpu_seconds_total ") >= 0.0);
 }
+
+#[test]
+fn numbers_stand_below_their_names() {
+    let text = "TcpExt: A B\nTcpExt: 1 2\nIpExt: InPkts InOctets\nIpExt: 3 44\n";
+    assert_eq!(column(text, "IpExt:", "InOctets"), Some(44.0));
+    assert_eq!(column(text, "TcpExt:", "B"), Some(2.0));
+    assert_eq!(column(text, "IpExt:", "OutOctets"), None);
+    assert_eq!(column("", "IpExt:", "InOctets"), None);
+}

@@ -28,6 +28,7 @@ impl Db {
     /// clock: it names blocks.
     pub fn clean_tombstones(&self, now_ms: i64) -> Result<()> {
         let mut work = self.work.lock();
+        let whole = Stopwatch::start();
         for block in &*self.blocks.current() {
             if block.tombstones().is_empty() {
                 continue;
@@ -45,6 +46,7 @@ impl Db {
             }
             self.reload()?;
         }
+        self.metrics.tombstone_cleanup_seconds.observe(whole.elapsed_seconds());
         Ok(())
     }
 

@@ -167,6 +167,8 @@ impl Db {
             if chosen.is_empty() || chosen.iter().any(known) {
                 break;
             }
+            let overlap = chosen.windows(2).any(|pair| pair[1].range().overlaps(pair[0].range()));
+            self.metrics.vertical_compactions.inc_by(u64::from(overlap));
             let stopwatch = Stopwatch::start();
             let ulid = work.ulid(now_ms);
             let segment_bytes = self.options.block_segment_bytes;

@@ -57,6 +57,7 @@ impl Head {
         head.max_ms.fetch_max(min_ms, Ordering::Relaxed);
         let outcome = if is_empty { Ok(()) } else { head.truncate(min_ms) };
         head.is_truncating.store(false, Ordering::Release);
+        head.metrics.truncations_failed.inc_by(u64::from(outcome.is_err()));
         outcome
     }
 

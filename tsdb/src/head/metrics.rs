@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::shard::Tally;
-use metrics::{Counter, CounterVec, Gauge, Histogram, Registry};
+use metrics::{Counter, CounterVec, Gauge, Registry, Summary};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use storage::RejectReason;
@@ -17,8 +17,9 @@ pub(super) struct HeadMetrics {
     pub(super) series_not_found: Counter,
     pub(super) chunks: Gauge,
     pub(super) chunks_removed: Counter,
-    pub(super) gc_seconds: Histogram,
+    pub(super) gc_seconds: Summary,
     pub(super) truncations: Counter,
+    pub(super) truncations_failed: Counter,
     pub(super) mapped_chunks: Counter,
     pub(super) chunk_corruptions: Counter,
     stale_series: Gauge,
@@ -96,10 +97,14 @@ impl HeadMetrics {
                 "prometheus_tsdb_head_chunks_removed_total",
                 "Total number of chunks removed in the head",
             ),
-            gc_seconds: registry.histogram(
+            gc_seconds: registry.summary(
                 "prometheus_tsdb_head_gc_duration_seconds",
                 "Runtime of garbage collection in the head block.",
-                &[0.001, 0.01, 0.1, 1.0, 10.0],
+                &[],
+            ),
+            truncations_failed: counter(
+                "prometheus_tsdb_head_truncations_failed_total",
+                "Total number of head truncations that failed.",
             ),
             truncations: counter(
                 "prometheus_tsdb_head_truncations_total",

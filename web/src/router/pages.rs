@@ -70,6 +70,10 @@ pub(super) async fn lifecycle(state: &State, route: Route, method: &Method) -> A
 
 /// `/metrics`.
 pub(super) fn own_metrics(state: &State, parts: &Parts) -> Answer {
+    state.observer.exposed(|| expose(state, parts))
+}
+
+fn expose(state: &State, parts: &Parts) -> Answer {
     let params = Params::read(parts.uri.query().unwrap_or_default(), &HeaderMap::new(), &[]);
     let names: Vec<&str> = params.all("name[]").collect();
     let keep = |name: &str| names.is_empty() || names.contains(&name);

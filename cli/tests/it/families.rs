@@ -1,0 +1,108 @@
+//! The server's own metrics: which families of Prometheus' there are, with which types, and what is left out and why.
+
+use benches::load::peer::Peer;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Families, or beginnings of them, that have nothing to show here.
+const ABSENT: &[(&str, &[&str])] = &[
+    ("the runtime of Go has no counterpart", &["go_gc_", "go_sched_", "go_sync_", "go_memstats_"]),
+    (
+        "rules, templates and alerts are not built",
+        &["prometheus_rule_", "prometheus_template_", "prometheus_notifications_"],
+    ),
+    (
+        "there is no compaction of stale or selected series",
+        &["prometheus_tsdb_stale_series_", "prometheus_tsdb_selected_series_"],
+    ),
+    (
+        "discovery tells of updates only",
+        &[
+            "prometheus_sd_http_",
+            "prometheus_sd_last_update_timestamp_seconds",
+            "prometheus_sd_updates_delayed_total",
+        ],
+    ),
+    (
+        "connections are not counted by dialer, nor when they end",
+        &["net_conntrack_dialer_", "net_conntrack_listener_conn_closed_total"],
+    ),
+    (
+        "not counted yet",
+        &[
+            "prometheus_api_notification_updates_",
+            "prometheus_remote_storage_exemplars_in_total",
+            "prometheus_remote_storage_histograms_in_total",
+            "prometheus_target_scrape_duration_seconds",
+            "prometheus_tsdb_compaction_chunk_",
+            "prometheus_tsdb_compaction_populating_block",
+            "prometheus_tsdb_compactions_skipped_total",
+            "prometheus_tsdb_head_appenders_created_total",
+            "prometheus_tsdb_head_chunks_storage_size_bytes",
+            "prometheus_tsdb_head_native_histogram_",
+            "prometheus_tsdb_sample_ooo_delta",
+            "prometheus_tsdb_snapshot_replay_error_total",
+            "prometheus_tsdb_wal_record_",
+            "prometheus_wal_watcher_notifications_skipped_total",
+            "prometheus_wal_watcher_samples_sent_pre_tailing_total",
+        ],
+    ),
+    (
+        "labels are not interned that way",
+        &[
+            "prometheus_remote_storage_string_interner_",
+            "prometheus_target_scrape_pool_symboltable_items",
+            "prometheus_tsdb_symbol_table_size_bytes",
+        ],
+    ),
+];
+
+fn families(text: &str) -> BTreeMap<String, String> {
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let pairs = types.filter_map(|line| line.split_once(' '));
+    pairs.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
+}
+
+#[test]
+fn own_metrics_are_those_of_prometheus() {
+    let scratch = tests::Scratch::new("families");
+    let binary = env!("CARGO_BIN_EXE_firesteel");
+    let line = format!(
+        "firesteel={binary} --config.file={{config}} --storage.tsdb.path={{dir}} \
+         --web.listen-address=127.0.0.1:{{port}}"
+    );
+    // The receiver is nobody: its metrics are there all the same.
+    let config = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: a\n  \
+        static_configs: [{targets: ['127.0.0.1:1']}]\n- job_name: b\n  file_sd_configs: [{files: [none.json]}]\n\
+        remote_write: [{url: 'http://127.0.0.1:1/w'}]\nremote_read: [{url: 'http://127.0.0.1:1/r'}]\n";
+    let peer = Peer::parse(&line).expect("a well-formed command");
+    let running = peer.start(&scratch.path().join("data"), config).expect("the server starts").0;
+    let begin = metrics::Stopwatch::start();
+    let expected = tests::golden("metrics/families.jsonl");
+    let absent = |name: &str| {
+        ABSENT.iter().flat_map(|(_, names)| *names).any(|begin| name.starts_with(begin))
+    };
+    // Some families appear with the second scrape.
+    loop {
+        let response = running.client().get("/metrics").expect("an answer");
+        let ours = families(&String::from_utf8(response.body).expect("text"));
+        let mut wrong = Vec::new();
+        for family in &expected {
+            let (name, kind) = (family["name"].as_str().expect("a name"), &family["type"]);
+            let found = ours.get(name);
+            let is_good = found.map_or(absent(name), |found| kind == found.as_str());
+            if !is_good {
+                wrong.push(format!("{name}: {found:?}, want {kind}"));
+            }
+        }
+        if wrong.is_empty() {
+            let found = expected
+                .iter()
+                .filter(|f| f["name"].as_str().is_some_and(|n| ours.contains_key(n)));
+            println!("metrics/families.jsonl {}/{}", found.count(), expected.len());
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(30), "{}", wrong.join("\n"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
