@@ -17,7 +17,12 @@ fn tool(args: &[&str]) -> (u8, String, String) {
 fn tool_with(input: &str, args: &[&str]) -> (u8, String, String) {
     let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
     let (mut output, mut error) = (Vec::new(), Vec::new());
-    let mut streams = Streams { output: &mut output, error: &mut error, environment: &|_| None };
+    let mut streams = Streams {
+        input: &mut input.as_bytes(),
+        output: &mut output,
+        error: &mut error,
+        environment: &|_| None,
+    };
     let code = run(&args, &mut streams);
     (code, String::from_utf8(output).unwrap(), String::from_utf8(error).unwrap())
 }
@@ -256,7 +261,11 @@ fn configurations_are_checked_with_their_files() {
     for (more, expected) in [
         ("  bearer_token_file: nowhere\n", "credentials"),
         ("  tls_config:\n    cert_file: c\n    key_file: k\n", "client cert file"),
-        ("  static_configs:\n  - targets: ['b:1/metrics']\n", "valid hostname"),
+        ("  static_configs:\n  - targets: ['b:1/metrics']\n", "host:port"),
+        (
+            "  static_configs:\n  - targets: ['b:1']\n    labels: {__scrape_timeout__: 5h}\n",
+            "timeout cannot be greater",
+        ),
         ("  static_config: []\n", "static_configs"),
     ] {
         let (code, _, error) = check(&job(more), &[]);
