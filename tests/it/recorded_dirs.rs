@@ -14,7 +14,7 @@ use tsdb::{Db, DbOptions};
 const DIR: &str = "/data";
 
 /// Copies a directory to the simulated disk.
-fn copy(from: &Path, to: &Path, disk: &SimDisk) {
+pub(crate) fn copy(from: &Path, to: &Path, disk: &SimDisk) {
     disk.create_dir(to).expect("directory");
     for entry in std::fs::read_dir(from).expect("listing") {
         let entry = entry.expect("entry");

@@ -30,7 +30,8 @@ fn read(count: usize, data: &[u8]) -> Result<Vec<Sample>, DecodeError> {
 fn known_bytes() {
     const T0: i64 = 1_700_000_000_000;
     const S: f64 = f64::from_bits(STALE_NAN_BITS);
-    let cases: [(&[(i64, f64, i64)], &str); 3] = [
+    type Case = (&'static [(i64, f64, i64)], &'static str);
+    let cases: [Case; 3] = [
         (
             &[
                 (0, 1.0, 0),
