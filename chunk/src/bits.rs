@@ -154,9 +154,36 @@ impl<'d> BitReader<'d> {
         ones
     }
 
+    /// The bits that come next, left-aligned: 57 of them at least, zeros behind the end.
+    #[inline]
+    fn ahead(&self) -> u64 {
+        let (byte, shift) = (self.at / 8, (self.at % 8) as u32);
+        match self.data.get(byte..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => u64::from_be_bytes(*bytes) << shift,
+            None => self.clone().take(57) << 7,
+        }
+    }
+
     /// The payload of a variable-length integer, and its width.
     #[inline]
     fn payload(&mut self) -> (u64, u32) {
+        let word = self.ahead();
+        let ones = word.leading_ones();
+        if ones == 0 {
+            self.at += 1;
+            return (0, 0);
+        }
+        // Nearly all of them are short enough to be taken from one word.
+        if ones < 7 {
+            let width = CLASSES[ones as usize - 1].1;
+            self.at += (ones + 1 + width) as usize;
+            return (word << (ones + 1) >> (64 - width), width);
+        }
+        self.long_payload()
+    }
+
+    #[cold]
+    fn long_payload(&mut self) -> (u64, u32) {
         match self.prefix() {
             0 => (0, 0),
             8 => (self.take(64), 64),
