@@ -1,3 +1,5 @@
+//! Ranges of samples, errors with their line, passes over the text.
+
 use super::*;
 
 type Block = (Vec<String>, Vec<(u32, i64, f64)>);

@@ -1,3 +1,5 @@
+//! Rows of any order to blocks, and rows that are refused.
+
 use super::*;
 use crate::Block;
 use disk::SimDisk;

@@ -1,3 +1,5 @@
+//! Durations and times as Go prints them.
+
 use super::*;
 
 #[test]

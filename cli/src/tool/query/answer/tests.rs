@@ -1,3 +1,5 @@
+//! Labels, order and numbers of printed answers.
+
 use super::*;
 use serde_json::json;
 
