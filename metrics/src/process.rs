@@ -58,6 +58,17 @@ pub fn register_process(registry: &Registry, build_info: &[(&str, &str)]) {
     ] {
         registry.counter_fn(name, help, move || network_number(field));
     }
+    register_go(registry);
+    let start = boot_seconds() + stat_field(22) / TICKS_PER_SECOND;
+    registry.gauge_fn(
+        "process_start_time_seconds",
+        "Start time of the process since unix epoch in seconds.",
+        move || start,
+    );
+}
+
+/// Declares what of the runtime of Go has a counterpart.
+fn register_go(registry: &Registry) {
     for (name, help) in [
         ("go_goroutines", "Number of goroutines that currently exist."),
         ("go_threads", "Number of OS threads created."),
@@ -87,12 +98,6 @@ pub fn register_process(registry: &Registry, build_info: &[(&str, &str)]) {
         "go_memstats_sys_bytes",
         "Number of bytes obtained from system. Equals to /memory/classes/total:byte.",
         || status_number("VmData:") * 1024.0,
-    );
-    let start = boot_seconds() + stat_field(22) / TICKS_PER_SECOND;
-    registry.gauge_fn(
-        "process_start_time_seconds",
-        "Start time of the process since unix epoch in seconds.",
-        move || start,
     );
 }
 
