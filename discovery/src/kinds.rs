@@ -2,8 +2,8 @@
 
 use crate::provider::{Context, Provider};
 use crate::{
-    Error, consul, dns, docker, dockerswarm, eureka, http, kubernetes, marathon, nomad, puppetdb,
-    triton,
+    Error, consul, digitalocean, dns, docker, dockerswarm, ec2, eureka, hetzner, http, ionos,
+    kubernetes, kuma, linode, marathon, nomad, outscale, puppetdb, triton, uyuni, vultr,
 };
 use metrics::Registry;
 use yaml::Section;
@@ -22,17 +22,27 @@ const fn row(name: &'static str, field: &'static str, build: Build) -> Row {
 }
 
 const ROWS: &[Row] = &[
+    row("aws", "aws_sd_configs", ec2::build_aws),
     row("consul", "consul_sd_configs", consul::build),
+    row("digitalocean", "digitalocean_sd_configs", digitalocean::build),
     row("dns", "dns_sd_configs", dns::build),
     row("docker", "docker_sd_configs", docker::build),
     row("dockerswarm", "dockerswarm_sd_configs", dockerswarm::build),
+    row("ec2", "ec2_sd_configs", ec2::build),
     row("eureka", "eureka_sd_configs", eureka::build),
+    row("hetzner", "hetzner_sd_configs", hetzner::build),
     row("http", "http_sd_configs", http::build),
+    row("ionos", "ionos_sd_configs", ionos::build),
     row("kubernetes", "kubernetes_sd_configs", kubernetes::build),
+    row("kuma", "kuma_sd_configs", kuma::build),
+    row("linode", "linode_sd_configs", linode::build),
     row("marathon", "marathon_sd_configs", marathon::build),
     row("nomad", "nomad_sd_configs", nomad::build),
+    row("outscale", "outscale_sd_configs", outscale::build),
     row("puppetdb", "puppetdb_sd_configs", puppetdb::build),
     row("triton", "triton_sd_configs", triton::build),
+    row("uyuni", "uyuni_sd_configs", uyuni::build),
+    row("vultr", "vultr_sd_configs", vultr::build),
 ];
 
 /// The mechanisms that are built, by the names under which the features page lists them.
@@ -68,5 +78,7 @@ pub(crate) fn register(registry: &Registry) {
     dns::register(registry);
     consul::register(registry);
     kubernetes::register(registry);
+    kuma::register(registry);
+    linode::register(registry);
     nomad::register(registry);
 }

@@ -4,27 +4,38 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod aws;
 pub mod config;
 mod consul;
+mod digitalocean;
 pub mod dns;
 mod docker;
 mod dockerswarm;
+mod ec2;
 mod error;
 mod eureka;
 mod file;
 pub mod file_format;
 mod group;
+mod hetzner;
 mod http;
+mod ionos;
 mod kinds;
 mod kubernetes;
+mod kuma;
+mod linode;
 mod manager;
 mod marathon;
 mod nomad;
+mod outscale;
 mod provider;
 mod puppetdb;
 mod refresh;
+mod sigv4;
 mod target;
 mod triton;
+mod uyuni;
+mod vultr;
 mod xml;
 
 pub use error::Error;

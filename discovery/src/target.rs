@@ -50,14 +50,6 @@ impl Target {
         }
     }
 
-    /// Two labels for each field of an object: one that it is present, one with its value.
-    pub(crate) fn present_fields(&mut self, name: &str, object: &Value) {
-        for (key, value) in object.as_object().into_iter().flatten() {
-            self.keyed(name, key, &text(value));
-            self.keyed(&format!("{}present_", name), key, "true");
-        }
-    }
-
     /// Adds finished labels.
     pub(crate) fn extend(&mut self, labels: &Labels) {
         for (name, value) in labels.iter() {

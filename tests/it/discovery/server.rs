@@ -12,8 +12,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Headers that differ with every implementation, or that only say how the body is framed.
-const FREE_HEADERS: &[&str] =
-    &["host", "user-agent", "accept-encoding", "content-length", "connection", "referer"];
+const FREE_HEADERS: &[&str] = &[
+    "host",
+    "user-agent",
+    "accept-encoding",
+    "content-length",
+    "connection",
+    "referer",
+    "x-amz-date",
+];
 
 /// A request as it came in.
 #[derive(Debug)]
