@@ -79,19 +79,6 @@ impl Api {
     pub(crate) async fn get_json(&self, url: &str) -> Result<Value, Error> {
         json(url, &self.get(url).await?.body)
     }
-
-    /// The JSON that a `POST` of JSON answers.
-    pub(crate) async fn post_json(
-        &self,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: &Value,
-    ) -> Result<Value, Error> {
-        let mut all = vec![("Content-Type", "application/json")];
-        all.extend(headers);
-        let answer = self.call("POST", url, &all, body.to_string()).await?;
-        json(url, &good(url, answer)?.body)
-    }
 }
 
 /// Refuses an answer whose status is not 2xx.

@@ -116,7 +116,7 @@ impl Consul {
             return;
         }
         for name in &consul.services {
-            let watch = consul.clone().watch_service(
+            let watch = Arc::clone(&consul).watch_service(
                 name.clone(),
                 Arc::clone(&datacenter),
                 publisher.clone(),
@@ -223,7 +223,7 @@ impl Consul {
             index = new_index;
             for (name, tags) in services.as_object().into_iter().flatten() {
                 if self.is_wanted(name, tags) && !watched.contains_key(name) {
-                    let watch = self.clone().watch_service(
+                    let watch = Arc::clone(self).watch_service(
                         name.clone(),
                         Arc::clone(datacenter),
                         publisher.clone(),

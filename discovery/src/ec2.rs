@@ -40,10 +40,18 @@ pub(crate) fn build_aws(
     context: &Context<'_>,
     section: &Section,
 ) -> Result<Box<dyn Provider>, Error> {
-    match section.text("role") {
-        "ec2" => build(context, section),
-        role => Err(Error::config("aws_sd_configs", format!("role {role} is not built in"))),
+    let role = section.text("role");
+    if role != "ec2" {
+        return Err(Error::config("aws_sd_configs", format!("role {role} is not built in")));
     }
+    // What is not given has the defaults of the role.
+    let mut section = section.clone();
+    for (name, default) in [("port", 80), ("refresh_interval", 60_000)] {
+        if section.int(name) == 0 {
+            section.set(name, yaml::Value::Int(default));
+        }
+    }
+    build(context, &section)
 }
 
 fn form(action: &str, further: impl IntoIterator<Item = (String, String)>) -> Form {

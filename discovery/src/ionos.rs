@@ -27,7 +27,9 @@ pub(crate) fn build(context: &Context<'_>, section: &Section) -> Result<Box<dyn 
     let datacenter = section.text("datacenter_id");
     let ionos = Ionos {
         api: api.header("Accept", "application/json"),
-        url: format!("{URL}/datacenters/{datacenter}/servers?depth=3&limit=1000&offset=0"),
+        url: format!(
+            "{URL}/datacenters/{datacenter}/servers?depth=3&limit=1000&offset=0&pretty=true"
+        ),
         port: section.int("port"),
     };
     Ok(refresh::every(context, "ionos", section, ionos))

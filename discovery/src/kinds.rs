@@ -3,7 +3,8 @@
 use crate::provider::{Context, Provider};
 use crate::{
     Error, consul, digitalocean, dns, docker, dockerswarm, ec2, eureka, hetzner, http, ionos,
-    kubernetes, kuma, linode, marathon, nomad, outscale, puppetdb, triton, uyuni, vultr,
+    kubernetes, kuma, linode, marathon, nomad, openstack, outscale, ovhcloud, puppetdb, scaleway,
+    stackit, triton, uyuni, vultr,
 };
 use metrics::Registry;
 use yaml::Section;
@@ -38,8 +39,12 @@ const ROWS: &[Row] = &[
     row("linode", "linode_sd_configs", linode::build),
     row("marathon", "marathon_sd_configs", marathon::build),
     row("nomad", "nomad_sd_configs", nomad::build),
+    row("openstack", "openstack_sd_configs", openstack::build),
     row("outscale", "outscale_sd_configs", outscale::build),
+    row("ovhcloud", "ovhcloud_sd_configs", ovhcloud::build),
     row("puppetdb", "puppetdb_sd_configs", puppetdb::build),
+    row("scaleway", "scaleway_sd_configs", scaleway::build),
+    row("stackit", "stackit_sd_configs", stackit::build),
     row("triton", "triton_sd_configs", triton::build),
     row("uyuni", "uyuni_sd_configs", uyuni::build),
     row("vultr", "vultr_sd_configs", vultr::build),

@@ -30,7 +30,8 @@ pub(crate) fn build(context: &Context<'_>, section: &Section) -> Result<Box<dyn 
     let mut url = format!("https://{endpoint}:{port}/v{}/{path}", section.int("version"));
     let groups = section.list("groups");
     if !groups.is_empty() {
-        url.push_str(&format!("?groups={}", escaped(&groups.join(","))));
+        url.push_str("?groups=");
+        url.push_str(&escaped(&groups.join(",")));
     }
     let triton = Triton {
         api: Api::with_config(context, &config, timeout, None)?,

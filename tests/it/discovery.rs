@@ -159,7 +159,11 @@ const FOREIGN: &[&str] = &[
     "hetzner",
     "ionos",
     "linode",
+    "openstack",
+    "ovhcloud",
     "puppetdb",
+    "scaleway",
+    "stackit",
     "vultr",
 ];
 
@@ -203,5 +207,5 @@ macro_rules! mechanisms {
 
 mechanisms! {
     consul digitalocean docker dockerswarm ec2 eureka hetzner http ionos kuma linode marathon nomad
-    outscale puppetdb triton uyuni vultr
+    openstack outscale ovhcloud puppetdb scaleway stackit triton uyuni vultr
 }

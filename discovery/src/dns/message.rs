@@ -251,7 +251,8 @@ fn push_escaped(out: &mut String, byte: u8) {
         b' '..=b'~' => out.push(char::from(byte)),
         _ => {
             out.push('\\');
-            out.push_str(&format!("{byte:03}"));
+            let digits = [byte / 100, byte / 10 % 10, byte % 10];
+            out.extend(digits.map(|digit| char::from(b'0' + digit)));
         }
     }
 }
