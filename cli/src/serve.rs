@@ -60,7 +60,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));
     let loaded = reloader.load()?;
     settings.flags.apply_storage(&loaded.config.storage);
-    let options = crate::settings::database(&settings.flags, &loaded.config.storage)?;
+    let options = crate::settings::database(&settings.flags, &loaded.config.storage);
     let keeps_exemplars = settings.flags.features.exemplar_storage;
     status.starting(&settings.flags, Arc::clone(&options.progress));
     let (discovery, groups) = discovery::Manager::new(discovery::ManagerOptions {

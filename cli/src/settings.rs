@@ -79,7 +79,7 @@ fn milliseconds(duration: Duration) -> i64 {
 }
 
 /// How the database is opened; the flags hold the retention of the configuration by then.
-pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> Result<DbOptions, Error> {
+pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> DbOptions {
     let wal_compression = match flags.wal_compression.as_deref() {
         None => wal::Compression::None,
         Some("snappy") => wal::Compression::Snappy,
@@ -87,7 +87,7 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> Result<DbOptio
     };
     let defaults = DbOptions::default();
     let segment = flags.wal_segment_size_bytes;
-    Ok(DbOptions {
+    DbOptions {
         retention_ms: milliseconds(flags.retention_time),
         retention_bytes: flags.retention_size_bytes,
         min_block_ms: milliseconds(flags.min_block_duration),
@@ -101,7 +101,7 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> Result<DbOptio
         sync_commits: flags.wal_sync_delay,
         keep_metadata: flags.features.metadata_records,
         ..defaults
-    })
+    }
 }
 
 /// The retention in force, as the status page words it.

@@ -40,6 +40,18 @@ fn switches_go_on_and_off() {
 }
 
 #[test]
+fn the_log_is_compressed_as_asked_for() {
+    let compression = |args: &[&str]| {
+        let storage = StorageConfig::default();
+        crate::settings::database(&flags(args), &storage).wal_compression
+    };
+    assert_eq!(compression(&[]), wal::Compression::Snappy);
+    let zstd = "--storage.tsdb.wal-compression-type=zstd";
+    assert_eq!(compression(&[zstd]), wal::Compression::Zstd);
+    assert_eq!(compression(&[zstd, "--no-storage.tsdb.wal-compression"]), wal::Compression::None);
+}
+
+#[test]
 fn mistakes_are_told_apart_by_exit_code() {
     let unknown = error(&["--web.lisen-address=:1"]);
     assert_eq!(unknown.code, 1);
