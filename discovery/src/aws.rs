@@ -126,7 +126,7 @@ impl Account {
         );
         let mut headers = vec![("content-type", FORM)];
         headers.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
-        answer(url, self.api.call("POST", url, &headers, body).await?)
+        answer(url, &self.api.call("POST", url, &headers, body).await?)
     }
 }
 
@@ -137,7 +137,7 @@ fn encoded(form: &Form) -> String {
 }
 
 /// The XML of an answer, or the error that it tells.
-fn answer(url: &str, answer: net::client::WholeAnswer) -> Result<Element, Error> {
+fn answer(url: &str, answer: &net::client::WholeAnswer) -> Result<Element, Error> {
     let parsed = xml::parse(&String::from_utf8_lossy(&answer.body));
     if answer.status == 200 {
         return parsed.map_err(|what| Error::answer(url, what));

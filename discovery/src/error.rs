@@ -36,10 +36,18 @@ pub enum Error {
 }
 
 impl Error {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "errors and texts alike, mostly made on the spot"
+    )]
     pub(crate) fn answer(place: &str, what: impl ToString) -> Self {
         Self::Answer { place: place.into(), what: what.to_string().into() }
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "errors and texts alike, mostly made on the spot"
+    )]
     pub(crate) fn config(place: &str, what: impl ToString) -> Self {
         Self::Config { place: place.into(), what: what.to_string().into() }
     }

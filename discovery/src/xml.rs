@@ -6,7 +6,7 @@
 pub(crate) struct Element {
     pub(crate) name: String,
     attributes: Vec<(String, String)>,
-    pub(crate) children: Vec<Element>,
+    pub(crate) children: Vec<Self>,
     text: String,
 }
 
@@ -106,7 +106,10 @@ impl<'a> Parser<'a> {
         }
         self.at += 1;
         let (mut element, is_empty) = self.tag()?;
-        while !is_empty {
+        if is_empty {
+            return Ok(element);
+        }
+        loop {
             let rest = self.rest();
             let length = rest.find('<').ok_or_else(|| self.wrong("an element does not end"))?;
             unescape(&rest[..length], &mut element.text).map_err(|what| self.wrong(&what))?;
@@ -124,12 +127,11 @@ impl<'a> Parser<'a> {
                 if name.trim_end() != element.name {
                     return Err(self.wrong(&format!("{} ends as {name}", element.name)));
                 }
-                break;
+                return Ok(element);
             } else {
                 element.children.push(self.element(depth + 1)?);
             }
         }
-        Ok(element)
     }
 
     /// The rest of an opening tag; whether it closes itself.

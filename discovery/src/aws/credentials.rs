@@ -55,7 +55,7 @@ impl Source {
             let token = variable("AWS_SESSION_TOKEN").unwrap_or_default();
             return Ok(lasting(access_key, secret_key, token));
         }
-        if let Some(found) = self.from_profile().await? {
+        if let Some(found) = self.profile_found().await? {
             return Ok((found, i64::MAX));
         }
         if let (Some(role), Some(file)) =
@@ -70,7 +70,7 @@ impl Source {
     }
 
     /// The keys of a profile; `None` if there is no such file and no profile is asked for.
-    async fn from_profile(&self) -> Result<Option<Credentials>, Error> {
+    async fn profile_found(&self) -> Result<Option<Credentials>, Error> {
         let path = variable("AWS_SHARED_CREDENTIALS_FILE")
             .or_else(|| Some(format!("{}/.aws/credentials", variable("HOME")?)));
         let wanted = Some(self.profile.clone()).filter(|profile| !profile.is_empty());
@@ -146,7 +146,7 @@ async fn from_web_identity(
     let form: Form = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     let url = format!("https://sts.{region}.amazonaws.com/");
     let headers = [("content-type", super::FORM)];
-    let root = answer(&url, api.call("POST", &url, &headers, encoded(&form)).await?)?;
+    let root = answer(&url, &api.call("POST", &url, &headers, encoded(&form)).await?)?;
     from_answer(&url, root.at("AssumeRoleWithWebIdentityResult").at("Credentials"))
 }
 
