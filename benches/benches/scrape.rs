@@ -94,7 +94,7 @@ async fn run() -> f64 {
         registry: registry.clone(),
         name: "scrape".into(),
         user_agent: "Prometheus/".into(),
-        clock: std::sync::Arc::new(|| 0),
+        clock: Arc::new(|| 0),
     });
     discovery.apply_config(&[("j".to_owned(), jobs[0].discovery.clone())]);
     let sink = Sink::default();

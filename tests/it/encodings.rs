@@ -85,9 +85,8 @@ fn chunks_on_disk_tell_since_when_their_samples_count() {
         let pairs = line["labels"].as_object().expect("labels").iter();
         let pairs = pairs.map(|(name, value)| (name, value.as_str().expect("text")));
         let rows = line["samples"].as_array().expect("rows").iter();
-        let started: Vec<(i64, i64)> =
-            rows.filter_map(|row| Some((row[0].as_i64()?, row[2].as_i64()?))).collect();
-        let started: Vec<_> = started.into_iter().filter(|(time, _)| *time < LOGGED_MS).collect();
+        let started = rows.filter_map(|row| Some((row[0].as_i64()?, row[2].as_i64()?)));
+        let started: Vec<(i64, i64)> = started.filter(|(time, _)| *time < LOGGED_MS).collect();
         wanted.insert(Labels::from_pairs(pairs), started);
     }
     wanted.retain(|_, started| !started.is_empty());

@@ -37,6 +37,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
+    #[expect(clippy::too_many_lines, reason = "table")]
     pub(crate) fn new(registry: &Registry, max_concurrency: usize) -> Self {
         registry
             .gauge(
