@@ -58,6 +58,29 @@ enum Failure {
 /// The exit code of a tool that came to its end.
 type Outcome = Result<u8, Failure>;
 
+/// Commands of promtool that are not here: they need parts of the server that are not built.
+const NOT_BUILT: [&str; 8] = [
+    "check rules",
+    "check service-discovery",
+    "create-blocks-from rules",
+    "debug all",
+    "debug metrics",
+    "debug pprof",
+    "push metrics",
+    "test rules",
+];
+
+/// The command of promtool that `args` ask for, if it is one that is not built.
+fn not_built(args: &[String]) -> Option<&'static str> {
+    let words: Vec<&str> =
+        args.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
+    let asked = |name: &&&str| {
+        let name: Vec<&str> = name.split(' ').collect();
+        words.windows(name.len()).any(|run| run == name)
+    };
+    NOT_BUILT.iter().find(asked).copied()
+}
+
 /// Where a database is unless said otherwise.
 const DEFAULT_DB_PATH: &str = "data/";
 
@@ -110,6 +133,12 @@ pub fn run(args: &[String], streams: &mut Streams<'_>) -> u8 {
     let matches = match commands().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => {
+            if error.kind() == ErrorKind::InvalidSubcommand
+                && let Some(name) = not_built(args)
+            {
+                drop(writeln!(streams.error, "{name} is not built yet; promtool has it"));
+                return 1;
+            }
             let is_help = error.kind() == ErrorKind::DisplayHelp;
             let stream: &mut dyn Write =
                 if is_help { &mut *streams.output } else { &mut *streams.error };

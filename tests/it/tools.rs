@@ -326,3 +326,16 @@ fn the_benchmark_writes_a_database() {
     assert_eq!(output.lines().count(), 30_000);
     assert_eq!(tool(&args).0, 1, "it does not write over what is there");
 }
+
+#[test]
+fn what_is_not_built_says_so_and_what_is_mistyped_is_told_apart() {
+    for command in [&["test", "rules", "a.yml"][..], &["check", "rules"], &["push", "metrics", "x"]]
+    {
+        let (code, output, error) = tool(command);
+        assert_eq!((code, output.as_str()), (1, ""), "{command:?}");
+        assert!(error.ends_with("is not built yet; promtool has it\n"), "{command:?}: {error}");
+    }
+    let (code, _, error) = tool(&["tsdb", "analyse"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("analyze"), "{error}");
+}

@@ -7,15 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::{Appendable, FloatBatch, LabelBatch};
 
-/// One sample in a transaction of its own; refusals are of no interest.
+/// One sample in a transaction of its own.
 fn append_one(head: &Head, timestamp_ms: i64) -> storage::Result<()> {
+    append_to(head, "m", timestamp_ms)
+}
+
+fn append_to(head: &Head, name: &str, timestamp_ms: i64) -> storage::Result<()> {
     let mut appender = head.appender(0);
     let (mut refs, mut rejected) = (Vec::new(), Vec::new());
-    let pairs = [("__name__", "m")];
+    let pairs = [("__name__", name)];
     appender.resolve(LabelBatch::new(&pairs, &[1]), &mut refs, &mut rejected)?;
     let refs = [refs[0].expect("resolved")];
     let batch = FloatBatch::new(&refs, std::slice::from_ref(&timestamp_ms), &[1.0]);
     appender.append_floats(batch, &mut rejected)?;
+    assert!(rejected.is_empty(), "{rejected:?}");
     appender.commit()
 }
 
@@ -43,8 +48,7 @@ fn writers_that_wait_together_are_all_served() {
             let head = head.clone();
             scope.spawn(move || {
                 for round in 0..20 {
-                    // Writers may overtake each other: a sample that comes too late is refused, the commit is not.
-                    append_one(&head, round * 8 + writer).unwrap();
+                    append_to(&head, &format!("m{writer}"), round).unwrap();
                 }
             });
         }
