@@ -47,12 +47,18 @@ pub struct Features {
 const INERT: &[&str] = &[
     "concurrent-rule-eval",
     "delayed-compaction",
-    "exemplar-storage",
     "fast-startup",
     "histograms-st-encoding",
     "memory-snapshot-on-shutdown",
     "old-ui",
     "use-uncached-io",
+    "xor2-encoding",
+];
+
+/// Features that do a part of what they do in Prometheus, and what is missing.
+const PARTLY: &[(&str, &str)] = &[
+    ("metadata-wal-records", "metadata of scrapes is not logged yet"),
+    ("st-storage", "start timestamps are not stored yet"),
 ];
 
 /// Features that are always on or were replaced by settings.
@@ -92,6 +98,8 @@ impl Features {
             let known = features.switch(name).map(|switch| *switch = true).is_some();
             if INERT.contains(name) {
                 warnings.push(format!("feature {name} does nothing yet"));
+            } else if let Some((_, missing)) = PARTLY.iter().find(|(partly, _)| partly == name) {
+                warnings.push(format!("feature {name}: {missing}"));
             } else if SETTLED.contains(name) {
                 warnings.push(format!("feature {name} needs no flag any more"));
             } else if !known {

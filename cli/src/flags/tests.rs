@@ -110,7 +110,7 @@ fn the_configuration_wins_over_the_flags() {
 #[test]
 fn what_does_nothing_is_said() {
     let flags = flags(&[
-        "--enable-feature=old-ui,nope",
+        "--enable-feature=old-ui,nope,st-storage,exemplar-storage",
         "--web.user-assets=x",
         "--enable-feature=promql-per-step-stats",
     ]);
@@ -120,6 +120,7 @@ fn what_does_nothing_is_said() {
         [
             "feature old-ui does nothing yet",
             "there is no feature nope",
+            "feature st-storage: start timestamps are not stored yet",
             "flag --web.user-assets does nothing yet"
         ]
     );
