@@ -1,7 +1,34 @@
-//! When an open chunk ends: the rules that make Prometheus cut, as a pure value. Encoding lives with the codecs.
+//! When an open chunk ends: the rules that make Prometheus cut, as a pure value; and which encoding the next one gets.
+//! Encoding lives with the codecs.
+
+use crate::Encoding;
 
 /// The limit in bytes at which a float chunk is cut: one more sample of the worst case still stays within 1024 bytes.
 pub const MAX_FLOAT_CHUNK_BYTES: usize = 1024 - crate::xor::MAX_SAMPLE_BYTES;
+
+/// Which encodings new chunks get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encodings {
+    /// Floats are written in XOR2 instead of XOR.
+    pub xor2: bool,
+    /// Chunks of native histograms say since when their samples count.
+    pub started_histograms: bool,
+    /// Samples that say since when they count get an encoding that keeps it, whatever the others want: where samples
+    /// are written anew.
+    pub keep_starts: bool,
+}
+
+impl Encodings {
+    /// Floats in XOR, and whatever else only where a start needs it.
+    pub const PLAIN: Self = Self { xor2: false, started_histograms: false, keep_starts: true };
+
+    /// The encoding of floats without a start.
+    #[inline]
+    #[must_use]
+    pub const fn floats(self) -> Encoding {
+        if self.xor2 { Encoding::Xor2 } else { Encoding::Xor }
+    }
+}
 
 /// The settings that decide when a float chunk is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Samples of any kind on their way from chunk to chunk: decoded without loss, encoded anew. Whoever only reads decodes
 //! to columns, which is faster and has float counts only.
 
+use crate::append::Encodings;
 use crate::histogram::{self, HistogramChunk, Join};
 use crate::xor::XorAppender;
 use crate::xor2::Xor2Appender;
@@ -34,16 +35,21 @@ impl ExactSample {
         Self { timestamp_ms, start_ms: 0, value }
     }
 
-    /// The encoding of the chunk that this sample begins or goes on with, after one in a chunk of encoding `last`:
-    /// starts take encodings of their own, where floats stay once they are there.
-    fn encoding(&self, last: Option<Encoding>) -> Encoding {
-        match (self.value.encoding(), self.start_ms != 0) {
-            (Encoding::Xor, has_start) if has_start || last == Some(Encoding::Xor2) => {
+    /// The encoding of the chunk that this sample begins or goes on with, after one in a chunk of encoding `last`. Floats
+    /// stay in an encoding with starts once they are there.
+    fn encoding(&self, last: Option<Encoding>, encodings: Encodings) -> Encoding {
+        let has_start = encodings.keep_starts && self.start_ms != 0;
+        match self.value.encoding() {
+            Encoding::Xor if has_start || encodings.xor2 || last == Some(Encoding::Xor2) => {
                 Encoding::Xor2
             }
-            (Encoding::Histogram, true) => Encoding::StartedHistogram,
-            (Encoding::FloatHistogram, true) => Encoding::StartedFloatHistogram,
-            (plain, _) => plain,
+            Encoding::Histogram if has_start || encodings.started_histograms => {
+                Encoding::StartedHistogram
+            }
+            Encoding::FloatHistogram if has_start || encodings.started_histograms => {
+                Encoding::StartedFloatHistogram
+            }
+            plain => plain,
         }
     }
 }
@@ -82,19 +88,25 @@ pub fn decode(meta: ChunkMeta, data: &[u8], out: &mut Vec<ExactSample>) -> Resul
 }
 
 /// Encodes samples in time order as chunks of at most `most` samples each, handed to `emit` one after the other. A chunk
-/// ends, too, where the kind of the samples changes, where start timestamps come, where those of histograms go, or where
-/// a histogram cannot join the ones before.
-pub fn encode(samples: &[ExactSample], most: usize, emit: &mut dyn FnMut(ChunkMeta, &[u8])) {
+/// ends, too, where the encoding of the samples changes, which is where start timestamps come and those of histograms go
+/// if they are kept, or where a histogram cannot join the ones before.
+pub fn encode(
+    samples: &[ExactSample],
+    most: usize,
+    encodings: Encodings,
+    emit: &mut dyn FnMut(ChunkMeta, &[u8]),
+) {
     let mut rest = samples;
     while let Some(first) = rest.first() {
-        let encoding = first.encoding(None);
-        let joins = |sample: &&ExactSample| sample.encoding(Some(encoding)) == encoding;
+        let encoding = first.encoding(None, encodings);
+        let joins =
+            |sample: &&ExactSample| sample.encoding(Some(encoding), encodings) == encoding;
         let longest = if encoding.is_float() { most } else { rest.len() };
         let (run, others) = rest.split_at(rest.iter().take(longest).take_while(joins).count());
         if encoding.is_float() {
             encode_floats(run, encoding, emit);
         } else {
-            encode_histograms(run, most, emit);
+            encode_histograms(run, most, encoding, emit);
         }
         rest = others;
     }
@@ -121,14 +133,19 @@ fn encode_floats(run: &[ExactSample], encoding: Encoding, emit: &mut dyn FnMut(C
     emit(meta, &bytes);
 }
 
-fn encode_histograms(run: &[ExactSample], most: usize, emit: &mut dyn FnMut(ChunkMeta, &[u8])) {
+fn encode_histograms(
+    run: &[ExactSample],
+    most: usize,
+    encoding: Encoding,
+    emit: &mut dyn FnMut(ChunkMeta, &[u8]),
+) {
     let most = u16::try_from(most).unwrap_or(u16::MAX);
     let mut open: Option<HistogramChunk> = None;
     let mut finish = |chunk: &HistogramChunk| emit(chunk.meta(), chunk.bytes());
     for &ExactSample { timestamp_ms, start_ms, ref value } in run {
         let ExactValue::Histogram(value) = value else { continue };
         let Some(chunk) = open.as_mut().filter(|chunk| chunk.num_samples() < most) else {
-            let starts = Some(start_ms).filter(|&start_ms| start_ms != 0);
+            let starts = encoding.has_starts().then_some(start_ms);
             if let Some(full) = open.replace(HistogramChunk::alone(timestamp_ms, starts, value)) {
                 finish(&full);
             }

@@ -213,6 +213,12 @@ impl HistogramChunk {
         self.starts.map_or(0, Starts::last_ms)
     }
 
+    /// Whether the chunk keeps start timestamps.
+    #[must_use]
+    pub fn has_starts(&self) -> bool {
+        self.starts.is_some()
+    }
+
     /// Whether it takes no further sample.
     fn is_full(&self) -> bool {
         self.num_samples == if self.starts.is_some() { MAX_STARTED } else { u16::MAX }

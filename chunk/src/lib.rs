@@ -18,6 +18,7 @@ pub use columns::{HistogramColumns, SampleColumns};
 pub use decode::decode;
 pub use layout::ResetHeader;
 pub use merge::{delete, merge, trim};
+pub use start::Starts;
 
 /// How the bytes of a chunk are encoded. The numbers are those on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +77,30 @@ impl Encoding {
             Self::Xor | Self::Histogram | Self::FloatHistogram | Self::Xor2 => Some(count),
             // The two bits above are those of the counter.
             Self::StartedHistogram | Self::StartedFloatHistogram => Some(count & 0x3FFF),
+        }
+    }
+
+    /// Writes the number of samples in front of a chunk; those of our own have no place for it and stay as they are.
+    #[inline]
+    pub fn set_num_samples(self, data: &mut [u8], num_samples: u16) {
+        match self {
+            Self::Raw | Self::RawHistogram => {}
+            Self::Xor | Self::Histogram | Self::FloatHistogram | Self::Xor2 => {
+                xor::set_count(data, num_samples);
+            }
+            Self::StartedHistogram | Self::StartedFloatHistogram => {
+                let counter = u16::from(data[0] & 0xC0) << 8;
+                xor::set_count(data, counter | num_samples & 0x3FFF);
+            }
+        }
+    }
+
+    /// The timestamp of the first sample of a chunk of floats as it is on disk.
+    pub fn first_ms(self, data: &[u8]) -> Result<i64, DecodeError> {
+        match self {
+            Self::Xor => xor::first_ms(data),
+            Self::Xor2 => xor2::first_ms(data),
+            other => Err(DecodeError::Unsupported(other as u8)),
         }
     }
 }

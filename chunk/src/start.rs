@@ -10,7 +10,7 @@ const LAST_CHANGE: u16 = 127;
 
 /// What the writer and the reader of a chunk remember of start timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Starts {
+pub struct Starts {
     /// Whether the first sample has a start.
     first_known: bool,
     /// Number of the first sample with a field; zero if there is none.
@@ -46,13 +46,22 @@ impl StartField {
     }
 }
 
+impl Default for Starts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Starts {
-    pub(crate) const fn new() -> Self {
+    /// What is known before the first sample, and as long as no sample says since when it counts.
+    #[must_use]
+    pub const fn new() -> Self {
         Self { first_known: false, change_on: 0, last_ms: 0, distance: 0 }
     }
 
     /// The byte in the head of the chunk.
-    pub(crate) const fn header(self) -> u8 {
+    #[must_use]
+    pub const fn header(self) -> u8 {
         (self.first_known as u8) << 7 | self.change_on
     }
 
@@ -66,8 +75,9 @@ impl Starts {
         if self.change_on == 0 { usize::MAX } else { usize::from(self.change_on) }
     }
 
-    /// Start of the sample read or written last; zero if nothing is known of it.
-    pub(crate) fn last_ms(self) -> i64 {
+    /// Start of the sample read or written last, in milliseconds; zero if nothing is known of it.
+    #[must_use]
+    pub fn last_ms(self) -> i64 {
         self.last_ms
     }
 

@@ -21,12 +21,12 @@ pub const HEADER_BYTES: usize = 2;
 /// What an open chunk remembers between two samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct XorAppender {
-    last_ms: i64,
-    last_bits: u64,
-    delta: u64,
-    bit_len: u32,
-    num_samples: u16,
-    window: Window,
+    pub(crate) last_ms: i64,
+    pub(crate) last_bits: u64,
+    pub(crate) delta: u64,
+    pub(crate) bit_len: u32,
+    pub(crate) num_samples: u16,
+    pub(crate) window: Window,
 }
 
 impl Default for XorAppender {
@@ -50,11 +50,16 @@ impl XorAppender {
     /// The state of a chunk without samples.
     #[must_use]
     pub const fn new() -> Self {
+        Self::behind(HEADER_BYTES)
+    }
+
+    /// The same where so many bytes are in front of the bits.
+    pub(crate) const fn behind(header_bytes: usize) -> Self {
         Self {
             last_ms: 0,
             last_bits: 0,
             delta: 0,
-            bit_len: HEADER_BYTES as u32 * 8,
+            bit_len: header_bytes as u32 * 8,
             num_samples: 0,
             window: Window::none(),
         }

@@ -177,6 +177,7 @@ impl Ingest {
     fn append_zeros(&mut self, rules: &LabelRules, appender: &mut dyn Appender) -> Result<()> {
         let mut floats = std::mem::take(&mut self.zero_floats);
         let mut histograms = std::mem::take(&mut self.zero_histograms);
+        (floats.in_order_only, histograms.in_order_only) = (true, true);
         let appended = self
             .append_resolved(&mut floats, rules, appender)
             .and_then(|()| self.append_resolved(&mut histograms, rules, appender));
@@ -322,7 +323,9 @@ impl Ingest {
             markers.push(slot, when, STALE_NAN);
         }
         self.vanished = vanished;
+        markers.in_order_only = true;
         let appended = self.append_resolved(&mut markers, rules, appender);
+        markers.in_order_only = false;
         let harmless = [RejectReason::OutOfOrder, RejectReason::DuplicateTimestamp];
         let harm = markers.rejected.iter().find(|r| !harmless.contains(&r.reason)).copied();
         self.floats = markers;

@@ -81,7 +81,7 @@ impl ReportSeries {
         if self.left_out {
             values.push(report.counts.left_out as f64);
         }
-        self.append_values(&values, timestamp_ms, appender)
+        self.append_values(&values, timestamp_ms, false, appender)
     }
 
     /// Stages the markers that end the series.
@@ -90,7 +90,7 @@ impl ReportSeries {
         timestamp_ms: i64,
         appender: &mut dyn Appender,
     ) -> Result<()> {
-        self.append_values(&vec![STALE_NAN; self.labels.len()], timestamp_ms, appender)
+        self.append_values(&vec![STALE_NAN; self.labels.len()], timestamp_ms, true, appender)
     }
 
     /// Refused samples are of no consequence: a reload may have made a new loop that was faster.
@@ -98,6 +98,7 @@ impl ReportSeries {
         &mut self,
         values: &[f64],
         timestamp_ms: i64,
+        in_order_only: bool,
         appender: &mut dyn Appender,
     ) -> Result<()> {
         let timestamps_ms = vec![timestamp_ms; values.len()];
@@ -111,6 +112,7 @@ impl ReportSeries {
             }
             rejected.clear();
             let batch = FloatBatch::new(&self.refs, &timestamps_ms, values);
+            let batch = if in_order_only { batch.in_order_only() } else { batch };
             appender.append_floats(batch, &mut rejected)?;
             if rejected.iter().all(|r| r.reason != RejectReason::UnknownRef) {
                 return Ok(());

@@ -110,6 +110,7 @@ pub struct FloatBatch<'a> {
     timestamps_ms: &'a [i64],
     values: &'a [f64],
     start_timestamps_ms: &'a [i64],
+    in_order_only: bool,
 }
 
 impl<'a> FloatBatch<'a> {
@@ -118,7 +119,7 @@ impl<'a> FloatBatch<'a> {
     pub fn new(refs: &'a [SeriesRef], timestamps_ms: &'a [i64], values: &'a [f64]) -> Self {
         assert_eq!(refs.len(), timestamps_ms.len());
         assert_eq!(refs.len(), values.len());
-        Self { refs, timestamps_ms, values, start_timestamps_ms: &[] }
+        Self { refs, timestamps_ms, values, start_timestamps_ms: &[], in_order_only: false }
     }
 
     /// Says since when each counter counts, in milliseconds; zero where that is not known.
@@ -135,6 +136,19 @@ impl<'a> FloatBatch<'a> {
         (self.refs, self.timestamps_ms, self.values)
     }
 
+    /// Has late rows refused as [`RejectReason::OutOfOrder`] even where the storage takes samples out of order: for what
+    /// is only true if nothing came after it, as a staleness marker.
+    #[must_use]
+    pub fn in_order_only(self) -> Self {
+        Self { in_order_only: true, ..self }
+    }
+
+    /// Whether late rows are refused.
+    #[must_use]
+    pub fn is_in_order_only(self) -> bool {
+        self.in_order_only
+    }
+
     /// Since when each counter counts, in milliseconds, zero if not known; empty if no row has one.
     #[must_use]
     pub fn start_timestamps_ms(self) -> &'a [i64] {
@@ -149,6 +163,7 @@ pub struct HistogramBatch<'a> {
     timestamps_ms: &'a [i64],
     values: &'a [Histogram],
     start_timestamps_ms: &'a [i64],
+    in_order_only: bool,
 }
 
 impl<'a> HistogramBatch<'a> {
@@ -157,7 +172,7 @@ impl<'a> HistogramBatch<'a> {
     pub fn new(refs: &'a [SeriesRef], timestamps_ms: &'a [i64], values: &'a [Histogram]) -> Self {
         assert_eq!(refs.len(), timestamps_ms.len());
         assert_eq!(refs.len(), values.len());
-        Self { refs, timestamps_ms, values, start_timestamps_ms: &[] }
+        Self { refs, timestamps_ms, values, start_timestamps_ms: &[], in_order_only: false }
     }
 
     /// Says since when each histogram counts, in milliseconds; zero where that is not known.
@@ -172,6 +187,18 @@ impl<'a> HistogramBatch<'a> {
     #[must_use]
     pub fn columns(self) -> (&'a [SeriesRef], &'a [i64], &'a [Histogram]) {
         (self.refs, self.timestamps_ms, self.values)
+    }
+
+    /// As [`FloatBatch::in_order_only`].
+    #[must_use]
+    pub fn in_order_only(self) -> Self {
+        Self { in_order_only: true, ..self }
+    }
+
+    /// Whether late rows are refused.
+    #[must_use]
+    pub fn is_in_order_only(self) -> bool {
+        self.in_order_only
     }
 
     /// Since when each histogram counts, in milliseconds, zero if not known; empty if no row has one.

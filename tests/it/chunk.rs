@@ -220,7 +220,8 @@ fn replay(ops: &[Value], is_started: bool) -> (Vec<HistogramChunk>, Vec<&'static
                 "append"
             }
             (Some(last), Some(_)) => {
-                let next = last.cut(time, start, &value);
+                let starts = last.has_starts().then_some(start);
+                let next = last.cut(time, starts, &value);
                 chunks.push(next);
                 "append"
             }

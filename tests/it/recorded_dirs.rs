@@ -33,6 +33,11 @@ fn labels(value: &Value) -> Labels {
     Labels::from_pairs(pairs.map(|(name, value)| (name, value.as_str().expect("text"))))
 }
 
+/// A value with its start, if that is known.
+fn told(value: String, start_ms: i64) -> String {
+    if start_ms == 0 { value } else { format!("{value} since {start_ms}") }
+}
+
 pub(crate) type Content = BTreeMap<Labels, Vec<(i64, String)>>;
 
 pub(crate) fn content(db: &Db) -> Content {
@@ -45,8 +50,9 @@ pub(crate) fn content(db: &Db) -> Content {
         for series in 0..batch.len() {
             let mut samples: Vec<ExactSample> = Vec::new();
             batch.read_exact(series, TimeRange::ALL, &mut samples).expect("samples");
-            let told =
-                samples.iter().map(|sample| (sample.timestamp_ms, values::told(&sample.value)));
+            let told = samples.iter().map(|sample| {
+                (sample.timestamp_ms, told(values::told(&sample.value), sample.start_ms))
+            });
             if !samples.is_empty() {
                 all.insert(symbols.labels(batch.labels().get(series)), told.collect());
             }
@@ -56,8 +62,10 @@ pub(crate) fn content(db: &Db) -> Content {
 }
 
 pub(crate) fn recorded(dump: &[Value]) -> Content {
-    let sample =
-        |row: &Value| (row[0].as_i64().expect("time"), values::told(&values::read(&row[1])));
+    let sample = |row: &Value| {
+        let start_ms = row.get(2).map_or(0, |start| start.as_i64().expect("start"));
+        (row[0].as_i64().expect("time"), told(values::told(&values::read(&row[1])), start_ms))
+    };
     let lines = dump.iter().filter_map(|line| Some((line, line.get("samples")?.as_array()?)));
     let lines = lines.filter(|(_, rows)| !rows.is_empty());
     lines.map(|(line, rows)| (labels(&line["labels"]), rows.iter().map(sample).collect())).collect()
@@ -113,6 +121,9 @@ fn recorded_directories_hold_what_prometheus_reads() {
             retention_ms: 0,
             max_exemplars: 8,
             keep_metadata: true,
+            xor2: name.starts_with("st-"),
+            started_histograms: name.starts_with("st-"),
+            keep_starts: name.starts_with("st-"),
             ..DbOptions::default()
         };
         let registry = metrics::Registry::new();

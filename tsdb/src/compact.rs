@@ -35,6 +35,8 @@ pub struct BlockSpec {
     pub hints: Vec<Hint>,
     /// Largest size of a chunk segment file.
     pub segment_bytes: u64,
+    /// Floats that are encoded anew get XOR2, all of them; else only those with a start.
+    pub xor2: bool,
 }
 
 impl BlockSpec {
@@ -49,6 +51,7 @@ impl BlockSpec {
             parents: Vec::new(),
             hints: Vec::new(),
             segment_bytes: SEGMENT_BYTES,
+            xor2: false,
         }
     }
 
@@ -94,8 +97,7 @@ impl BlockSpec {
 /// Answers `None`, and writes no block, if there is no sample in the range.
 ///
 /// Chunks that lie in the range and overlap nothing are copied as they are; float chunks else are decoded, cut,
-/// merged as [`storage::chain_samples`] does and encoded anew. Histogram chunks that would have to be are refused
-/// with [`storage::Error::Unsupported`].
+/// merged as [`storage::chain_samples`] does and encoded anew. So are those of histograms.
 pub fn write_block(
     source: &mut dyn SeriesSet,
     symbols: &Symbols,
@@ -106,7 +108,7 @@ pub fn write_block(
 ) -> Result<Option<BlockMeta>> {
     let mut writer = BlockWriter::create(disk, data_dir, ulid, spec.segment_bytes)?;
     let range = TimeRange::new(spec.min_ms, spec.max_ms.saturating_sub(1));
-    let mut rewriter = Rewriter::new(range);
+    let mut rewriter = Rewriter::new(range, spec.xor2);
     let mut batch = SeriesBatch::default();
     while source.next_batch(&mut batch)? {
         for (series, labels) in batch.labels().iter().enumerate() {
@@ -123,6 +125,7 @@ pub fn rewrite_block(
     block: &Arc<Block>,
     ulid: Ulid,
     segment_bytes: u64,
+    xor2: bool,
     disk: &dyn Disk,
     data_dir: &Path,
 ) -> Result<Option<BlockMeta>> {
@@ -131,6 +134,7 @@ pub fn rewrite_block(
         parents: vec![meta.as_parent()],
         hints: meta.compaction.hints.clone(),
         segment_bytes,
+        xor2,
         ..BlockSpec::from_head(meta.min_time, meta.max_time)
     };
     let (symbols, cancel) = (Symbols::new(), Cancel::new());
@@ -144,6 +148,7 @@ pub fn merge_blocks(
     blocks: &[Arc<Block>],
     ulid: Ulid,
     segment_bytes: u64,
+    xor2: bool,
     disk: &dyn Disk,
     data_dir: &Path,
 ) -> Result<Option<BlockMeta>> {
@@ -151,6 +156,7 @@ pub fn merge_blocks(
     sorted.sort_by_key(|block| block.meta().min_time);
     let spec = BlockSpec {
         segment_bytes,
+        xor2,
         ..BlockSpec::from_blocks(sorted.iter().map(|block| block.meta()))
     };
     let queriers: Vec<_> = sorted.iter().map(|block| block.querier(TimeRange::ALL)).collect();

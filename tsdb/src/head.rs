@@ -1,6 +1,6 @@
 //! The mutable part of the database: series with their open chunks, in shards by label hash.
 //!
-//! Reading order: `series` and `shard` (the data), `append`, `stage` and `commit` (writing), `isolation` (who sees what),
+//! Reading order: `series`, `shard`, `floats` and `native` (the data), `append`, `stage` and `commit` (writing), `isolation` (who sees what),
 //! `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `replay`, `delete`, `ooo` (out of order),
 //! `exemplars` and `metadata` (beside samples), `durable` (flushing), `image` (fast start).
 //!
@@ -15,6 +15,7 @@ mod delete;
 mod dictionary;
 mod durable;
 mod exemplars;
+mod floats;
 mod found;
 mod gc;
 mod image;
@@ -44,7 +45,7 @@ pub use stats::{HeadStats, LabelStat};
 
 use crate::block::Tombstones;
 use arc_swap::ArcSwap;
-use chunk::append::CutRule;
+use chunk::append::{CutRule, Encodings};
 use chunks::HeadChunks;
 use dictionary::LabelHasher;
 use isolation::Isolation;
@@ -76,6 +77,10 @@ pub struct HeadOptions {
     pub samples_per_chunk: u32,
     /// How many samples that came out of order a chunk gets.
     pub ooo_samples_per_chunk: usize,
+    /// Which encodings chunks get; whether floats get XOR2 may change later.
+    pub encodings: Encodings,
+    /// Whether the log says since when samples count. Chunks that cannot say so then end where the encoding changes.
+    pub keep_starts: bool,
     /// Number of shards, rounded up to a power of two: twice the cores is good.
     pub num_shards: usize,
 }
@@ -91,6 +96,8 @@ impl HeadOptions {
             chunk_range_ms: 2 * 60 * 60 * 1000,
             samples_per_chunk: 120,
             ooo_samples_per_chunk: 32,
+            encodings: Encodings::default(),
+            keep_starts: false,
             num_shards: (2 * cores).max(4),
         }
     }
@@ -118,6 +125,9 @@ struct Padded(RwLock<Shard>);
 #[derive(Debug)]
 struct Shared {
     rule: CutRule,
+    xor2: AtomicBool,
+    started_histograms: bool,
+    keep_starts: bool,
     hasher: LabelHasher,
     shards: Box<[Padded]>,
     shard_bits: u32,
@@ -169,6 +179,9 @@ impl Head {
                 chunk_range_ms: options.chunk_range_ms.max(1),
                 samples_per_chunk: options.samples_per_chunk.max(1),
             },
+            xor2: AtomicBool::new(options.encodings.xor2),
+            started_histograms: options.encodings.started_histograms,
+            keep_starts: options.keep_starts,
             hasher: LabelHasher::new(seed),
             shards: (0..num_shards).map(|_| Padded::default()).collect(),
             shard_bits: num_shards.ilog2(),
@@ -214,6 +227,18 @@ impl Head {
     /// `None`, as at first, leaves them in the page cache, where they survive this process but not the machine.
     pub fn sync_commits(&self, gather: Option<Duration>) {
         *self.0.sync_commits.lock() = gather;
+    }
+
+    /// From now on new chunks of floats are XOR2, or XOR. Those that are open go on as they are unless start timestamps
+    /// are kept.
+    pub fn set_xor2(&self, is_on: bool) {
+        self.0.xor2.store(is_on, Ordering::Relaxed);
+    }
+
+    /// Which encodings chunks get.
+    #[must_use]
+    pub fn encodings(&self) -> Encodings {
+        self.0.encodings()
     }
 
     /// Time of the earliest sample; `i64::MAX` while there never was one.
@@ -309,6 +334,14 @@ impl Shared {
     #[inline]
     fn place(&self, target: Target) -> (usize, u32) {
         (target.0 as usize & (self.shards.len() - 1), target.0 >> self.shard_bits)
+    }
+
+    fn encodings(&self) -> Encodings {
+        Encodings {
+            xor2: self.xor2.load(Ordering::Relaxed),
+            started_histograms: self.started_histograms,
+            keep_starts: false,
+        }
     }
 
     fn appendable_min_valid_ms(&self) -> i64 {

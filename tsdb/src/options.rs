@@ -45,6 +45,12 @@ pub struct DbOptions {
     pub max_exemplars: usize,
     /// Whether type, unit and help of series are kept and logged.
     pub keep_metadata: bool,
+    /// New chunks of floats are XOR2 instead of XOR; see [`crate::Head::set_xor2`].
+    pub xor2: bool,
+    /// Chunks of native histograms say since when their samples count.
+    pub started_histograms: bool,
+    /// The log says since when samples count, and chunks of floats that cannot say so are not continued. Needs `xor2`.
+    pub keep_starts: bool,
     /// Where the progress of the replay is to be seen while the database opens.
     pub progress: Arc<ReplayProgress>,
 }
@@ -67,6 +73,9 @@ impl Default for DbOptions {
             sync_commits: None,
             max_exemplars: 0,
             keep_metadata: false,
+            xor2: false,
+            started_histograms: false,
+            keep_starts: false,
             progress: Arc::default(),
         }
     }
@@ -96,6 +105,13 @@ impl DbOptions {
         }
         if self.samples_per_chunk == 0 {
             return refuse("samples_per_chunk must be positive".to_owned());
+        }
+        if self.keep_starts && !self.xor2 {
+            return refuse(
+                "float chunk encoding \"xor\" is incompatible with start-timestamp storage; \
+                 XOR chunks do not store start timestamps, use \"xor2\""
+                    .to_owned(),
+            );
         }
         let page = wal::PAGE_BYTES as u64;
         if self.wal_segment_bytes == 0 || !self.wal_segment_bytes.is_multiple_of(page) {

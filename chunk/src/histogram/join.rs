@@ -74,7 +74,8 @@ impl HistogramChunk {
         let fit = self.fit(histogram);
         let (chunk_lacks, sample_lacks) = match fit {
             _ if self.is_full() => {
-                return Join::Began(Box::new(self.cut(timestamp_ms, start_ms, histogram)));
+                let starts = self.starts.map(|_| start_ms);
+                return Join::Began(Box::new(self.cut(timestamp_ms, starts, histogram)));
             }
             Fit::No(header) => {
                 let header = if is_gauge(histogram) { ResetHeader::Gauge } else { header };
@@ -105,8 +106,9 @@ impl HistogramChunk {
     }
 
     /// A chunk that begins with a sample because this one is full: it tells whether the counter was reset in between.
+    /// `start_ms` as in [`Self::begin`].
     #[must_use]
-    pub fn cut(&self, timestamp_ms: i64, start_ms: i64, histogram: &Histogram) -> Self {
+    pub fn cut(&self, timestamp_ms: i64, start_ms: Option<i64>, histogram: &Histogram) -> Self {
         let header = if is_gauge(histogram) {
             ResetHeader::Gauge
         } else if histogram.hint() == CounterResetHint::CounterReset {
@@ -118,7 +120,7 @@ impl HistogramChunk {
                 Fit::No(header) => header,
             }
         };
-        Self::begin(timestamp_ms, self.starts.map(|_| start_ms), histogram, header)
+        Self::begin(timestamp_ms, start_ms, histogram, header)
     }
 
     fn fit(&self, histogram: &Histogram) -> Fit {

@@ -4,7 +4,7 @@
 use super::{HEADER_BYTES, Xor2Appender};
 use crate::bits::BitReader;
 use crate::start::Starts;
-use crate::xor::{Bits, Window};
+use crate::xor::{Bits, Window, XorAppender};
 use crate::{DecodeError, SampleColumns};
 use model::STALE_NAN_BITS;
 
@@ -203,14 +203,13 @@ pub(super) fn resume(data: &[u8]) -> Result<Xor2Appender, DecodeError> {
     for index in 0..usize::from(num_samples) {
         cursor.step(index)?;
     }
-    Ok(Xor2Appender {
+    let open = XorAppender {
         last_ms: cursor.time,
-        baseline: cursor.baseline,
-        is_stale: cursor.is_stale,
+        last_bits: cursor.baseline,
         delta: cursor.delta,
         bit_len: u32::try_from(cursor.at).map_err(|_| DecodeError::Malformed("512 MiB long"))?,
         num_samples,
         window: if num_samples == 0 { Window::none() } else { cursor.window },
-        starts: cursor.starts,
-    })
+    };
+    Ok(Xor2Appender { open, is_stale: cursor.is_stale, starts: cursor.starts })
 }

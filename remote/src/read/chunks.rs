@@ -4,6 +4,7 @@
 use super::{Asked, Error, labels};
 use crate::proto::write;
 use chunk::Encoding;
+use chunk::append::Encodings;
 use chunk::exact::{self, ExactSample};
 use model::{Symbols, TimeRange};
 use storage::{Cancel, ChunkRef, Queryable, SelectHints, SeriesBatch};
@@ -98,7 +99,7 @@ impl<'s> Stream<'s> {
     /// Encodes samples anew, at most so many in a chunk.
     fn encode(&mut self, samples: &[ExactSample], most: usize) -> Result<(), Error> {
         let mut outcome = Ok(());
-        exact::encode(samples, most, &mut |meta, bytes| {
+        exact::encode(samples, most, Encodings::PLAIN, &mut |meta, bytes| {
             if outcome.is_ok() {
                 let span = TimeRange::new(meta.min_ms, meta.max_ms);
                 outcome = self.push(span, meta.encoding, bytes);

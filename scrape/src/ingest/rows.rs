@@ -25,6 +25,9 @@ impl Column for f64 {
         if !rows.starts_ms.is_empty() {
             batch = batch.with_start_timestamps(&rows.starts_ms);
         }
+        if rows.in_order_only {
+            batch = batch.in_order_only();
+        }
         Ok(appender.append_floats(batch, rejected)?)
     }
 }
@@ -39,6 +42,9 @@ impl Column for Histogram {
         if !rows.starts_ms.is_empty() {
             batch = batch.with_start_timestamps(&rows.starts_ms);
         }
+        if rows.in_order_only {
+            batch = batch.in_order_only();
+        }
         Ok(appender.append_histograms(batch, rejected)?)
     }
 }
@@ -52,6 +58,8 @@ pub(super) struct Rows<V> {
     values: Vec<V>,
     /// Empty, or one for each row.
     starts_ms: Vec<i64>,
+    /// Late rows are refused, whatever the storage takes: markers, and samples of zero at the begin of counters.
+    pub(super) in_order_only: bool,
     /// Rows whose timestamp the target gave; they may not be tracked. In order.
     exposed: Vec<u32>,
     /// What the storage refused for good, by row.
@@ -66,6 +74,7 @@ impl<V> Default for Rows<V> {
             timestamps_ms: Vec::new(),
             values: Vec::new(),
             starts_ms: Vec::new(),
+            in_order_only: false,
             exposed: Vec::new(),
             rejected: Vec::new(),
         }
@@ -135,7 +144,7 @@ impl<V: Column> Rows<V> {
         cache: &Cache,
         appender: &mut dyn Appender,
     ) -> Result<()> {
-        let mut again = Self::default();
+        let mut again = Self { in_order_only: self.in_order_only, ..Self::default() };
         let mut origins = Vec::new();
         for &row in rows {
             let at = row as usize;

@@ -96,7 +96,7 @@ fn the_tool_dumps_what_was_merged() {
     let blocks = [write(&scratch, 1, 0, 4), write(&scratch, 2, 2, 4), write(&scratch, 3, 6, 2)];
     let ulid = Ulid::new(BEGIN_MS + 1, 4);
     let small_files = 64 << 10;
-    let meta = merge_blocks(&blocks, ulid, small_files, &disk::RealDisk, scratch.path());
+    let meta = merge_blocks(&blocks, ulid, small_files, false, &disk::RealDisk, scratch.path());
     assert_eq!(meta.expect("merge").expect("samples").stats.num_samples, 500 * 8 * 120);
     for block in &blocks {
         tsdb::block::remove(&disk::RealDisk, block.dir()).expect("remove");

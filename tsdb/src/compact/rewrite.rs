@@ -2,6 +2,7 @@
 //! encoded anew. Which chunks merge, in which order and into how many pieces is as in Prometheus.
 
 use crate::block::BlockWriter;
+use chunk::append::Encodings;
 use chunk::exact::{self, ExactSample, ExactValue};
 use chunk::xor::XorAppender;
 use chunk::{ChunkMeta, Encoding, SampleColumns};
@@ -31,6 +32,7 @@ struct Piece<'b> {
 #[derive(Debug)]
 pub(super) struct Rewriter {
     range: TimeRange,
+    encodings: Encodings,
     arena: Vec<u8>,
     columns: SampleColumns,
 }
@@ -58,9 +60,10 @@ fn span(meta: &ChunkMeta) -> TimeRange {
 }
 
 impl Rewriter {
-    /// Keeps the samples inside `range`.
-    pub(super) fn new(range: TimeRange) -> Self {
-        Self { range, arena: Vec::new(), columns: SampleColumns::default() }
+    /// Keeps the samples inside `range`; floats that are encoded anew get XOR2 or what their starts need.
+    pub(super) fn new(range: TimeRange, xor2: bool) -> Self {
+        let encodings = Encodings { xor2, ..Encodings::PLAIN };
+        Self { range, encodings, arena: Vec::new(), columns: SampleColumns::default() }
     }
 
     /// Writes the chunks of one series of the batch.
@@ -129,7 +132,7 @@ impl Rewriter {
                     let time = sample.timestamp_ms;
                     self.range.contains(time) && !deleted.clone().any(|r| r.contains(time))
                 });
-                encode_exact(&samples, usize::from(u16::MAX), &mut self.arena, pieces);
+                encode_exact(&samples, usize::from(u16::MAX), self.encodings, &mut self.arena, pieces);
                 continue;
             }
             self.columns.clear();
@@ -144,7 +147,7 @@ impl Rewriter {
                 Encoding::Raw => SAMPLES_PER_CHUNK,
                 _ => usize::from(u16::MAX),
             };
-            encode(&self.columns, most, &mut self.arena, pieces);
+            encode(&self.columns, most, self.encodings, &mut self.arena, pieces);
         }
         Ok(sources)
     }
@@ -213,7 +216,7 @@ impl Rewriter {
                 overlapping.iter().map(|piece| decode_exact(&piece.meta, self.bytes(piece)));
             let mut samples = Vec::new();
             chain_exact(&sources.collect::<Result<Vec<_>>>()?, &mut samples);
-            encode_exact(&samples, SAMPLES_PER_CHUNK, &mut self.arena, out);
+            encode_exact(&samples, SAMPLES_PER_CHUNK, self.encodings, &mut self.arena, out);
             return Ok(());
         }
         let mut columns = Vec::with_capacity(overlapping.len());
@@ -225,7 +228,7 @@ impl Rewriter {
         }
         self.columns.clear();
         chain_samples(&columns, &mut self.columns);
-        encode(&self.columns, SAMPLES_PER_CHUNK, &mut self.arena, out);
+        encode(&self.columns, SAMPLES_PER_CHUNK, self.encodings, &mut self.arena, out);
         Ok(())
     }
 }
@@ -234,10 +237,11 @@ impl Rewriter {
 fn encode_exact(
     samples: &[ExactSample],
     most: usize,
+    encodings: Encodings,
     arena: &mut Vec<u8>,
     out: &mut Vec<Piece<'_>>,
 ) {
-    exact::encode(samples, most, &mut |meta, bytes| {
+    exact::encode(samples, most, encodings, &mut |meta, bytes| {
         let begin = arena.len();
         arena.extend_from_slice(bytes);
         out.push(Piece { meta, bytes: Bytes::Written(begin..arena.len()) });
@@ -245,15 +249,21 @@ fn encode_exact(
 }
 
 /// Encodes float samples as chunks of at most `most` into the arena.
-fn encode(columns: &SampleColumns, most: usize, arena: &mut Vec<u8>, out: &mut Vec<Piece<'_>>) {
-    if !columns.start_timestamps_ms.is_empty() {
+fn encode(
+    columns: &SampleColumns,
+    most: usize,
+    encodings: Encodings,
+    arena: &mut Vec<u8>,
+    out: &mut Vec<Piece<'_>>,
+) {
+    if encodings.xor2 || !columns.start_timestamps_ms.is_empty() {
         let sample = |row: usize| ExactSample {
             timestamp_ms: columns.timestamps_ms[row],
             start_ms: columns.start_ms(row),
             value: ExactValue::Float(columns.values[row]),
         };
         let samples: Vec<ExactSample> = (0..columns.len()).map(sample).collect();
-        return encode_exact(&samples, most, arena, out);
+        return encode_exact(&samples, most, encodings, arena, out);
     }
     let times = columns.timestamps_ms.chunks(most);
     for (times, values) in times.zip(columns.values.chunks(most)) {

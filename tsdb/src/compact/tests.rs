@@ -5,6 +5,7 @@ use super::{BlockSpec, write_block};
 use crate::Block;
 use crate::block::{BlockMeta, BlockSet, Hint, Ulid};
 use chunk::ChunkMeta;
+use chunk::append::Encodings;
 use chunk::exact::{self, ExactSample, ExactValue};
 use disk::{Disk, SimDisk};
 use model::histogram::{Histogram, IntHistogram};
@@ -55,7 +56,9 @@ fn histograms(times: &[i64]) -> (ChunkMeta, Vec<u8>) {
     };
     let samples: Vec<_> = times.iter().map(sample).collect();
     let mut chunks = Vec::new();
-    exact::encode(&samples, 120, &mut |meta, bytes| chunks.push((meta, bytes.to_vec())));
+    exact::encode(&samples, 120, Encodings::PLAIN, &mut |meta, bytes| {
+        chunks.push((meta, bytes.to_vec()));
+    });
     chunks.remove(0)
 }
 
@@ -142,7 +145,7 @@ fn a_merged_block_takes_the_place_of_its_parents() {
     }
     let before = BlockSet::open(&disk, dir, &[]).expect("open");
     // Two identical chunks are one; they need no decoding.
-    let merged = super::merge_blocks(&before.blocks, Ulid::new(2, 3), 1 << 20, &disk, dir)
+    let merged = super::merge_blocks(&before.blocks, Ulid::new(2, 3), 1 << 20, false, &disk, dir)
         .expect("merge")
         .expect("samples");
     assert_eq!(merged.stats.num_samples, 2);

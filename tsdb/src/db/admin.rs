@@ -36,8 +36,9 @@ impl Db {
             let stopwatch = Stopwatch::start();
             let ulid = work.ulid(now_ms);
             let segment_bytes = self.options.block_segment_bytes;
+            let xor2 = self.head.encodings().xor2;
             let written =
-                compact::rewrite_block(block, ulid, segment_bytes, &*self.disk, &self.dir);
+                compact::rewrite_block(block, ulid, segment_bytes, xor2, &*self.disk, &self.dir);
             match self.count_compaction("Rewriting a block failed", &stopwatch, written)? {
                 Some(meta) => {
                     self.report("Rewrote a block without its deletions", &meta, &stopwatch);

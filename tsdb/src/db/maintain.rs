@@ -141,6 +141,7 @@ impl Db {
         let mut source = querier.select(&[], &SelectHints::default(), &symbols, &cancel)?;
         let spec = BlockSpec {
             segment_bytes: self.options.block_segment_bytes,
+            xor2: self.head.encodings().xor2,
             ..BlockSpec::from_head(range.min_ms, range.max_ms.saturating_add(1))
         };
         write_block(&mut *source, &symbols, &spec, ulid, &*self.disk, into)
@@ -172,8 +173,9 @@ impl Db {
             let stopwatch = Stopwatch::start();
             let ulid = work.ulid(now_ms);
             let segment_bytes = self.options.block_segment_bytes;
+            let xor2 = self.head.encodings().xor2;
             let merged =
-                compact::merge_blocks(&chosen, ulid, segment_bytes, &*self.disk, &self.dir);
+                compact::merge_blocks(&chosen, ulid, segment_bytes, xor2, &*self.disk, &self.dir);
             if let Err(storage::Error::Corrupt { .. } | storage::Error::Unsupported(_)) = &merged {
                 work.unmergeable.extend(chosen.iter().map(|block| block.meta().ulid));
             }

@@ -118,6 +118,7 @@ impl Db {
             // Prometheus names a parent that never was.
             parents: vec![Parent { ulid: Ulid::ZERO, min_time: 0, max_time: 0 }],
             segment_bytes: self.options.block_segment_bytes,
+            xor2: self.head.encodings().xor2,
             ..BlockSpec::from_head(range.min_ms, range.max_ms.saturating_add(1))
         };
         write_block(&mut *source, &symbols, &spec, ulid, &*self.disk, &self.dir)

@@ -1,5 +1,6 @@
 //! The head as it was: full chunks from their files, the rest from the log, which is cut where it is damaged.
 
+use chunk::append::Encodings;
 use crate::db::{Db, HEAD_CHUNKS_DIR, LOG_DIR, Parts};
 use crate::head::Replay;
 use crate::{Head, HeadOptions, Result};
@@ -81,6 +82,12 @@ impl Parts {
         let options = HeadOptions {
             chunk_range_ms: self.options.min_block_ms,
             samples_per_chunk: self.options.samples_per_chunk,
+            encodings: Encodings {
+                xor2: self.options.xor2,
+                started_histograms: self.options.started_histograms,
+                keep_starts: false,
+            },
+            keep_starts: self.options.keep_starts,
             ..HeadOptions::new(Arc::clone(&self.disk), chunks_dir)
         };
         let head = Head::new(options, self.seed, &self.registry);

@@ -1,7 +1,7 @@
 //! A write transaction up to its commit: label sets to references, samples checked and staged in columns.
 
 use super::refs::Target;
-use super::series::OooFloor;
+use super::series::{OooFloor, When};
 use super::shard::Shard;
 use super::stage::{NO_SHARD, Scratch, group_by_shard, rows_by_shard, stale_marker};
 use super::{Head, Shared};
@@ -70,6 +70,7 @@ impl Appender for HeadAppender {
         let (refs, timestamps_ms, values) = batch.columns();
         let Some(&first_ms) = timestamps_ms.first() else { return Ok(()) };
         let Bounds { min_valid_ms, ooo_floor, .. } = self.bounds_from(first_ms);
+        let in_order_only = batch.is_in_order_only();
         let scratch = &mut self.scratch;
         scratch.targets.clear();
         self.head.refs.read().get_all(refs.iter().map(|r| r.get()), &mut scratch.targets);
@@ -91,7 +92,7 @@ impl Appender for HeadAppender {
                 if shard.cold[slot].number == refs[row].get() {
                     let (timestamp_ms, value) = (timestamps_ms[row], values[row]);
                     let checked = shard.check_float(slot, timestamp_ms, value, min_valid_ms);
-                    let judge = |reason| ooo_floor.judge(timestamp_ms, reason);
+                    let judge = |reason| ooo_floor.judge_of(in_order_only, timestamp_ms, reason);
                     let verdict = checked.or_else(judge).err();
                     shard.hot[slot].is_pending |= verdict.is_none();
                     scratch.verdicts[row] = verdict;
@@ -108,8 +109,10 @@ impl Appender for HeadAppender {
         rejected: &mut Vec<Rejected>,
     ) -> Result<()> {
         let (refs, timestamps_ms, values) = batch.columns();
+        let starts_ms = self.head.wanted_starts(batch.start_timestamps_ms());
         let Some(&first_ms) = timestamps_ms.first() else { return Ok(()) };
         let Bounds { min_valid_ms, ooo_floor, .. } = self.bounds_from(first_ms);
+        let in_order_only = batch.is_in_order_only();
         let scratch = &mut self.scratch;
         scratch.targets.clear();
         self.head.refs.read().get_all(refs.iter().map(|r| r.get()), &mut scratch.targets);
@@ -125,13 +128,15 @@ impl Appender for HeadAppender {
             } else {
                 Err(RejectReason::InvalidHistogram)
             };
-            let verdict = verdict.or_else(|reason| ooo_floor.judge(timestamp_ms, reason));
+            let judge = |reason| ooo_floor.judge_of(in_order_only, timestamp_ms, reason);
+            let verdict = verdict.or_else(judge);
             if let Err(reason) = verdict {
                 self.head.metrics.count_rejected(reason);
                 rejected.push(Rejected { row: row as u32, reason });
                 continue;
             }
-            scratch.stage_histogram((number, target), timestamp_ms, value);
+            let start_ms = starts_ms.get(row).copied().unwrap_or(0);
+            scratch.stage_histogram((number, target), When { timestamp_ms, start_ms }, value);
         }
         scratch.targets = targets;
         Ok(())
@@ -160,7 +165,7 @@ impl Appender for HeadAppender {
         let shard = self.head.shards[shard].0.read();
         let open = &shard.hot[slot].open;
         (shard.cold[slot].number == series.get() && open.num_samples() > 0)
-            .then(|| (open.last_ms(), open.last_value()))
+            .then(|| (open.last_ms(), shard.hot[slot].last_value()))
     }
 
     fn commit(self: Box<Self>) -> Result<()> {
@@ -196,6 +201,7 @@ impl HeadAppender {
     /// Takes the rows that passed into the transaction and reports the others.
     fn stage(&mut self, batch: FloatBatch<'_>, rejected: &mut Vec<Rejected>) {
         let (refs, timestamps_ms, values) = batch.columns();
+        let starts_ms = self.head.wanted_starts(batch.start_timestamps_ms());
         let scratch = &mut self.scratch;
         let metrics = &self.head.metrics;
         let verdicts = std::mem::take(&mut scratch.verdicts);
@@ -211,15 +217,16 @@ impl HeadAppender {
                 // What ends a series of histograms is a histogram, whatever its writer knows of it.
                 if model::is_stale_nan(values[row]) {
                     let series = (refs[row].get(), scratch.targets[row]);
-                    scratch.stage_histogram(series, timestamps_ms[row], stale_marker(kind));
+                    let start_ms = starts_ms.get(row).copied().unwrap_or(0);
+                    let when = When { timestamp_ms: timestamps_ms[row], start_ms };
+                    scratch.stage_histogram(series, when, stale_marker(kind));
                     continue;
                 }
                 scratch.seal();
             }
             let batch = &mut scratch.batch;
-            batch.floats.refs.push(refs[row].get());
-            batch.floats.timestamps_ms.push(timestamps_ms[row]);
-            batch.floats.values.push(values[row]);
+            let start_ms = starts_ms.get(row).copied().unwrap_or(0);
+            batch.floats.push(refs[row].get(), timestamps_ms[row], values[row], start_ms);
             batch.float_targets.push(scratch.targets[row]);
         }
         scratch.verdicts = verdicts;
@@ -305,6 +312,14 @@ impl HeadAppender {
 }
 
 impl Shared {
+    /// The starts of a batch, none if neither the log nor the chunks would have them.
+    fn wanted_starts<'b>(&self, starts_ms: &'b [i64]) -> &'b [i64] {
+        let is_wanted = self.keep_starts
+            || self.started_histograms
+            || !starts_ms.is_empty() && self.xor2.load(Ordering::Relaxed);
+        if is_wanted { starts_ms } else { &[] }
+    }
+
     /// Whether a histogram may be taken; its series is then not collected before the transaction ends.
     fn check_histogram(
         &self,

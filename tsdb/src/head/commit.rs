@@ -3,6 +3,7 @@
 use super::Shared;
 use super::append::HeadAppender;
 use super::ooo::{Late, OooRow};
+use super::series::When;
 use super::shard::{Commit, Tally};
 use super::stage::{Batch, Scratch, group_by_shard, rows_by_shard};
 use std::sync::Arc;
@@ -33,13 +34,19 @@ impl HeadAppender {
             if !batch.floats.is_empty() {
                 let mut other = Vec::new();
                 let record = if index == 0 { &mut scratch.record } else { &mut other };
-                let mut encoder = wal::record::SampleEncoder::begin(record);
-                for (number, timestamp_ms, value) in batch.floats.iter() {
-                    encoder.push(record, number, timestamp_ms, value);
+                if self.head.keep_starts {
+                    wal::record::encode_started_samples(record, batch.floats.iter_started());
+                } else {
+                    wal::record::encode_samples(record, batch.floats.iter());
                 }
                 records.push(other);
             }
-            wal::record::encode_histograms(&batch.histograms.iter(), &mut records);
+            if self.head.keep_starts {
+                let rows = batch.histograms.iter_started();
+                wal::record::encode_started_histograms(&rows, &mut records);
+            } else {
+                wal::record::encode_histograms(&batch.histograms.iter(), &mut records);
+            }
         }
         let mut log = log.lock();
         // Taken under the lock of the log: series are logged before anybody's samples of them.
@@ -78,6 +85,8 @@ impl HeadAppender {
         let applying = head.isolation.apply();
         let commit = Commit {
             rule: head.rule,
+            encodings: head.encodings(),
+            is_strict: head.keep_starts,
             min_valid_ms: bounds.min_valid_ms,
             ooo_floor: bounds.ooo_floor,
             epoch: applying.epoch,
@@ -144,9 +153,13 @@ impl Shared {
                 let number = floats.refs[at];
                 // A pending series is not collected, unless two transactions took turns in marking it.
                 if shard.cold[slot].number == number {
-                    let (timestamp_ms, value) = (floats.timestamps_ms[at], floats.values[at]);
-                    if let Some(value) = shard.append(slot, timestamp_ms, value, commit, tally) {
-                        let target = targets[at];
+                    let when = When {
+                        timestamp_ms: floats.timestamps_ms[at],
+                        start_ms: floats.start_ms(at),
+                    };
+                    let late = shard.append(slot, when, floats.values[at], commit, tally);
+                    if let Some(value) = late {
+                        let (target, timestamp_ms) = (targets[at], when.timestamp_ms);
                         ooo.push(OooRow { row, target, number, timestamp_ms, value });
                     }
                 }
@@ -161,15 +174,17 @@ impl Shared {
         ooo: &mut Vec<OooRow>,
         tally: &mut Tally,
     ) {
-        for (row, (number, timestamp_ms, value)) in batch.histograms.iter().enumerate() {
+        let rows = batch.histograms.iter_started().enumerate();
+        for (row, (number, timestamp_ms, start_ms, value)) in rows {
+            let when = When { timestamp_ms, start_ms };
             let target = batch.histogram_targets[row];
             let (shard, slot) = self.place(target);
             let mut shard = self.shards[shard].0.write();
             shard.drop_groups(commit.oldest_reader);
             if shard.cold[slot].number == number
-                && shard.append_histogram(slot, timestamp_ms, value, commit, tally)
+                && shard.append_histogram(slot, when, value, commit, tally)
             {
-                let value = Late::Histogram(Box::new(value.clone()));
+                let value = Late::histogram(value.clone(), start_ms);
                 ooo.push(OooRow { row: row as u32, target, number, timestamp_ms, value });
             }
         }

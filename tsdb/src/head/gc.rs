@@ -249,6 +249,7 @@ impl Shard {
         let hot = self.hot[slot];
         all.num_stale += i64::from(hot.is_stale()) + i64::from(self.drop_native(slot));
         self.buffers.free(hot.buffer);
+        self.forget_starts(slot);
         self.hot[slot] = Hot { is_pending: hot.is_pending, ..Hot::EMPTY };
     }
 

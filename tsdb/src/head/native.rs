@@ -1,7 +1,7 @@
 //! Native histograms of a shard: the open chunk of each series that has one, beside the floats. A series has one open
 //! chunk at most, of either kind; full ones of both kinds are in one list. Out of order they are not taken.
 
-use super::series::{FullChunk, Hot, Place};
+use super::series::{FullChunk, Hot, Place, When};
 use super::shard::{Commit, Shard, Tally};
 use super::slab::Buffer;
 use chunk::append::{CutRule, end_time};
@@ -185,11 +185,12 @@ impl Shard {
     pub(super) fn append_histogram(
         &mut self,
         slot: u32,
-        timestamp_ms: i64,
+        when: When,
         histogram: &Histogram,
         commit: &Commit,
         tally: &mut Tally,
     ) -> bool {
+        let timestamp_ms = when.timestamp_ms;
         self.hot[slot].is_pending = false;
         if let Err(reason) =
             self.check_histogram(slot, timestamp_ms, histogram, commit.min_valid_ms)
@@ -213,7 +214,7 @@ impl Shard {
             self.seal(slot);
             self.hot[slot] = self.hot[slot].without_open();
         }
-        self.push_histogram(slot, timestamp_ms, histogram, commit.rule, tally);
+        self.push_histogram(slot, when, histogram, commit, tally);
         if self.hot[slot].epoch != commit.epoch {
             self.enter_epoch(slot, commit);
         }
@@ -231,21 +232,25 @@ impl Shard {
     fn push_histogram(
         &mut self,
         slot: u32,
-        timestamp_ms: i64,
+        when: When,
         histogram: &Histogram,
-        rule: CutRule,
+        commit: &Commit,
         tally: &mut Tally,
     ) {
+        let (timestamp_ms, rule) = (when.timestamp_ms, commit.rule);
+        let has_starts = commit.encodings.started_histograms;
+        let starts = has_starts.then_some(when.start_ms);
         let Some(native) = self.natives.get_mut(&slot) else {
-            let open = HistogramChunk::alone(timestamp_ms, None, histogram);
+            let open = HistogramChunk::alone(timestamp_ms, starts, histogram);
             self.natives.insert(slot, Native::new(open, histogram.clone(), rule));
             self.begun(tally);
             return;
         };
-        let next = if native.must_cut(timestamp_ms, rule) {
-            Some(native.open.cut(timestamp_ms, 0, histogram))
+        let is_other = native.open.has_starts() != has_starts;
+        let next = if is_other || native.must_cut(timestamp_ms, rule) {
+            Some(native.open.cut(timestamp_ms, starts, histogram))
         } else {
-            match native.open.append(timestamp_ms, 0, histogram) {
+            match native.open.append(timestamp_ms, when.start_ms, histogram) {
                 Join::Appended | Join::Recoded => None,
                 Join::Began(next) => Some(*next),
             }
@@ -302,6 +307,11 @@ fn check_time(timestamp_ms: i64, last_ms: i64, min_valid_ms: i64) -> Result<(), 
 impl Hot {
     /// Forgets the open float chunk, whose bytes are somebody else's now.
     pub(super) fn without_open(self) -> Self {
-        Self { open: XorAppender::new(), buffer: Buffer::NONE, ..self }
+        Self {
+            open: XorAppender::new(),
+            buffer: Buffer::NONE,
+            is_marked_stale: false,
+            ..self
+        }
     }
 }

@@ -16,12 +16,17 @@ use super::refs::Target;
 use super::series::{FullChunk, Place};
 use super::{Head, Shared};
 use chunk::ChunkMeta;
+use chunk::append::Encodings;
 use chunk::exact::{self, ExactSample, ExactValue};
 use model::TimeRange;
 use model::hash::HashMap;
 use model::histogram::Histogram;
 use std::io;
 use std::sync::atomic::Ordering;
+use wal::record::{
+    Histograms, Samples, encode_histograms, encode_samples, encode_started_histograms,
+    encode_started_samples,
+};
 
 /// The first byte of a record that names the chunk a series has put on disk.
 const MARKER: u8 = 5;
@@ -29,8 +34,35 @@ const MARKER: u8 = 5;
 /// The value of a sample that came out of order.
 #[derive(Clone, Debug)]
 pub(super) enum Late {
+    /// A float of which it is not known since when it counts.
     Float(f64),
-    Histogram(Box<Histogram>),
+    /// Any other, with its start, zero if that is not known.
+    Other(Box<(ExactValue, i64)>),
+}
+
+impl Late {
+    /// A float.
+    pub(super) fn float(value: f64, start_ms: i64) -> Self {
+        if start_ms == 0 {
+            return Self::Float(value);
+        }
+        Self::Other(Box::new((ExactValue::Float(value), start_ms)))
+    }
+
+    /// A native histogram.
+    pub(super) fn histogram(value: Histogram, start_ms: i64) -> Self {
+        Self::Other(Box::new((ExactValue::Histogram(value), start_ms)))
+    }
+
+    fn at(&self, timestamp_ms: i64) -> ExactSample {
+        match self {
+            Self::Float(value) => ExactSample::new(timestamp_ms, ExactValue::Float(*value)),
+            Self::Other(other) => {
+                let (value, start_ms) = (**other).clone();
+                ExactSample { timestamp_ms, start_ms, value }
+            }
+        }
+    }
 }
 
 /// The samples of a series that came out of order.
@@ -100,8 +132,9 @@ pub(super) struct OooLog(pub(super) Option<wal::Writer>);
 #[derive(Default)]
 struct Records {
     done: Vec<Vec<u8>>,
-    samples: Vec<(u64, i64, f64)>,
-    histograms: Vec<(u64, i64, Histogram)>,
+    samples: Samples,
+    histograms: Histograms,
+    keep_starts: bool,
 }
 
 impl Records {
@@ -118,13 +151,32 @@ impl Records {
     fn flush(&mut self) {
         if !self.samples.is_empty() {
             let mut record = Vec::new();
-            wal::record::encode_samples(&mut record, self.samples.drain(..));
+            if self.keep_starts {
+                encode_started_samples(&mut record, self.samples.iter_started());
+            } else {
+                encode_samples(&mut record, self.samples.iter());
+            }
             self.done.push(record);
+            self.samples.clear();
         }
-        let histograms =
-            self.histograms.iter().map(|(number, time, value)| (*number, *time, value));
-        wal::record::encode_histograms(&histograms, &mut self.done);
+        if self.keep_starts {
+            encode_started_histograms(&self.histograms.iter_started(), &mut self.done);
+        } else {
+            encode_histograms(&self.histograms.iter(), &mut self.done);
+        }
         self.histograms.clear();
+    }
+
+    fn push(&mut self, number: u64, timestamp_ms: i64, value: &Late) {
+        let sample = value.at(timestamp_ms);
+        match sample.value {
+            ExactValue::Float(value) => {
+                self.samples.push(number, timestamp_ms, value, sample.start_ms);
+            }
+            ExactValue::Histogram(value) => {
+                self.histograms.push(number, timestamp_ms, value, sample.start_ms);
+            }
+        }
     }
 }
 
@@ -187,7 +239,7 @@ impl Shared {
     /// but only this log says that they came late: a failure to write it is counted and the samples stay.
     pub(super) fn insert_ooo(&self, rows: &[OooRow]) {
         let mut log = self.ooo_log.lock();
-        let mut records = Records::default();
+        let mut records = Records { keep_starts: self.keep_starts, ..Records::default() };
         let mut places = self.map_full_ooo(rows);
         let mut num_taken = 0;
         for row in rows {
@@ -226,13 +278,7 @@ impl Shared {
         let is_new = ooo.insert(row.timestamp_ms, row.value.clone());
         drop(shard);
         if is_new {
-            match &row.value {
-                Late::Float(value) => records.samples.push((row.number, row.timestamp_ms, *value)),
-                Late::Histogram(value) => {
-                    let value = Histogram::clone(value);
-                    records.histograms.push((row.number, row.timestamp_ms, value));
-                }
-            }
+            records.push(row.number, row.timestamp_ms, &row.value);
             self.widen_ooo(TimeRange::new(row.timestamp_ms, row.timestamp_ms));
         }
         is_new
@@ -264,7 +310,7 @@ impl Shared {
                 continue;
             };
             let number = shard.cold[slot].number;
-            encode(&ooo.open, &mut |meta, bytes| {
+            encode(&ooo.open, self.encodings(), &mut |meta, bytes| {
                 batch.push_ooo(number, meta, bytes);
                 metas.push((target, meta));
             });
@@ -291,14 +337,11 @@ impl Shared {
 }
 
 /// Samples in time order as chunks: one, unless their kinds differ or a counter fell.
-fn encode(samples: &[(i64, Late)], emit: &mut dyn FnMut(ChunkMeta, &[u8])) {
-    let exact = |(time, value): &(i64, Late)| -> ExactSample {
-        let value = match value {
-            Late::Float(value) => ExactValue::Float(*value),
-            Late::Histogram(histogram) => ExactValue::Histogram(Histogram::clone(histogram)),
-        };
-        ExactSample::new(*time, value)
-    };
-    let samples: Vec<ExactSample> = samples.iter().map(exact).collect();
-    exact::encode(&samples, usize::from(u16::MAX), emit);
+fn encode(
+    samples: &[(i64, Late)],
+    encodings: Encodings,
+    emit: &mut dyn FnMut(ChunkMeta, &[u8]),
+) {
+    let samples: Vec<ExactSample> = samples.iter().map(|(time, value)| value.at(*time)).collect();
+    exact::encode(&samples, usize::from(u16::MAX), encodings, emit);
 }

@@ -300,7 +300,7 @@ impl Access {
             && self.in_order.contains(hot.open.last_ms())
             && !self.is_labels_only
         {
-            push_raw(hot.open.last_ms(), hot.open.last_value(), out);
+            push_raw(hot.open.last_ms(), hot.last_value(), shard.starts(slot).last_ms(), out);
             return Ok(true);
         }
         let num_open =
@@ -314,7 +314,7 @@ impl Access {
             if meta.min_ms <= self.in_order.max_ms {
                 self.bytes.clear();
                 self.bytes.extend_from_slice(shard.open_bytes(slot));
-                chunk::xor::set_count(&mut self.bytes, meta.num_samples as u16);
+                meta.encoding.set_num_samples(&mut self.bytes, meta.num_samples as u16);
                 open = Some(if hidden == 0 { meta } else { self.cut_short(meta)? });
             }
         }
@@ -401,7 +401,7 @@ impl Access {
         // The buffer holds the open chunk only when that is visible, and then nothing of a full chunk is hidden.
         self.bytes.clear();
         self.bytes.extend_from_slice(data);
-        chunk::xor::set_count(&mut self.bytes, num_samples as u16);
+        meta.encoding.set_num_samples(&mut self.bytes, num_samples as u16);
         let meta = self.cut_short(ChunkMeta { num_samples, ..meta })?;
         if self.touches(meta) {
             out.push_copied(meta, &self.bytes);
@@ -429,15 +429,18 @@ pub(super) fn corrupt(error: &chunk::DecodeError) -> Error {
     Error::Corrupt { place: "chunk of the head".into(), what: error.to_string().into() }
 }
 
-fn push_raw(timestamp_ms: i64, value: f64, out: &mut SeriesBatch) {
-    let mut bytes = [0; 16];
+/// Adds one sample; a start of zero is not known.
+fn push_raw(timestamp_ms: i64, value: f64, start_ms: i64, out: &mut SeriesBatch) {
+    let mut bytes = [0; 24];
     bytes[..8].copy_from_slice(&timestamp_ms.to_le_bytes());
-    bytes[8..].copy_from_slice(&value.to_le_bytes());
+    bytes[8..16].copy_from_slice(&value.to_le_bytes());
+    bytes[16..].copy_from_slice(&start_ms.to_le_bytes());
+    let len = if start_ms == 0 { 16 } else { 24 };
     let meta = ChunkMeta {
         min_ms: timestamp_ms,
         max_ms: timestamp_ms,
         num_samples: 1,
         encoding: Encoding::Raw,
     };
-    out.push_copied(meta, &bytes);
+    out.push_copied(meta, &bytes[..len]);
 }

@@ -4,7 +4,7 @@
 use super::dictionary::{LabelHash, PairId};
 use super::ooo::{Ooo, OooReplay};
 use super::refs::{RefMap, Target};
-use super::series::{FullChunk, OooFloor, Place};
+use super::series::{FullChunk, OooFloor, Place, When};
 use super::shard::{Commit, Tally};
 use super::{Head, LoadedChunks, Shared};
 use crate::block::Tombstones;
@@ -29,7 +29,9 @@ type Rows = Vec<(Target, u64, i64, f64)>;
 #[derive(Debug)]
 enum Work {
     Floats(Rows),
-    Histograms(Vec<(Target, u64, i64, Histogram)>),
+    /// With starts, which hardly any log has.
+    Started(Vec<(Target, u64, When, f64)>),
+    Histograms(Vec<(Target, u64, When, Histogram)>),
 }
 
 /// Samples that a worker gets at a time.
@@ -149,6 +151,7 @@ impl Worker {
                         // A full channel means that there are buffers enough.
                         drop(back.try_send(rows));
                     }
+                    Work::Started(rows) => head.replay_started(&rows, &mut tally),
                     Work::Histograms(rows) => head.replay_histograms(&rows, &mut tally),
                 }
             }
@@ -272,6 +275,9 @@ impl Replay {
     }
 
     fn add_samples(&mut self, samples: &Samples) {
+        if !samples.start_timestamps_ms.is_empty() {
+            return self.add_started(samples);
+        }
         let refs = self.head.refs.read();
         let mask = self.workers.len() - 1;
         for (number, timestamp_ms, value) in samples.iter() {
@@ -282,6 +288,27 @@ impl Replay {
             };
             // The low bits are those of the shard, so a shard has one worker.
             self.workers[target.0 as usize & mask].push((target, number, timestamp_ms, value));
+        }
+    }
+
+    fn add_started(&mut self, samples: &Samples) {
+        let refs = self.head.refs.read();
+        let mask = self.workers.len() - 1;
+        let mut parts = vec![Vec::new(); self.workers.len()];
+        for (number, timestamp_ms, start_ms, value) in samples.iter_started() {
+            let found = find(&refs, &mut self.duplicates, number, timestamp_ms);
+            let Some((target, number)) = found else {
+                self.stats.num_unknown_refs += 1;
+                continue;
+            };
+            let when = When { timestamp_ms, start_ms };
+            parts[target.0 as usize & mask].push((target, number, when, value));
+        }
+        for (worker, part) in self.workers.iter_mut().zip(parts) {
+            if !part.is_empty() {
+                worker.flush();
+                worker.send(Work::Started(part));
+            }
         }
     }
 
@@ -314,14 +341,15 @@ impl Replay {
         let mask = self.workers.len() - 1;
         let mut parts = vec![Vec::new(); self.workers.len()];
         let values = std::mem::take(&mut histograms.values);
-        let places = histograms.refs.iter().zip(&histograms.timestamps_ms);
-        for ((&number, &timestamp_ms), value) in places.zip(values) {
+        for (row, value) in values.into_iter().enumerate() {
+            let (number, timestamp_ms) = (histograms.refs[row], histograms.timestamps_ms[row]);
             let found = find(&refs, &mut self.duplicates, number, timestamp_ms);
             let Some((target, number)) = found else {
                 self.stats.num_unknown_refs += 1;
                 continue;
             };
-            parts[target.0 as usize & mask].push((target, number, timestamp_ms, value));
+            let when = When { timestamp_ms, start_ms: histograms.start_ms(row) };
+            parts[target.0 as usize & mask].push((target, number, when, value));
         }
         for (worker, part) in self.workers.iter_mut().zip(parts) {
             if !part.is_empty() {
@@ -439,6 +467,8 @@ impl Shared {
     fn replay_commit(&self) -> Commit {
         Commit {
             rule: self.rule,
+            encodings: self.encodings(),
+            is_strict: self.keep_starts,
             min_valid_ms: self.min_valid_ms.load(Ordering::Relaxed),
             ooo_floor: OooFloor(None),
             epoch: 0,
@@ -446,14 +476,14 @@ impl Shared {
         }
     }
 
-    fn replay_histograms(&self, rows: &[(Target, u64, i64, Histogram)], tally: &mut Tally) {
+    fn replay_histograms(&self, rows: &[(Target, u64, When, Histogram)], tally: &mut Tally) {
         let commit = self.replay_commit();
-        for (target, number, timestamp_ms, value) in rows {
+        for (target, number, when, value) in rows {
             let (index, slot) = self.place(*target);
             let mut shard = self.shards[index].0.write();
             if shard.cold[slot].number == *number {
                 // What came late is in the other log.
-                let _is_late = shard.append_histogram(slot, *timestamp_ms, value, &commit, tally);
+                let _is_late = shard.append_histogram(slot, *when, value, &commit, tally);
             }
         }
     }
@@ -470,8 +500,20 @@ impl Shared {
             for &(target, number, timestamp_ms, value) in run {
                 let (_, slot) = self.place(target);
                 if shard.cold[slot].number == number {
-                    shard.append(slot, timestamp_ms, value, &commit, tally);
+                    let when = When { timestamp_ms, start_ms: 0 };
+                    shard.append(slot, when, value, &commit, tally);
                 }
+            }
+        }
+    }
+
+    fn replay_started(&self, rows: &[(Target, u64, When, f64)], tally: &mut Tally) {
+        let commit = self.replay_commit();
+        for &(target, number, when, value) in rows {
+            let (index, slot) = self.place(target);
+            let mut shard = self.shards[index].0.write();
+            if shard.cold[slot].number == number {
+                shard.append(slot, when, value, &commit, tally);
             }
         }
     }

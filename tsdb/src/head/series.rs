@@ -2,10 +2,20 @@
 //! are full. What happens to them is in `shard`.
 
 use super::slab::Buffer;
-use chunk::xor::XorAppender;
-use chunk::{ChunkMeta, Encoding};
+use chunk::xor::{XorAppender, XorPiece};
+use chunk::xor2::Xor2Appender;
+use chunk::{ChunkMeta, DecodeError, Encoding, Starts};
 use model::is_stale_nan;
 use storage::RejectReason;
+
+/// When a sample is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct When {
+    /// Its time.
+    pub(super) timestamp_ms: i64,
+    /// Since when it counts; zero if that is not known.
+    pub(super) start_ms: i64,
+}
 
 /// What every appended sample reads and writes.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +35,8 @@ pub(super) struct Hot {
     pub(super) encoding: Encoding,
     /// A transaction has samples for this series: it must not be collected.
     pub(super) is_pending: bool,
+    /// The newest sample is a staleness marker although `open` has another value: in XOR2.
+    pub(super) is_marked_stale: bool,
 }
 
 impl Hot {
@@ -37,6 +49,7 @@ impl Hot {
         buffer: Buffer::NONE,
         encoding: Encoding::Xor,
         is_pending: false,
+        is_marked_stale: false,
     };
 
     /// Whether there is an open chunk.
@@ -48,7 +61,39 @@ impl Hot {
     /// Whether the newest sample is a staleness marker.
     #[inline]
     pub(super) fn is_stale(&self) -> bool {
-        self.has_open() && is_stale_nan(self.open.last_value())
+        self.has_open() && is_stale_nan(self.last_value())
+    }
+
+    /// Value of the newest sample; zero if there is none.
+    #[inline]
+    pub(super) fn last_value(&self) -> f64 {
+        if self.is_marked_stale { model::STALE_NAN } else { self.open.last_value() }
+    }
+
+    /// Begins a chunk of floats.
+    pub(super) fn begin(&mut self, encoding: Encoding, next_at_ms: i64) {
+        self.open = match encoding {
+            Encoding::Xor2 => Xor2Appender::new().into_parts().0,
+            _ => XorAppender::new(),
+        };
+        self.encoding = encoding;
+        self.is_marked_stale = false;
+        self.buffer = Buffer::NONE;
+        self.next_at_ms = next_at_ms;
+    }
+
+    /// Encodes a sample in XOR2; see [`Xor2Appender::encode`].
+    pub(super) fn encode_xor2(
+        &mut self,
+        starts: &mut Starts,
+        when: When,
+        value: f64,
+        last_byte: u8,
+    ) -> XorPiece {
+        let mut appender = Xor2Appender::from_parts(self.open, self.is_marked_stale, *starts);
+        let piece = appender.encode(when.timestamp_ms, value, when.start_ms, last_byte);
+        (self.open, self.is_marked_stale, *starts) = appender.into_parts();
+        piece
     }
 
     /// Whether a sample may be taken; one that repeats the newest sample bit by bit may.
@@ -68,10 +113,41 @@ impl Hot {
         if timestamp_ms < self.open.last_ms() {
             return Err(RejectReason::OutOfOrder);
         }
-        if value.to_bits() == self.open.last_value().to_bits() {
+        if value.to_bits() == self.last_value().to_bits() {
             return Ok(());
         }
         Err(RejectReason::DuplicateTimestamp)
+    }
+}
+
+/// An open chunk of floats that was read back, as it can be continued.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpenFloats {
+    pub(super) open: XorAppender,
+    pub(super) is_marked_stale: bool,
+    pub(super) starts: Starts,
+    pub(super) encoding: Encoding,
+}
+
+impl OpenFloats {
+    /// Takes up a chunk where its bytes end.
+    pub(super) fn resume(encoding: Encoding, data: &[u8]) -> Result<Self, DecodeError> {
+        if encoding == Encoding::Xor2 {
+            let (open, is_marked_stale, starts) = Xor2Appender::resume(data)?.into_parts();
+            return Ok(Self { open, is_marked_stale, starts, encoding });
+        }
+        let open = XorAppender::resume(data)?;
+        Ok(Self { open, is_marked_stale: false, starts: Starts::new(), encoding: Encoding::Xor })
+    }
+
+    /// What is known of the chunk with these bytes; `None` if they have no first sample.
+    pub(super) fn meta(&self, data: &[u8]) -> Option<ChunkMeta> {
+        Some(ChunkMeta {
+            min_ms: self.encoding.first_ms(data).ok()?,
+            max_ms: self.open.last_ms(),
+            num_samples: u32::from(self.open.num_samples()),
+            encoding: self.encoding,
+        })
     }
 }
 
@@ -80,6 +156,19 @@ impl Hot {
 pub(super) struct OooFloor(pub(super) Option<i64>);
 
 impl OooFloor {
+    /// [`Self::judge`] of a sample that its writer may not want to be taken late.
+    pub(super) fn judge_of(
+        self,
+        in_order_only: bool,
+        timestamp_ms: i64,
+        reason: RejectReason,
+    ) -> Result<(), RejectReason> {
+        match self.judge(timestamp_ms, reason) {
+            Ok(()) if in_order_only => Err(RejectReason::OutOfOrder),
+            verdict => verdict,
+        }
+    }
+
     /// Whether a sample that [`Hot::check`] refused is taken out of order, or why not.
     pub(super) fn judge(self, timestamp_ms: i64, reason: RejectReason) -> Result<(), RejectReason> {
         match (self.0, reason) {

@@ -1,14 +1,13 @@
-//! One shard of the head: its series, their labels and their chunks, behind one lock. Finding, creating, appending;
-//! selecting is in `select`, reading in `read`, dropping in `gc`.
+//! One shard of the head: its series, their labels and their chunks, behind one lock. Finding, creating, what is known
+//! of chunks; appending is in `floats` and `native`, selecting in `select`, reading in `read`, dropping in `gc`.
 
 use super::dictionary::{Dictionary, LabelHash, LabelLists, PairId};
 use super::native::Native;
-use super::ooo::{Late, Ooo};
+use super::ooo::Ooo;
 use super::series::{Cold, FullChunk, Hot, OooFloor, Place};
-use super::slab::{Buffer, ByteSlab, Paged};
-use chunk::append::{CutRule, MAX_FLOAT_CHUNK_BYTES, OpenChunk};
-use chunk::xor::{XorAppender, first_ms, set_count};
-use chunk::{ChunkMeta, Encoding};
+use super::slab::{ByteSlab, Paged};
+use chunk::append::{CutRule, Encodings};
+use chunk::{ChunkMeta, Encoding, Starts};
 use hashbrown::HashTable;
 use model::hash::HashMap;
 use model::is_stale_nan;
@@ -29,6 +28,10 @@ pub(super) struct Group {
 pub(super) struct Commit {
     /// When chunks are cut.
     pub(super) rule: CutRule,
+    /// Which encodings chunks get.
+    pub(super) encodings: Encodings,
+    /// Chunks of floats that have another encoding end; else they are continued as they are.
+    pub(super) is_strict: bool,
     /// Samples before this are refused.
     pub(super) min_valid_ms: i64,
     /// Samples that are not in order are taken from here on.
@@ -40,6 +43,12 @@ pub(super) struct Commit {
 }
 
 impl Commit {
+    /// Whether an open chunk of floats in this encoding has to end.
+    #[inline]
+    pub(super) fn ends(&self, encoding: Encoding) -> bool {
+        self.is_strict && encoding != self.encodings.floats()
+    }
+
     /// Whether a sample that was refused is taken out of order; counts it if not.
     pub(super) fn is_late(
         &self,
@@ -98,6 +107,15 @@ impl Default for Tally {
 }
 
 impl Tally {
+    /// Counts a float that was stored.
+    #[inline]
+    pub(super) fn take(&mut self, timestamp_ms: i64, value: f64, was_stale: bool) {
+        self.newly_stale += i64::from(is_stale_nan(value)) - i64::from(was_stale);
+        self.appended += 1;
+        self.min_ms = self.min_ms.min(timestamp_ms);
+        self.max_ms = self.max_ms.max(timestamp_ms);
+    }
+
     /// Adds up the counts of two shards.
     pub(super) fn merge(&mut self, other: &Self) {
         self.appended += other.appended;
@@ -132,6 +150,8 @@ pub(super) struct Shard {
     pub(super) sealed: Vec<u32>,
     /// Open histogram chunks, of the series whose open chunk is one.
     pub(super) natives: HashMap<u32, Native>,
+    /// What is known of start timestamps in open chunks of floats, of those that have any.
+    pub(super) starts: HashMap<u32, Starts>,
     groups: HashMap<u32, Vec<Group>>,
     newest_group: u64,
     /// Number of chunks, open and full.
@@ -222,25 +242,14 @@ impl Shard {
         self.num_chunks += 1;
     }
 
-    /// Puts back an open chunk of floats.
-    pub(super) fn restore_open(
-        &mut self,
-        slot: u32,
-        state: XorAppender,
-        data: &[u8],
-        next_at_ms: i64,
-    ) {
-        let buffer = self.buffers.alloc(data.len());
-        self.buffers.get_mut(buffer)[..data.len()].copy_from_slice(data);
-        self.hot[slot] = Hot { open: state, buffer, next_at_ms, ..Hot::EMPTY };
-        self.num_chunks += 1;
-    }
-
     /// Timestamp of the first sample of the open chunk.
     pub(super) fn open_min_ms(&self, slot: u32) -> i64 {
         match self.native(slot) {
             Some(native) => native.meta().min_ms,
-            None => first_ms(self.open_bytes(slot)).expect("our own chunk"),
+            None => {
+                let bytes = self.open_bytes(slot);
+                self.hot[slot].encoding.first_ms(bytes).expect("our own chunk")
+            }
         }
     }
 
@@ -255,124 +264,6 @@ impl Shard {
             max_ms: hot.open.last_ms(),
             num_samples: u32::from(hot.open.num_samples()),
             encoding: hot.encoding,
-        }
-    }
-
-    /// Applies one sample of a commit; returns it if it came out of order and has to be taken by `ooo`.
-    #[inline]
-    pub(super) fn append(
-        &mut self,
-        slot: u32,
-        timestamp_ms: i64,
-        value: f64,
-        commit: &Commit,
-        tally: &mut Tally,
-    ) -> Option<Late> {
-        let hot = &mut self.hot[slot];
-        hot.is_pending = false;
-        let num_samples = u32::from(hot.open.num_samples());
-        // Nearly every sample joins an open chunk that is neither full nor at the point where its end is predicted.
-        let is_plain = num_samples > 0
-            && timestamp_ms > hot.open.last_ms()
-            && timestamp_ms >= commit.min_valid_ms
-            && timestamp_ms < hot.next_at_ms
-            && num_samples < 2 * commit.rule.samples_per_chunk
-            && num_samples != commit.rule.samples_per_chunk / 4
-            && hot.open.len_bytes() <= MAX_FLOAT_CHUNK_BYTES;
-        if !is_plain {
-            if is_stale_nan(value)
-                && let Some(marker) = self.stale_marker(slot)
-            {
-                let is_late = self.append_histogram(slot, timestamp_ms, &marker, commit, tally);
-                return is_late.then(|| Late::Histogram(Box::new(marker)));
-            }
-            match self.make_way(slot, timestamp_ms, value, commit, tally) {
-                Way::InOrder => {}
-                Way::OutOfOrder => {
-                    // Until it is inserted.
-                    self.hot[slot].is_pending = true;
-                    return Some(Late::Float(value));
-                }
-                Way::None => return None,
-            }
-        }
-        if self.hot[slot].epoch != commit.epoch {
-            self.enter_epoch(slot, commit);
-        }
-        let hot = &mut self.hot[slot];
-        hot.tail = hot.tail.saturating_add(1);
-        put(hot, &mut self.buffers, timestamp_ms, value, tally);
-        None
-    }
-
-    /// Checks a sample and cuts the open chunk where it ends.
-    #[cold]
-    fn make_way(
-        &mut self,
-        slot: u32,
-        timestamp_ms: i64,
-        value: f64,
-        commit: &Commit,
-        tally: &mut Tally,
-    ) -> Way {
-        let has_open = self.has_open(slot);
-        match self.check_float(slot, timestamp_ms, value, commit.min_valid_ms) {
-            Ok(()) if has_open && timestamp_ms == self.open_last_ms(slot) => return Way::None,
-            Ok(()) => {}
-            Err(reason) => {
-                let is_late = commit.is_late(timestamp_ms, reason, tally);
-                return if is_late { Way::OutOfOrder } else { Way::None };
-            }
-        }
-        if !has_open {
-            if self.full_chunks(slot).last().is_some_and(|last| timestamp_ms <= last.max_ms) {
-                tally.out_of_order += 1;
-                return Way::None;
-            }
-            self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
-        } else if self.native(slot).is_some() {
-            tally.newly_stale -= i64::from(self.end_native(slot));
-            self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
-        } else if self.is_chunk_over(slot, timestamp_ms, commit.rule) {
-            self.seal(slot);
-            self.begin_chunk(slot, timestamp_ms, commit.rule, tally);
-        }
-        Way::InOrder
-    }
-
-    fn is_chunk_over(&mut self, slot: u32, timestamp_ms: i64, rule: CutRule) -> bool {
-        let open = &self.hot[slot].open;
-        let num_samples = u32::from(open.num_samples());
-        let (max_ms, len_bytes) = (open.last_ms(), open.len_bytes());
-        // The rule looks at the first timestamp only where it predicts; elsewhere it is not worth a cache line.
-        let min_ms =
-            if num_samples == rule.samples_per_chunk / 4 { self.open_min_ms(slot) } else { 0 };
-        let open = OpenChunk { min_ms, max_ms, num_samples, len_bytes };
-        rule.must_cut(open, &mut self.hot[slot].next_at_ms, timestamp_ms)
-    }
-
-    fn begin_chunk(&mut self, slot: u32, timestamp_ms: i64, rule: CutRule, tally: &mut Tally) {
-        let was_stale = self.hot[slot].is_stale();
-        let hot = &mut self.hot[slot];
-        hot.open = XorAppender::new();
-        hot.encoding = Encoding::Xor;
-        hot.buffer = Buffer::NONE;
-        hot.next_at_ms = rule.range_end_ms(timestamp_ms);
-        // The fresh state has forgotten the value that `put` compares with.
-        tally.newly_stale -= i64::from(was_stale);
-        tally.chunks_created += 1;
-        self.num_chunks += 1;
-    }
-
-    /// Ends the open chunk: it joins the full ones and waits in its buffer to be mapped.
-    pub(super) fn seal(&mut self, slot: u32) {
-        let meta = self.open_meta(slot);
-        let hot = &self.hot[slot];
-        let (buffer, len) = (hot.buffer, hot.open.len_bytes());
-        set_count(self.buffers.get_mut(buffer), hot.open.num_samples());
-        self.push_full(slot, FullChunk::new(meta, Place::Memory(buffer, len)));
-        if self.sealed.last() != Some(&slot) {
-            self.sealed.push(slot);
         }
     }
 
@@ -431,38 +322,4 @@ impl Shard {
         let older = older.iter().filter(|group| group.epoch > watermark);
         u64::from(hot.tail) + older.map(|group| u64::from(group.len)).sum::<u64>()
     }
-}
-
-/// Where a sample goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    InOrder,
-    OutOfOrder,
-    None,
-}
-
-/// Encodes a sample that passed all checks.
-#[inline]
-fn put(hot: &mut Hot, buffers: &mut ByteSlab, timestamp_ms: i64, value: f64, tally: &mut Tally) {
-    let was_stale = hot.is_stale();
-    let len = hot.open.len_bytes();
-    let is_first = hot.open.num_samples() == 0;
-    let last = if is_first { 0 } else { buffers.get(hot.buffer)[len - 1] };
-    let piece = hot.open.encode(timestamp_ms, value, last);
-    let end = piece.at + piece.len;
-    if is_first {
-        hot.buffer = buffers.alloc(end);
-    } else if buffers.get(hot.buffer).len() < end {
-        hot.buffer = buffers.grow(hot.buffer, len, end);
-    }
-    let bytes = buffers.get_mut(hot.buffer);
-    if let Some(room) = bytes[piece.at..].first_chunk_mut() {
-        *room = piece.bytes;
-    } else {
-        bytes[piece.at..end].copy_from_slice(&piece.bytes[..piece.len]);
-    }
-    tally.newly_stale += i64::from(is_stale_nan(value)) - i64::from(was_stale);
-    tally.appended += 1;
-    tally.min_ms = tally.min_ms.min(timestamp_ms);
-    tally.max_ms = tally.max_ms.max(timestamp_ms);
 }

@@ -54,7 +54,7 @@ impl<T> IndexMut<u32> for Paged<T> {
 }
 
 /// Sizes of the buffers; the last one takes any float chunk.
-const CLASSES: [usize; 12] = [24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
+const CLASSES: [usize; 13] = [24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1040];
 const CLASS_PAGE: usize = 256;
 const CLASS_SHIFT: u32 = 28;
 /// The class of buffers beyond all sizes, each with memory of its own: histogram chunks.

@@ -4,6 +4,7 @@
 use super::dictionary::{LabelHash, PairId};
 use super::ooo::OooRow;
 use super::refs::Target;
+use super::series::When;
 use super::shard::LabelsId;
 use model::hash::HashMap;
 use model::histogram::{FloatHistogram, Histogram, IntHistogram};
@@ -35,12 +36,10 @@ impl Batch {
     fn push_histogram(
         &mut self,
         (number, target): (u64, Target),
-        timestamp_ms: i64,
+        when: When,
         value: Histogram,
     ) {
-        self.histograms.refs.push(number);
-        self.histograms.timestamps_ms.push(timestamp_ms);
-        self.histograms.values.push(value);
+        self.histograms.push(number, when.timestamp_ms, value, when.start_ms);
         self.histogram_targets.push(target);
     }
 }
@@ -102,7 +101,7 @@ impl Scratch {
     pub(super) fn stage_histogram(
         &mut self,
         series: (u64, Target),
-        timestamp_ms: i64,
+        when: When,
         value: Histogram,
     ) {
         let kind = record_kind(&value);
@@ -110,7 +109,7 @@ impl Scratch {
             self.seal();
         }
         self.kinds.insert(series.0, kind);
-        self.batch.push_histogram(series, timestamp_ms, value);
+        self.batch.push_histogram(series, when, value);
     }
 
     /// All staged samples, batch by batch.

@@ -20,6 +20,7 @@ fn nonsense_is_refused_by_name() {
         (DbOptions { min_block_ms: 0, ..base() }, "min_block_ms"),
         (DbOptions { max_block_ms: 1, ..base() }, "max_block_ms"),
         (DbOptions { samples_per_chunk: 0, ..base() }, "samples_per_chunk"),
+        (DbOptions { keep_starts: true, ..base() }, "use \"xor2\""),
         (DbOptions { wal_segment_bytes: 1000, ..base() }, "wal_segment_bytes"),
     ];
     for (options, name) in cases {

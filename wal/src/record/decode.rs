@@ -87,7 +87,9 @@ impl Samples {
         self.start_timestamps_ms.clear();
     }
 
-    pub(super) fn push(&mut self, number: u64, timestamp_ms: i64, value: f64, start_ms: i64) {
+    /// Adds a sample; a start of zero is not known.
+    #[inline]
+    pub fn push(&mut self, number: u64, timestamp_ms: i64, value: f64, start_ms: i64) {
         if start_ms != 0 {
             self.start_timestamps_ms.resize(self.refs.len(), 0);
             self.start_timestamps_ms.push(start_ms);
@@ -101,6 +103,12 @@ impl Samples {
     #[must_use]
     pub fn start_ms(&self, row: usize) -> i64 {
         self.start_timestamps_ms.get(row).copied().unwrap_or(0)
+    }
+
+    /// The rows with their starts: series, time, start, value.
+    pub fn iter_started(&self) -> impl Iterator<Item = (u64, i64, i64, f64)> {
+        let rows = self.iter().enumerate();
+        rows.map(|(row, (number, time, value))| (number, time, self.start_ms(row), value))
     }
 
     /// Number of samples.

@@ -69,6 +69,12 @@ impl Histograms {
             return Ok(());
         }
         value.fit_schema();
+        self.push(number, timestamp_ms, value, start_ms);
+        Ok(())
+    }
+
+    /// Adds a histogram; a start of zero is not known.
+    pub fn push(&mut self, number: u64, timestamp_ms: i64, value: Histogram, start_ms: i64) {
         if start_ms != 0 {
             self.start_timestamps_ms.resize(self.refs.len(), 0);
             self.start_timestamps_ms.push(start_ms);
@@ -76,7 +82,12 @@ impl Histograms {
         self.refs.push(number);
         self.timestamps_ms.push(timestamp_ms);
         self.values.push(value);
-        Ok(())
+    }
+
+    /// The rows with their starts: series, time, start, value.
+    pub fn iter_started(&self) -> impl Iterator<Item = (u64, i64, i64, &Histogram)> + Clone {
+        let rows = self.iter().enumerate();
+        rows.map(|(row, (number, time, value))| (number, time, self.start_ms(row), value))
     }
 
     /// The rows.

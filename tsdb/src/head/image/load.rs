@@ -4,9 +4,8 @@ use super::{END, EXPIRED, SERIES};
 use crate::head::Replay;
 use crate::head::native::Native;
 use crate::head::refs::Target;
-use crate::head::series::{FullChunk, Place};
+use crate::head::series::{FullChunk, OpenFloats, Place};
 use chunk::histogram::HistogramChunk;
-use chunk::xor::XorAppender;
 use chunk::{ChunkMeta, Encoding};
 use std::sync::atomic::Ordering;
 
@@ -94,16 +93,16 @@ impl<'r> Cursor<'r> {
 
 /// The open chunk of a series as it can be continued.
 enum Open<'r> {
-    Float(XorAppender, &'r [u8]),
+    Float(OpenFloats, &'r [u8]),
     Native(Box<HistogramChunk>),
 }
 
 fn resume((meta, data): (ChunkMeta, &[u8])) -> Option<Open<'_>> {
     match meta.encoding {
-        Encoding::Xor2 | Encoding::Raw | Encoding::RawHistogram => None,
-        Encoding::Xor => {
-            let state = XorAppender::resume(data).ok()?;
-            let fits = state.last_ms() == meta.max_ms && state.len_bytes() == data.len();
+        Encoding::Raw | Encoding::RawHistogram => None,
+        Encoding::Xor | Encoding::Xor2 => {
+            let state = OpenFloats::resume(meta.encoding, data).ok()?;
+            let fits = state.open.last_ms() == meta.max_ms && state.open.len_bytes() == data.len();
             fits.then_some(Open::Float(state, data))
         }
         _ => {
@@ -158,7 +157,7 @@ fn take_series(replay: &mut Replay, cursor: &mut Cursor<'_>) -> Option<()> {
     }
     if let Some((next_at_ms, open)) = open {
         let meta = match &open {
-            Open::Float(state, data) => float_meta(*state, data)?,
+            Open::Float(state, data) => state.meta(data)?,
             Open::Native(chunk) => chunk.meta(),
         };
         if !shard.has_open(slot) && newest_ms.is_none_or(|newest| newest < meta.min_ms) {
@@ -180,13 +179,4 @@ fn take_series(replay: &mut Replay, cursor: &mut Cursor<'_>) -> Option<()> {
         replay.head.max_ms.fetch_max(max_ms, Ordering::Relaxed);
     }
     Some(())
-}
-
-fn float_meta(state: XorAppender, data: &[u8]) -> Option<ChunkMeta> {
-    Some(ChunkMeta {
-        min_ms: chunk::xor::first_ms(data).ok()?,
-        max_ms: state.last_ms(),
-        num_samples: u32::from(state.num_samples()),
-        encoding: Encoding::Xor,
-    })
 }

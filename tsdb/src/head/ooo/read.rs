@@ -3,6 +3,7 @@
 
 use super::{Ooo, encode};
 use crate::head::read::corrupt;
+use chunk::append::Encodings;
 use chunk::exact::{ExactSample, ExactValue};
 use chunk::{ChunkMeta, Encoding, SampleColumns, exact};
 use model::histogram::CounterResetHint;
@@ -10,7 +11,7 @@ use storage::{ChunkRef, Result, SeriesBatch, chain_exact, chain_samples};
 
 /// Adds the open chunk to the series at hand of `out`.
 pub(in crate::head) fn push_open(ooo: &Ooo, out: &mut SeriesBatch) {
-    encode(&ooo.open, &mut |meta, bytes| out.push_copied(meta, bytes));
+    encode(&ooo.open, Encodings::PLAIN, &mut |meta, bytes| out.push_copied(meta, bytes));
 }
 
 /// Moves the chunks of the only series of `from` to the series at hand of `out`. What overlaps becomes one chunk.
@@ -64,7 +65,9 @@ fn push_exact(group: &[ChunkRef<'_>], out: &mut SeriesBatch) -> Result<()> {
         ExactValue::Float(_) => true,
     };
     for run in merged.chunk_by(goes_on) {
-        exact::encode(run, usize::from(u16::MAX), &mut |meta, bytes| out.push_copied(meta, bytes));
+        exact::encode(run, usize::from(u16::MAX), Encodings::PLAIN, &mut |meta, bytes| {
+            out.push_copied(meta, bytes);
+        });
     }
     Ok(())
 }

@@ -40,8 +40,8 @@ impl OooReplay {
             samples.clear();
             let outcome = decode_samples(record, &mut samples);
             if outcome.is_ok() {
-                for (number, timestamp_ms, value) in samples.iter() {
-                    self.add(number, timestamp_ms, Late::Float(value));
+                for (number, timestamp_ms, start_ms, value) in samples.iter_started() {
+                    self.add(number, timestamp_ms, Late::float(value, start_ms));
                 }
             }
             self.samples = samples;
@@ -49,8 +49,8 @@ impl OooReplay {
         } else if kind(record) == Kind::Histograms {
             let mut histograms = Histograms::default();
             decode_histograms(record, &mut histograms)?;
-            for (number, timestamp_ms, value) in histograms.iter() {
-                self.add(number, timestamp_ms, Late::Histogram(Box::new(value.clone())));
+            for (number, timestamp_ms, start_ms, value) in histograms.iter_started() {
+                self.add(number, timestamp_ms, Late::histogram(value.clone(), start_ms));
             }
         }
         Ok(())
