@@ -113,7 +113,8 @@ fn merge(bencher: Bencher<'_, '_>, distance_ms: i64) {
             number += 1;
             let ulid = Ulid::new(1, number);
             black_box(
-                merge_blocks(&blocks, ulid, SEGMENT_BYTES, false, &RealDisk, &scratch.0).expect("merge"),
+                merge_blocks(&blocks, ulid, SEGMENT_BYTES, false, &RealDisk, &scratch.0)
+                    .expect("merge"),
             )
         });
 }

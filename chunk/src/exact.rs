@@ -99,8 +99,7 @@ pub fn encode(
     let mut rest = samples;
     while let Some(first) = rest.first() {
         let encoding = first.encoding(None, encodings);
-        let joins =
-            |sample: &&ExactSample| sample.encoding(Some(encoding), encodings) == encoding;
+        let joins = |sample: &&ExactSample| sample.encoding(Some(encoding), encodings) == encoding;
         let longest = if encoding.is_float() { most } else { rest.len() };
         let (run, others) = rest.split_at(rest.iter().take(longest).take_while(joins).count());
         if encoding.is_float() {

@@ -111,8 +111,7 @@ impl Script {
         let (mut refs, mut rejected) = (Vec::new(), Vec::new());
         let pairs = [("__name__", name)];
         appender.resolve(LabelBatch::new(&pairs, &[1]), &mut refs, &mut rejected).unwrap();
-        let (refs, times, starts) =
-            ([refs[0].unwrap()], [sample.timestamp_ms], [sample.start_ms]);
+        let (refs, times, starts) = ([refs[0].unwrap()], [sample.timestamp_ms], [sample.start_ms]);
         match sample.value {
             ExactValue::Float(value) => {
                 let batch = FloatBatch::new(&refs, &times, std::slice::from_ref(&value));

@@ -72,7 +72,8 @@ fn a_block_reads_completely_and_rewrites_raw() {
 
     let scratch = Scratch::new("rewrite");
     let ulid = Ulid::new(1_793_500_000_000, 42);
-    let meta = merge_blocks(&[Arc::clone(&block)], ulid, SEGMENT_BYTES, false, &disk, scratch.path());
+    let meta =
+        merge_blocks(&[Arc::clone(&block)], ulid, SEGMENT_BYTES, false, &disk, scratch.path());
     let meta = meta.expect("merge").expect("samples");
     assert_eq!(meta.stats, block.meta().stats);
     assert_eq!(meta.compaction.level, 2);

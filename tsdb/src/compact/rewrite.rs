@@ -132,7 +132,13 @@ impl Rewriter {
                     let time = sample.timestamp_ms;
                     self.range.contains(time) && !deleted.clone().any(|r| r.contains(time))
                 });
-                encode_exact(&samples, usize::from(u16::MAX), self.encodings, &mut self.arena, pieces);
+                encode_exact(
+                    &samples,
+                    usize::from(u16::MAX),
+                    self.encodings,
+                    &mut self.arena,
+                    pieces,
+                );
                 continue;
             }
             self.columns.clear();

@@ -1,10 +1,10 @@
 //! The head as it was: full chunks from their files, the rest from the log, which is cut where it is damaged.
 
-use chunk::append::Encodings;
 use crate::db::{Db, HEAD_CHUNKS_DIR, LOG_DIR, Parts};
 use crate::head::Replay;
 use crate::{Head, HeadOptions, Result};
 use ::metrics::Stopwatch;
+use chunk::append::Encodings;
 use parking_lot::Mutex;
 use std::sync::Arc;
 

@@ -307,11 +307,6 @@ fn check_time(timestamp_ms: i64, last_ms: i64, min_valid_ms: i64) -> Result<(), 
 impl Hot {
     /// Forgets the open float chunk, whose bytes are somebody else's now.
     pub(super) fn without_open(self) -> Self {
-        Self {
-            open: XorAppender::new(),
-            buffer: Buffer::NONE,
-            is_marked_stale: false,
-            ..self
-        }
+        Self { open: XorAppender::new(), buffer: Buffer::NONE, is_marked_stale: false, ..self }
     }
 }

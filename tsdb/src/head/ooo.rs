@@ -337,11 +337,7 @@ impl Shared {
 }
 
 /// Samples in time order as chunks: one, unless their kinds differ or a counter fell.
-fn encode(
-    samples: &[(i64, Late)],
-    encodings: Encodings,
-    emit: &mut dyn FnMut(ChunkMeta, &[u8]),
-) {
+fn encode(samples: &[(i64, Late)], encodings: Encodings, emit: &mut dyn FnMut(ChunkMeta, &[u8])) {
     let samples: Vec<ExactSample> = samples.iter().map(|(time, value)| value.at(*time)).collect();
     exact::encode(&samples, usize::from(u16::MAX), encodings, emit);
 }

@@ -33,12 +33,7 @@ impl Batch {
         self.float_targets.is_empty() && self.histogram_targets.is_empty()
     }
 
-    fn push_histogram(
-        &mut self,
-        (number, target): (u64, Target),
-        when: When,
-        value: Histogram,
-    ) {
+    fn push_histogram(&mut self, (number, target): (u64, Target), when: When, value: Histogram) {
         self.histograms.push(number, when.timestamp_ms, value, when.start_ms);
         self.histogram_targets.push(target);
     }
@@ -98,12 +93,7 @@ impl Scratch {
         self.kinds.clear();
     }
 
-    pub(super) fn stage_histogram(
-        &mut self,
-        series: (u64, Target),
-        when: When,
-        value: Histogram,
-    ) {
+    pub(super) fn stage_histogram(&mut self, series: (u64, Target), when: When, value: Histogram) {
         let kind = record_kind(&value);
         if self.kinds.get(&series.0).is_some_and(|held| *held != kind) {
             self.seal();
