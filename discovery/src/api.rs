@@ -41,7 +41,11 @@ impl Api {
         timeout: Duration,
         unix_socket: Option<PathBuf>,
     ) -> Result<Self, Error> {
-        let options = ClientOptions { user_agent: context.user_agent.into(), unix_socket };
+        let options = ClientOptions {
+            user_agent: context.user_agent.into(),
+            unix_socket,
+            ..ClientOptions::default()
+        };
         Ok(Self { client: Client::new(config, options)?, headers: Vec::new(), timeout })
     }
 

@@ -39,6 +39,8 @@ pub struct ClientOptions {
     pub user_agent: Box<str>,
     /// Connect to this socket, whatever the URL says.
     pub unix_socket: Option<PathBuf>,
+    /// Begin each connection with the next address of the host, so that many share the work.
+    pub round_robin_dns: bool,
 }
 
 /// A `GET` request.
@@ -125,7 +127,8 @@ impl Client {
         };
         let proxies = Arc::new(proxies);
         let tls = TlsSettings::new(config)?;
-        let connector = Connector::new(tls, Arc::clone(&proxies), options.unix_socket);
+        let connector =
+            Connector::new(tls, Arc::clone(&proxies), options.unix_socket, options.round_robin_dns);
         let client = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)

@@ -9,9 +9,11 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -69,9 +71,15 @@ impl Write for Stream {
     }
 }
 
-async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
+/// Connects to the first address that answers, beginning `turn` places behind the first.
+async fn dial(host: &str, port: u16, turn: usize) -> io::Result<TcpStream> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let socket = TcpStream::connect((host, port)).await?;
+    let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+    if !addresses.is_empty() {
+        let begin = turn % addresses.len();
+        addresses.rotate_left(begin);
+    }
+    let socket = TcpStream::connect(&addresses[..]).await?;
     // Requests are written at once; waiting for more only delays them.
     socket.set_nodelay(true)?;
     Ok(socket)
@@ -83,6 +91,8 @@ pub(crate) struct Connector {
     tls: Arc<TlsSettings>,
     proxies: Arc<Proxies>,
     unix_socket: Option<Arc<PathBuf>>,
+    /// How many connections were made, if each is to begin with another address of the host.
+    turns: Option<Arc<AtomicUsize>>,
 }
 
 impl Connector {
@@ -90,8 +100,16 @@ impl Connector {
         tls: TlsSettings,
         proxies: Arc<Proxies>,
         unix_socket: Option<PathBuf>,
+        takes_turns: bool,
     ) -> Self {
-        Self { tls: Arc::new(tls), proxies, unix_socket: unix_socket.map(Arc::new) }
+        let unix_socket = unix_socket.map(Arc::new);
+        let turns = takes_turns.then(Arc::default);
+        Self { tls: Arc::new(tls), proxies, unix_socket, turns }
+    }
+
+    /// With which address of a host the next connection begins.
+    fn turn(&self) -> usize {
+        self.turns.as_ref().map_or(0, |turns| turns.fetch_add(1, Ordering::Relaxed))
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, Error> {
@@ -108,11 +126,12 @@ impl Connector {
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         match self.proxies.for_host(is_tls, host, port) {
             Some(proxy) => {
-                let socket = dial(&proxy.host, proxy.port).await.map_err(|e| failed(&e))?;
+                let socket =
+                    dial(&proxy.host, proxy.port, self.turn()).await.map_err(|e| failed(&e))?;
                 self.through(proxy, socket, (host, port), is_tls, failed).await
             }
             None => {
-                let socket = dial(host, port).await.map_err(|e| failed(&e))?;
+                let socket = dial(host, port, self.turn()).await.map_err(|e| failed(&e))?;
                 self.secure(socket, host, is_tls, failed).await
             }
         }
@@ -171,5 +190,33 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         Box::pin(self.clone().connect(uri))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::HttpClientConfig;
+
+    #[test]
+    fn turns_are_taken_only_where_asked_for() {
+        let connector = |takes_turns| {
+            let tls = TlsSettings::new(&HttpClientConfig::default()).expect("settings");
+            Connector::new(tls, Arc::default(), None, takes_turns)
+        };
+        let turning = connector(true);
+        let turns: Vec<usize> = (0..3).map(|_| turning.clone().turn()).collect();
+        assert_eq!(turns, [0, 1, 2]);
+        let still = connector(false);
+        assert_eq!((still.turn(), still.turn()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn every_turn_reaches_a_host_of_one_address() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        for turn in 0..3 {
+            dial("127.0.0.1", port, turn).await.expect("connected");
+        }
     }
 }

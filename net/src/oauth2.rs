@@ -57,7 +57,7 @@ impl TokenSource {
             proxy: config.proxy.clone(),
             ..HttpClientConfig::default()
         };
-        let options = ClientOptions { user_agent: user_agent.into(), unix_socket: None };
+        let options = ClientOptions { user_agent: user_agent.into(), ..ClientOptions::default() };
         let client = Client::new(&http, options)?;
         Ok(Self { config: config.clone(), client, state: Mutex::default() })
     }

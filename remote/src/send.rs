@@ -1,8 +1,9 @@
 //! Remote write out: for each receiver a queue that follows the log, and a position on disk from which it goes on after
 //! a restart or a crash. Nothing is lost: the log is kept as long as the slowest receiver needs it.
-//! Reading order: here (which queues there are), `follow` (log to items), `shard` (items to requests), `mirror` and
+//! Reading order: here (which queues there are), `follow` and `records` (log to items), `shard` (items to requests), `mirror` and
 //! `ledger` (what is kept, and from where on).
 
+mod answer;
 mod config;
 mod encode;
 mod follow;
@@ -11,6 +12,7 @@ mod ledger;
 mod metadata;
 mod metrics;
 mod mirror;
+mod records;
 mod reshard;
 mod shard;
 
@@ -194,7 +196,11 @@ impl Sender {
         let options = &self.shared.options;
         let client = Client::new(
             &config.http,
-            ClientOptions { user_agent: options.user_agent.clone(), ..ClientOptions::default() },
+            ClientOptions {
+                user_agent: options.user_agent.clone(),
+                round_robin_dns: config.round_robin_dns,
+                ..ClientOptions::default()
+            },
         );
         let client =
             client.map_err(|source| Error::Client { url: config.url.as_str().into(), source })?;

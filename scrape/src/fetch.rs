@@ -102,7 +102,7 @@ pub struct HttpFetch {
 impl HttpFetch {
     /// Builds the client of a job.
     pub fn new(config: &Arc<ScrapeConfig>, user_agent: &str) -> Result<Self, net::Error> {
-        let options = ClientOptions { user_agent: user_agent.into(), unix_socket: None };
+        let options = ClientOptions { user_agent: user_agent.into(), ..ClientOptions::default() };
         Ok(Self {
             client: Client::new(&config.http_client, options)?,
             config: Arc::clone(config),
@@ -118,8 +118,11 @@ impl HttpFetch {
         if let Some((_, client)) = by_socket.iter().find(|(have, _)| **have == *path) {
             return Ok(client.clone());
         }
-        let options =
-            ClientOptions { user_agent: self.user_agent.clone(), unix_socket: Some(path.into()) };
+        let options = ClientOptions {
+            user_agent: self.user_agent.clone(),
+            unix_socket: Some(path.into()),
+            ..ClientOptions::default()
+        };
         let client = Client::new(&self.config.http_client, options)?;
         by_socket.push((path.into(), client.clone()));
         Ok(client)

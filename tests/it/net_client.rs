@@ -17,7 +17,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn client(config: &HttpClientConfig) -> Client {
-    Client::new(config, ClientOptions { user_agent: "test".into(), unix_socket: None })
+    Client::new(config, ClientOptions { user_agent: "test".into(), ..ClientOptions::default() })
         .expect("a client")
 }
 

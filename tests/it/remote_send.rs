@@ -1,6 +1,8 @@
 //! Remote write out against a receiver in this process that misbehaves: every sample arrives, over failures, restarts and
 //! a lost position.
 
+mod kinds;
+
 use crate::remote_write::stored;
 use cli::config::{Context, load};
 use disk::{Disk, SimDisk};
@@ -28,6 +30,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
     Take,
+    /// Takes it and tells truly how much it wrote.
+    Count,
     /// Stores it and says that it did not.
     TakeAndFail,
     Status(u16),
@@ -46,12 +50,21 @@ struct Peer {
 
 impl Peer {
     fn start(manner: impl Fn(usize) -> Manner + Send + Sync + 'static) -> Self {
+        let storage = MemoryStorage::new();
+        let receiver =
+            Receiver::new(Arc::new(storage.clone()), Options::default(), &Registry::new());
+        Self::serving(receiver, storage, manner)
+    }
+
+    fn serving(
+        receiver: Receiver,
+        storage: MemoryStorage,
+        manner: impl Fn(usize) -> Manner + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("port");
         let address = listener.local_addr().expect("address");
-        let storage = MemoryStorage::new();
         let requests = Arc::new(AtomicUsize::new(0));
-        let to = Arc::new(storage.clone());
-        let receiver = Arc::new(Receiver::new(to, Options::default(), &Registry::new()));
+        let receiver = Arc::new(receiver);
         let (manner, counter) = (Arc::new(manner), Arc::clone(&requests));
         let listen = move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -99,7 +112,19 @@ fn serve(
         reader.read_exact(&mut body).ok()?;
         let message = receiver.negotiate(&headers["content-type"], "snappy").ok()?;
         let write = || receiver.write(message, &body, 1_000_000_000);
+        let mut written = "X-Prometheus-Remote-Write-Samples-Written: 1\r\n".to_owned();
         let status = match manner(counter.fetch_add(1, Ordering::SeqCst)) {
+            Manner::Count => {
+                let (counts, result) = write();
+                let counts = counts.unwrap_or_default();
+                written = format!(
+                    "X-Prometheus-Remote-Write-Samples-Written: {}\r\n\
+                     X-Prometheus-Remote-Write-Histograms-Written: {}\r\n\
+                     X-Prometheus-Remote-Write-Exemplars-Written: {}\r\n",
+                    counts.samples, counts.histograms, counts.exemplars
+                );
+                if result.is_ok() { 204 } else { 400 }
+            }
             Manner::Status(status) => status,
             Manner::Reset => return None,
             Manner::Hang => {
@@ -115,8 +140,7 @@ fn serve(
                 (_, Err(_)) => 400,
             },
         };
-        let written = "X-Prometheus-Remote-Write-Samples-Written: 1";
-        let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n{written}\r\n\r\n");
+        let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n{written}\r\n");
         (&*stream).write_all(answer.as_bytes()).ok()?;
     }
 }
@@ -249,8 +273,12 @@ fn every_sample_arrives_however_the_receiver_behaves() {
 
 /// Waits until the sender stands at the end of the log: only what comes later is sent.
 fn await_start(source: &Source) {
+    await_start_on(&source.disk);
+}
+
+fn await_start_on(disk: &Arc<dyn Disk>) {
     let begin = Stopwatch::start();
-    while !source.disk.list(Path::new("data/remote_write")).is_ok_and(|names| names.len() > 1) {
+    while !disk.list(Path::new("data/remote_write")).is_ok_and(|names| names.len() > 1) {
         assert!(begin.elapsed() < LIMIT);
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -68,5 +68,26 @@ pub fn kind(record: &[u8]) -> Kind {
     }
 }
 
+/// What Prometheus calls the kind of a record where it counts them.
+#[must_use]
+pub fn name(record: &[u8]) -> &'static str {
+    match record.first() {
+        Some(&SERIES) => "series",
+        Some(&SAMPLES) => "samples",
+        Some(&TOMBSTONES) => "tombstones",
+        Some(&EXEMPLARS) => "exemplars",
+        Some(&MMAP_MARKERS) => "mmapmarkers",
+        Some(&METADATA) => "metadata",
+        Some(&HISTOGRAMS) => "histogram_samples",
+        Some(&FLOAT_HISTOGRAMS) => "float_histogram_samples",
+        Some(&CUSTOM_HISTOGRAMS) => "custom_buckets_histogram_samples",
+        Some(&CUSTOM_FLOAT_HISTOGRAMS) => "custom_buckets_float_histogram_samples",
+        Some(&SAMPLES_STARTED) => "samples-v2",
+        Some(&HISTOGRAMS_STARTED) => "histogram_samples-v2",
+        Some(&FLOAT_HISTOGRAMS_STARTED) => "float_histogram_samples-v2",
+        _ => "unknown",
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -31,8 +31,6 @@ const ABSENT: &[(&str, &[&str])] = &[
         "not counted yet",
         &[
             "prometheus_api_notification_updates_",
-            "prometheus_remote_storage_exemplars_in_total",
-            "prometheus_remote_storage_histograms_in_total",
             "prometheus_target_scrape_duration_seconds",
             "prometheus_tsdb_compaction_chunk_",
             "prometheus_tsdb_compaction_populating_block",
@@ -43,8 +41,6 @@ const ABSENT: &[(&str, &[&str])] = &[
             "prometheus_tsdb_sample_ooo_delta",
             "prometheus_tsdb_snapshot_replay_error_total",
             "prometheus_tsdb_wal_record_",
-            "prometheus_wal_watcher_notifications_skipped_total",
-            "prometheus_wal_watcher_samples_sent_pre_tailing_total",
         ],
     ),
     (

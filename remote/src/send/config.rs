@@ -55,6 +55,10 @@ pub struct WriteConfig {
     pub rules: Vec<Rule>,
     /// Exemplars are sent too.
     pub send_exemplars: bool,
+    /// What was in requests that are refused is logged.
+    pub logs_failed_requests: bool,
+    /// Each connection goes to any of the addresses of the host, not to the first that answers.
+    pub round_robin_dns: bool,
     /// Native histograms are sent too; 2.0 always sends them.
     pub send_native_histograms: bool,
     /// The protocol version.
@@ -92,6 +96,8 @@ impl WriteConfig {
             rules: rules(section, "write_relabel_configs", scheme)?,
             send_exemplars: section.bool("send_exemplars"),
             send_native_histograms: section.bool("send_native_histograms"),
+            logs_failed_requests: section.bool("failed_request_logging"),
+            round_robin_dns: section.bool("round_robin_dns"),
             message: Message::from_name(section.text("protobuf_message")).unwrap_or(Message::V1),
             http,
             queue: QueueConfig {

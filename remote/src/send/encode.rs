@@ -12,8 +12,12 @@ use model::metadata::{Metadata, MetricType};
 pub(super) struct Encoder {
     plain: Vec<u8>,
     packed: Vec<u8>,
+    /// The series of 2.0, which come behind the symbols they refer to.
+    series: Vec<u8>,
     /// The items of each series.
     groups: Vec<Vec<u32>>,
+    /// Which group the items of a kind of a series are in.
+    found: HashMap<(u64, bool), usize>,
 }
 
 impl Encoder {
@@ -52,18 +56,20 @@ impl Encoder {
         &self.packed[..len]
     }
 
+    /// Floats and histograms of a series go apart: a message has one kind.
     fn group(&mut self, items: &[Item]) {
         self.groups.iter_mut().for_each(Vec::clear);
-        let mut found: HashMap<&Labels, usize> = HashMap::default();
+        self.found.clear();
         for (index, item) in items.iter().enumerate() {
-            let next = found.len();
-            let group = *found.entry(&item.labels).or_insert(next);
+            let is_histogram = matches!(item.payload, Payload::Histogram(_));
+            let next = self.found.len();
+            let group = *self.found.entry((item.series, is_histogram)).or_insert(next);
             if group == self.groups.len() {
                 self.groups.push(Vec::new());
             }
             self.groups[group].push(index as u32);
         }
-        self.groups.truncate(found.len());
+        self.groups.truncate(self.found.len());
     }
 
     fn v1(&mut self, items: &[Item]) {
@@ -81,13 +87,16 @@ impl Encoder {
                         Payload::Histogram(value) => write::message(out, 4, |out| {
                             histogram::push(out, value, item.timestamp_ms, 0);
                         }),
-                        Payload::Exemplar(exemplar) => write::message(out, 3, |out| {
-                            for (name, value) in exemplar.0.iter() {
+                        Payload::Absent => {}
+                    }
+                    for exemplar in &item.exemplars {
+                        write::message(out, 3, |out| {
+                            for (name, value) in exemplar.labels.iter() {
                                 push_label(out, name, value);
                             }
-                            write::double(out, 2, exemplar.1);
-                            write::int(out, 3, item.timestamp_ms);
-                        }),
+                            write::double(out, 2, exemplar.value);
+                            write::int(out, 3, exemplar.timestamp_ms);
+                        });
                     }
                 }
             });
@@ -97,40 +106,56 @@ impl Encoder {
     fn v2(&mut self, items: &[Item]) {
         let mut symbols = Symbols::default();
         symbols.id("");
-        let mut series = Vec::new();
+        self.series.clear();
         for group in &self.groups {
-            let first = &items[group[0] as usize].labels;
-            write::message(&mut series, 5, |out| {
-                let refs = symbols.refs(first);
-                write::uints(out, 1, refs.into_iter());
-                for item in group.iter().map(|&index| &items[index as usize]) {
-                    match &item.payload {
-                        Payload::Float(value) => write::message(out, 2, |out| {
-                            write::double(out, 1, *value);
-                            write::int(out, 2, item.timestamp_ms);
-                            write::int(out, 3, item.start_timestamp_ms);
-                        }),
-                        Payload::Histogram(value) => write::message(out, 3, |out| {
-                            let start_ms = item.start_timestamp_ms;
-                            histogram::push(out, value, item.timestamp_ms, start_ms);
-                        }),
-                        Payload::Exemplar(exemplar) => write::message(out, 4, |out| {
-                            let refs = symbols.refs(&exemplar.0);
-                            write::uints(out, 1, refs.into_iter());
-                            write::double(out, 2, exemplar.1);
-                            write::int(out, 3, item.timestamp_ms);
-                        }),
-                    }
-                }
-                // Nothing is known of it, which has to be said.
-                write::message(out, 5, |_| {});
-            });
+            let group = group.iter().map(|&index| &items[index as usize]);
+            write::message(&mut self.series, 5, |out| push_series(out, group, &mut symbols));
         }
         for symbol in &symbols.texts {
             write::always_bytes(&mut self.plain, 4, symbol.as_bytes());
         }
-        self.plain.extend_from_slice(&series);
+        self.plain.extend_from_slice(&self.series);
     }
+}
+
+/// The content of a series in 2.0.
+fn push_series<'i>(
+    out: &mut Vec<u8>,
+    items: impl Iterator<Item = &'i Item> + Clone,
+    symbols: &mut Symbols<'i>,
+) {
+    let Some(newest) = items.clone().last() else { return };
+    let refs = symbols.refs(&newest.labels);
+    write::uints(out, 1, refs.into_iter());
+    for item in items {
+        match &item.payload {
+            Payload::Float(value) => write::message(out, 2, |out| {
+                write::double(out, 1, *value);
+                write::int(out, 2, item.timestamp_ms);
+                write::int(out, 3, item.start_timestamp_ms);
+            }),
+            Payload::Histogram(value) => write::message(out, 3, |out| {
+                histogram::push(out, value, item.timestamp_ms, item.start_timestamp_ms);
+            }),
+            Payload::Absent => {}
+        }
+        for exemplar in &item.exemplars {
+            write::message(out, 4, |out| {
+                let refs = symbols.refs(&exemplar.labels);
+                write::uints(out, 1, refs.into_iter());
+                write::double(out, 2, exemplar.value);
+                write::int(out, 3, exemplar.timestamp_ms);
+            });
+        }
+    }
+    // Where nothing is known of it, that has to be said too.
+    write::message(out, 5, |out| {
+        if let Some(metadata) = &newest.metadata {
+            write::uint(out, 1, metric_type(metadata.metric_type));
+            write::uint(out, 3, symbols.id(&metadata.help));
+            write::uint(out, 4, symbols.id(&metadata.unit));
+        }
+    });
 }
 
 fn push_label(out: &mut Vec<u8>, name: &str, value: &str) {
@@ -140,7 +165,7 @@ fn push_label(out: &mut Vec<u8>, name: &str, value: &str) {
     });
 }
 
-/// The numbers of 1.0.
+/// The numbers of both versions.
 fn metric_type(kind: MetricType) -> u64 {
     match kind {
         MetricType::Unknown => 0,
@@ -181,54 +206,4 @@ impl<'i> Symbols<'i> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Receiver;
-    use crate::receive::Options;
-    use metrics::Registry;
-    use model::{MatchOp, Matcher, TimeRange};
-    use std::sync::Arc;
-    use storage::{Cancel, MemoryStorage, Queryable, SelectHints, SeriesBatch};
-
-    fn item(name: &str, timestamp_ms: i64, value: f64) -> Item {
-        Item {
-            labels: Labels::from_pairs([("__name__", name), ("a", "b")]),
-            series: 0,
-            timestamp_ms,
-            start_timestamp_ms: 0,
-            payload: Payload::Float(value),
-            number: 0,
-            may_repeat: false,
-        }
-    }
-
-    #[test]
-    fn what_is_sent_is_what_is_received() {
-        let items = [item("x", 1, 1.5), item("y", 1, -0.0), item("x", 2, f64::INFINITY)];
-        for message in [Message::V1, Message::V2] {
-            let storage = MemoryStorage::new();
-            let to = Arc::new(storage.clone());
-            let receiver = Receiver::new(to, Options::default(), &Registry::new());
-            let mut encoder = Encoder::default();
-            encoder.encode(message, &items[..1]);
-            let (written, result) = receiver.write(message, encoder.encode(message, &items), 10);
-            result.expect("stored");
-            assert!(written.is_none_or(|written| written.samples == 3));
-            let querier = storage.querier(TimeRange::ALL).expect("querier");
-            let (symbols, cancel) = (model::Symbols::new(), Cancel::new());
-            let all = [Matcher::new("a", MatchOp::Equal, "b").expect("matcher")];
-            let mut set =
-                querier.select(&all, &SelectHints::default(), &symbols, &cancel).expect("selected");
-            let (mut batch, mut columns) =
-                (SeriesBatch::default(), chunk::SampleColumns::default());
-            assert!(set.next_batch(&mut batch).expect("batch"));
-            batch.read(0, TimeRange::ALL, &mut columns).expect("samples");
-            assert_eq!(
-                (&columns.timestamps_ms[..], &columns.values[..]),
-                (&[1, 2][..], &[1.5, f64::INFINITY][..])
-            );
-            batch.read(1, TimeRange::ALL, &mut columns).expect("samples");
-            assert_eq!(columns.values[0].to_bits(), (-0.0_f64).to_bits());
-        }
-    }
-}
+mod tests;

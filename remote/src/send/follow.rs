@@ -1,15 +1,13 @@
-//! The reader of one queue: follows the log, keeps the labels of its series, hands samples to shards. A thread of its
-//! own, since it waits for the disk and for full queues.
+//! The reader of one queue: follows the log and hands what is to be sent to shards. A thread of its own, since it waits
+//! for the disk and for full queues. What records mean is in `records`.
 
-use super::item::{Counts, Item, Payload};
-use super::metrics::Drop;
+use super::item::{Counts, Item};
+use super::records::Records;
 use super::reshard::{INTERVAL_SECONDS, Reckoner};
 use super::shard::{self, Context};
 use disk::Disk;
 use metrics::Stopwatch;
-use model::hash::HashMap;
-use model::relabel::{Scratch, process};
-use model::{Labels, LabelsBuilder};
+use model::Labels;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wal::record::{self, Kind, Samples};
+use wal::record::{self, Kind};
 use wal::{Position, Reader, Tail, checkpoint, list_segments};
 
 /// How long to wait for the log to grow.
@@ -34,6 +32,9 @@ const FAILED: Duration = Duration::from_secs(1);
 /// How often series that ended are looked for.
 const COLLECT_SECONDS: f64 = 60.0;
 
+/// From how many items on the next record of samples is not waited with for exemplars of those before.
+const ENOUGH: usize = 10_000;
+
 /// How a queue is told to end.
 #[derive(Debug, Default)]
 pub(super) struct Control {
@@ -41,12 +42,6 @@ pub(super) struct Control {
     pub(super) stop: AtomicBool,
     /// Sends no further.
     pub(super) abandon: CancellationToken,
-}
-
-/// The labels that a series is sent with, `None` if it is not, and the newest part of the log that names it.
-struct Series {
-    labels: Option<Labels>,
-    segment: u32,
 }
 
 /// The shards at work.
@@ -74,34 +69,33 @@ pub(super) struct Follower {
 /// A follower at work.
 struct Work {
     follower: Follower,
-    series: HashMap<u64, Series>,
+    records: Records,
+    /// Where those end that were read and not handed on.
+    read_to: Option<Position>,
     /// The last segment of the checkpoint that the series were compared with.
     collected: Option<u32>,
     shards: Shards,
     reckoner: Reckoner,
     /// The end of the log was not reached since the start: what comes may have been sent before a crash.
     may_repeat: bool,
-    samples: Samples,
-    items: Vec<Item>,
-    builder: LabelsBuilder,
-    scratch: Scratch,
+    /// Told to stop while the queues were full: what was read since stays open in the ledger.
+    is_blocked: bool,
 }
 
 impl Follower {
     /// Follows until told to stop, then lets the shards finish.
     pub(super) fn run(self) {
         let shards = self.shards(self.context.config.queue.min_shards);
+        let context = Arc::clone(&self.context);
         let mut work = Work {
             may_repeat: self.resume.is_some(),
+            records: Records::new(context, self.external_labels.clone(), self.is_first),
+            read_to: None,
             follower: self,
-            series: HashMap::default(),
             collected: None,
             shards,
             reckoner: Reckoner::default(),
-            samples: Samples::default(),
-            items: Vec::new(),
-            builder: LabelsBuilder::new(),
-            scratch: Scratch::default(),
+            is_blocked: false,
         };
         if let Err(error) = work.follow() {
             tracing::error!(component = "remote", err = %error, "Following the log ended");
@@ -174,11 +168,29 @@ impl Work {
                 self.collect()?;
             }
         }
+        self.finish(&mut tail);
         Ok(())
+    }
+
+    /// Told to stop: takes along what was written since the last look, as far as the queues have room.
+    fn finish(&mut self, tail: &mut Tail) {
+        while !self.follower.control.abandon.is_cancelled() {
+            let begin = tail.position();
+            let is_new = self.follower.resume.is_some_and(|resume| begin >= resume);
+            if !is_new || !matches!(tail.advance(), Ok(true)) {
+                break;
+            }
+            self.record(tail.record(), tail.position(), is_new);
+            if self.is_blocked {
+                return;
+            }
+        }
+        self.hand_on();
     }
 
     /// Nothing more is written yet.
     fn caught_up(&mut self, end: Position) {
+        self.hand_on();
         self.may_repeat = false;
         if self.follower.resume.is_none() {
             self.follower.resume = Some(end);
@@ -194,9 +206,8 @@ impl Work {
         };
         let mut reader = Reader::dir(Arc::clone(disk), &checkpoint.path)?;
         while let Some(bytes) = reader.next_record()? {
-            if record::kind(bytes) == Kind::Series {
-                let bytes = bytes.to_vec();
-                self.series(&bytes, checkpoint.segment);
+            if matches!(record::kind(bytes), Kind::Series | Kind::Metadata) {
+                self.records.read_series(bytes, checkpoint.segment);
             }
         }
         self.collected = Some(checkpoint.segment);
@@ -210,109 +221,44 @@ impl Work {
         if newest > self.collected
             && let Some(segment) = self.read_checkpoint()?
         {
-            self.series.retain(|_, series| series.segment >= segment);
+            self.records.forget_before(segment);
         }
         Ok(())
     }
 
+    /// A commit logs floats, histograms and exemplars, in this order: what comes before the next floats stays together.
     fn record(&mut self, bytes: &[u8], end: Position, is_new: bool) {
-        let metrics = &self.follower.context.metrics;
-        match record::kind(bytes) {
-            Kind::Series => {
-                metrics.record("series");
-                self.series(bytes, end.segment);
-            }
-            Kind::Samples if is_new => {
-                metrics.record("samples");
-                if record::decode_samples(bytes, &mut self.samples).is_err() {
-                    metrics.decode_failures.inc();
-                }
-                self.floats();
-            }
-            _ => {}
+        if !is_new {
+            return self.records.read_series(bytes, end.segment);
         }
-        if is_new {
-            self.hand_on(end);
+        let kind = record::kind(bytes);
+        if kind == Kind::Samples && self.records.items().len() >= ENOUGH {
+            self.hand_on();
+        }
+        self.records.read(bytes, end.segment, self.may_repeat);
+        self.read_to = Some(end);
+        if kind == Kind::Exemplars {
+            self.hand_on();
         }
     }
 
-    fn series(&mut self, bytes: &[u8], segment: u32) {
-        let context = Arc::clone(&self.follower.context);
-        let Ok(rows) = record::decode_series(bytes) else {
-            context.metrics.decode_failures.inc();
+    /// Puts what was read into the shards of its series.
+    fn hand_on(&mut self) {
+        let Some(end) = self.read_to.take() else { return };
+        if self.is_blocked {
             return;
-        };
-        for (number, pairs) in rows.iter() {
-            if let Some(known) = self.series.get_mut(&number) {
-                known.segment = known.segment.max(segment);
-                continue;
-            }
-            self.builder.clear();
-            for (name, value) in pairs {
-                self.builder.set(name, value);
-            }
-            for (name, value) in self.follower.external_labels.iter() {
-                if self.builder.get(name).is_empty() {
-                    self.builder.set(name, value);
-                }
-            }
-            let is_kept = process(&context.config.rules, &mut self.builder, &mut self.scratch);
-            let labels = is_kept.then(|| self.builder.labels()).filter(|labels| !labels.is_empty());
-            self.series.insert(number, Series { labels, segment });
         }
-    }
-
-    /// Turns the samples at hand into items.
-    fn floats(&mut self) {
-        let metrics = &self.follower.context.metrics;
-        let (mut relabelled, mut unknown) = (0, 0);
-        let mut highest_ms = i64::MIN;
-        for (number, timestamp_ms, value) in self.samples.iter() {
-            highest_ms = highest_ms.max(timestamp_ms);
-            let labels = match self.series.get(&number) {
-                Some(Series { labels: Some(labels), .. }) => labels.clone(),
-                Some(Series { labels: None, .. }) => {
-                    relabelled += 1;
-                    continue;
-                }
-                None => {
-                    unknown += 1;
-                    continue;
-                }
-            };
-            let item = Item {
-                labels,
-                series: number,
-                timestamp_ms,
-                start_timestamp_ms: 0,
-                payload: Payload::Float(value),
-                number: 0,
-                may_repeat: self.may_repeat,
-            };
-            self.items.push(item);
-        }
-        metrics.read(self.samples.len() as u64, highest_ms, self.follower.is_first);
-        for (samples, why) in [(relabelled, Drop::Relabelled), (unknown, Drop::UnknownSeries)] {
-            if samples > 0 {
-                metrics.dropped(Counts { samples, ..Counts::default() }, why, false);
-            }
-        }
-        self.samples.clear();
-    }
-
-    /// Puts the items of a record into the shards of their series.
-    fn hand_on(&mut self, end: Position) {
-        let mut items = std::mem::take(&mut self.items);
-        let ledger = &self.follower.context.ledger;
-        let number = ledger.begin(end, items.len() as u32);
+        let mut items = std::mem::take(self.records.items());
+        let number = self.follower.context.ledger.begin(end, items.len() as u32);
         for item in items.drain(..) {
             let shard = (item.series % self.shards.senders.len() as u64) as usize;
             if !self.enqueue(shard, Item { number, ..item }) {
+                self.is_blocked = true;
                 break;
             }
         }
         items.clear();
-        self.items = items;
+        *self.records.items() = items;
     }
 
     /// Waits for room; `false` if told to stop. What is not enqueued then stays open in the ledger.
@@ -369,6 +315,7 @@ impl Work {
         for item in left {
             let shard = (item.series % count as u64) as usize;
             if !self.enqueue(shard, item) {
+                self.is_blocked = true;
                 return;
             }
         }

@@ -1,29 +1,41 @@
-//! What is sent: a sample, histogram or exemplar with its labels.
+//! What is sent: a sample or histogram with its labels, and the exemplars that came with it.
 
 use model::Labels;
 use model::histogram::Histogram;
+use model::metadata::Metadata;
+use std::sync::Arc;
 
 /// What a series has at a time.
 #[derive(Clone, Debug)]
 pub(super) enum Payload {
     Float(f64),
-    #[expect(dead_code, reason = "the log's records of histograms are not decoded yet")]
     Histogram(Box<Histogram>),
-    /// Labels of its own and the value.
-    #[expect(dead_code, reason = "the log's records of exemplars are not decoded yet")]
-    Exemplar(Box<(Labels, f64)>),
+    /// Exemplars whose sample was sent before, or never.
+    Absent,
+}
+
+/// An observation behind a sample.
+#[derive(Clone, Debug)]
+pub(super) struct Exemplar {
+    pub(super) labels: Labels,
+    pub(super) timestamp_ms: i64,
+    pub(super) value: f64,
 }
 
 /// Something to send.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) labels: Labels,
+    /// What the series is, as far as that was logged.
+    pub(super) metadata: Option<Arc<Metadata>>,
     /// Its reference in the log, which decides the shard.
     pub(super) series: u64,
     pub(super) timestamp_ms: i64,
     /// Since when it counts; zero if not known.
     pub(super) start_timestamp_ms: i64,
     pub(super) payload: Payload,
+    /// They travel with their sample: 2.0 takes none without.
+    pub(super) exemplars: Vec<Exemplar>,
     /// Its number in the ledger.
     pub(super) number: u64,
     /// It may have been sent before the sender was started.
@@ -45,8 +57,9 @@ impl Counts {
             match item.payload {
                 Payload::Float(_) => counts.samples += 1,
                 Payload::Histogram(_) => counts.histograms += 1,
-                Payload::Exemplar(_) => counts.exemplars += 1,
+                Payload::Absent => {}
             }
+            counts.exemplars += item.exemplars.len() as u64;
         }
         counts
     }

@@ -43,6 +43,20 @@ impl Kinds<CounterVec> {
 }
 
 impl Kinds<Counter> {
+    fn coming_in(registry: &Registry) -> Self {
+        let counter = |kind: &str, one: &str| {
+            registry.counter(
+                &format!("prometheus_remote_storage_{kind}_in_total"),
+                &format!("{one} in to remote storage, compare to {kind} out for queue managers."),
+            )
+        };
+        Self {
+            samples: counter("samples", "Samples"),
+            histograms: counter("histograms", "HistogramSamples"),
+            exemplars: counter("exemplars", "Exemplars"),
+        }
+    }
+
     fn add(&self, counts: Counts) {
         self.samples.inc_by(counts.samples);
         self.histograms.inc_by(counts.histograms);
@@ -66,7 +80,9 @@ pub(super) struct Families {
     watcher_segment: GaugeVec,
     watcher_records: CounterVec,
     watcher_failures: CounterVec,
-    samples_in: Counter,
+    pre_tailing: CounterVec,
+    notifications_skipped: CounterVec,
+    came_in: Kinds<Counter>,
     highest_in: Gauge,
 }
 
@@ -183,10 +199,17 @@ impl Families {
                 "Number of records read by the WAL watcher that resulted in an error when decoding.",
                 &["consumer"],
             ),
-            samples_in: registry.counter(
-                "prometheus_remote_storage_samples_in_total",
-                "Samples in to remote storage, compare to samples out for queue managers.",
+            pre_tailing: registry.counter_vec(
+                "prometheus_wal_watcher_samples_sent_pre_tailing_total",
+                "Number of sample records read by the WAL watcher and sent to remote write during replay of existing WAL.",
+                &["consumer"],
             ),
+            notifications_skipped: registry.counter_vec(
+                "prometheus_wal_watcher_notifications_skipped_total",
+                "The number of WAL write notifications that the Watcher has skipped due to already being in a WAL read routine.",
+                &["consumer"],
+            ),
+            came_in: Kinds::coming_in(registry),
             highest_in: registry.gauge(
                 "prometheus_remote_storage_highest_timestamp_in_seconds",
                 "Highest timestamp that has come into the remote storage via the Appender interface, in seconds \
@@ -202,6 +225,10 @@ pub(super) enum Drop {
     Relabelled,
     TooOld,
     UnknownSeries,
+    /// It has buckets of its own, which 1.0 cannot carry.
+    CustomBuckets,
+    /// An exemplar without the sample it belongs to, which 2.0 takes not.
+    LoneExemplar,
     /// It was refused, and may have been sent before a crash.
     Repeated,
 }
@@ -212,6 +239,8 @@ impl Drop {
             Self::Relabelled => "dropped_series",
             Self::TooOld => "too_old",
             Self::UnknownSeries => "unintentionally_dropped_series",
+            Self::CustomBuckets => "nhcb_in_rw1_not_supported",
+            Self::LoneExemplar => "exemplar_without_sample",
             Self::Repeated => "refused_repetition",
         }
     }
@@ -240,7 +269,9 @@ pub(super) struct QueueMetrics {
     pub(super) segment: Gauge,
     records: CounterVec,
     pub(super) decode_failures: Counter,
-    samples_in: Counter,
+    /// Samples that were read before the end of the log was reached for the first time.
+    pub(super) pre_tailing: Counter,
+    came_in: Kinds<Counter>,
     highest_in: Gauge,
     /// What resharding looks at.
     pub(super) flow: Flow,
@@ -258,6 +289,11 @@ pub(super) struct Flow {
 }
 
 impl Flow {
+    /// Items were read that are to be sent, or dropped.
+    pub(super) fn count_read(&self, counts: Counts) {
+        self.read.fetch_add(counts.total(), Ordering::Relaxed);
+    }
+
     /// Time spent in requests, over all shards.
     pub(super) fn sending_seconds(&self) -> f64 {
         self.sending.lock().as_secs_f64()
@@ -282,6 +318,8 @@ impl QueueMetrics {
         max.set(config.queue.max_shards as f64);
         min.set(config.queue.min_shards as f64);
         per_send.set(config.queue.max_samples_per_send as f64);
+        // The log is read when it is due, not when somebody says so: nothing is ever skipped.
+        families.notifications_skipped.with(&[values[0]]).inc_by(0);
         let [metadata_sent, metadata_failed, metadata_retried, metadata_bytes] =
             families.metadata.each_ref().map(|family| family.with(&values));
         Self {
@@ -304,7 +342,8 @@ impl QueueMetrics {
             segment: families.watcher_segment.with(&[values[0]]),
             records: families.watcher_records.clone(),
             decode_failures: families.watcher_failures.with(&[values[0]]),
-            samples_in: families.samples_in.clone(),
+            pre_tailing: families.pre_tailing.with(&[values[0]]),
+            came_in: families.came_in.clone(),
             highest_in: families.highest_in.clone(),
             flow: Flow::default(),
             names,
@@ -322,15 +361,15 @@ impl QueueMetrics {
         self.records.with(&[&self.names[0], kind]).inc();
     }
 
-    /// Samples were read; one queue tells it for all.
-    pub(super) fn read(&self, count: u64, highest_ms: i64, is_first: bool) {
-        self.flow.read.fetch_add(count, Ordering::Relaxed);
-        if is_first {
-            self.samples_in.inc_by(count);
-            let seconds = highest_ms as f64 / 1000.0;
-            if seconds > self.highest_in.get() {
-                self.highest_in.set(seconds);
-            }
+    /// Something was logged; one queue tells it for all.
+    pub(super) fn came_in(&self, counts: Counts, highest_ms: i64, is_first: bool) {
+        if !is_first {
+            return;
+        }
+        self.came_in.add(counts);
+        let seconds = highest_ms as f64 / 1000.0;
+        if seconds > self.highest_in.get() {
+            self.highest_in.set(seconds);
         }
     }
 
@@ -401,4 +440,6 @@ pub(super) fn remove(families: &Families, config: &super::WriteConfig) {
     families.duration.remove(&values);
     families.watcher_segment.remove(&values[..1]);
     families.watcher_failures.remove(&values[..1]);
+    families.pre_tailing.remove(&values[..1]);
+    families.notifications_skipped.remove(&values[..1]);
 }

@@ -1,5 +1,6 @@
 //! One shard: takes items in their order, sends them in batches, tries again as long as it makes sense.
 
+use super::answer::{self, Outcome};
 use super::config::WriteConfig;
 use super::encode::Encoder;
 use super::item::{Counts, Item};
@@ -25,6 +26,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// repetition is split as often as it takes.
 const MAX_SPLITS: u32 = 32;
 
+/// How many samples of a refused request are shown.
+const MAX_LOGGED: usize = 20;
+
 /// What all shards of a queue share.
 pub(super) struct Context {
     pub(super) config: WriteConfig,
@@ -32,22 +36,6 @@ pub(super) struct Context {
     pub(super) ledger: Ledger,
     pub(super) metrics: QueueMetrics,
     pub(super) now_ms: fn() -> i64,
-}
-
-/// How a request ended.
-enum Outcome {
-    Taken,
-    /// Trying again may help, not before this pause if the receiver named one.
-    Again {
-        what: String,
-        pause: Option<Duration>,
-    },
-    /// Trying again will not help. 2.0 tells what was written all the same.
-    Refused {
-        status: u16,
-        what: String,
-        written: Counts,
-    },
 }
 
 /// Sends what comes out of `items` until they end, or until `stop`; answers what it did not send.
@@ -149,8 +137,8 @@ async fn send(
             () = given_up(stop) => return Sent::Stopped,
         };
         let (what, pause) = match outcome {
-            Outcome::Taken => {
-                settle(context, items, counts, None);
+            Outcome::Taken { written } => {
+                settle(context, items, written, None);
                 return Sent::Settled;
             }
             Outcome::Refused { status, what, written } => {
@@ -197,7 +185,17 @@ fn settle(context: &Context, items: &[Item], written: Counts, refused: Option<(u
     context.metrics.sent(written, newest_ms);
     let left = Counts::of(items).without(written);
     match refused {
-        None => {}
+        None if left.total() == 0 => {}
+        None => {
+            tracing::error!(
+                component = "remote",
+                remote_name = context.config.queue_name(),
+                url = context.config.url,
+                count = left.total(),
+                "the receiver answered that all is well, and counts less as written than was sent"
+            );
+            context.metrics.failed(left);
+        }
         Some((400, _)) if items.iter().all(|item| item.may_repeat) => {
             context.metrics.dropped(left, Drop::Repeated, true);
         }
@@ -210,10 +208,29 @@ fn settle(context: &Context, items: &[Item], written: Counts, refused: Option<(u
                 err = what,
                 "non-recoverable error"
             );
+            if context.config.logs_failed_requests {
+                log_items(context, items);
+            }
             context.metrics.failed(left);
         }
     }
     context.ledger.done(items.iter().map(|item| item.number));
+}
+
+/// Says what was in a request that was refused, as far as that fits.
+fn log_items(context: &Context, items: &[Item]) {
+    for item in items.iter().take(MAX_LOGGED) {
+        let labels: Vec<String> =
+            item.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        tracing::error!(
+            component = "remote",
+            remote_name = context.config.queue_name(),
+            series = format!("{{{}}}", labels.join(", ")),
+            timestamp_ms = item.timestamp_ms,
+            of = items.len(),
+            "in the refused request"
+        );
+    }
 }
 
 /// Drops what is older than it may be.
@@ -236,7 +253,7 @@ async fn request(context: &Context, body: Bytes, attempt: u32, counts: Counts) -
     let posted = post(context, body, attempt).await;
     context.metrics.requested(len, clock.elapsed());
     match posted {
-        Ok(posted) => judge(context, &posted, counts),
+        Ok(posted) => answer::judge(&context.config, &posted, counts, (context.now_ms)()),
         Err(error) => Outcome::Again { what: error.to_string(), pause: None },
     }
 }
@@ -268,94 +285,4 @@ pub(super) async fn post(
         max_answer_bytes: MAX_ANSWER_BYTES,
     };
     context.client.post(&post).await
-}
-
-fn judge(context: &Context, posted: &Posted, counts: Counts) -> Outcome {
-    let status = posted.status;
-    let what = || {
-        let said = String::from_utf8_lossy(&posted.body);
-        format!("server returned HTTP status {status}: {}", said.trim())
-    };
-    let text = |name: &str| posted.headers.get(name).and_then(|value| value.to_str().ok());
-    let told = |kind: &str, most: u64| -> u64 {
-        let name = format!("x-prometheus-remote-write-{kind}-written");
-        let told = text(&name).and_then(|value| value.parse().ok());
-        told.filter(|_| context.config.message == Message::V2).unwrap_or(0).min(most)
-    };
-    let written = Counts {
-        samples: told("samples", counts.samples),
-        histograms: told("histograms", counts.histograms),
-        exemplars: told("exemplars", counts.exemplars),
-    };
-    match status {
-        200..=299 => {
-            let is_silent = context.config.message == Message::V2
-                && counts.samples + counts.histograms > 0
-                && written.total() == 0;
-            if is_silent {
-                let what = format!(
-                    "the receiver answered {status} and counts nothing of {} samples as written: it does not know 2.0",
-                    counts.total()
-                );
-                return Outcome::Refused { status, what, written };
-            }
-            Outcome::Taken
-        }
-        429 if !context.config.queue.retries_429 => {
-            Outcome::Refused { status, what: what(), written }
-        }
-        429 | 500..=599 => {
-            let pause =
-                text("retry-after").and_then(|value| retry_after(value, (context.now_ms)()));
-            Outcome::Again { what: what(), pause }
-        }
-        _ => Outcome::Refused { status, what: what(), written },
-    }
-}
-
-/// The pause that `Retry-After` asks for: seconds, or a date.
-fn retry_after(value: &str, now_ms: i64) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse::<u64>() {
-        return (seconds > 0).then(|| Duration::from_secs(seconds));
-    }
-    let at = httpdate(value)?;
-    let ms = at.checked_mul(1000)?.checked_sub(now_ms)?;
-    u64::try_from(ms).ok().map(Duration::from_millis)
-}
-
-/// Seconds since the epoch of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn httpdate(text: &str) -> Option<i64> {
-    let mut parts = text.trim().split_ascii_whitespace().skip(1);
-    let day: i64 = parts.next()?.parse().ok()?;
-    let months =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let name = parts.next()?;
-    let month = months.iter().position(|month| *month == name)? as i64 + 1;
-    let year: i64 = parts.next()?.parse().ok().filter(|year| (1970..10_000).contains(year))?;
-    let mut clock = parts.next()?.split(':').map(|part| part.parse::<i64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    // Days since the epoch, the year beginning in March so that the leap day comes last.
-    let shifted = if month > 2 { year } else { year - 1 };
-    let days_before_month = (153 * ((month + 9) % 12) + 2) / 5;
-    let days =
-        shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + days_before_month + day
-            - 719_469;
-    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_are_seconds_or_dates() {
-        assert_eq!(httpdate("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
-        assert_eq!(httpdate("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
-        assert_eq!(httpdate("Tue, 29 Feb 2028 12:00:00 GMT"), Some(1_835_438_400));
-        assert_eq!(retry_after("7", 0), Some(Duration::from_secs(7)));
-        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        assert_eq!(retry_after(date, 784_111_775_500), Some(Duration::from_millis(1500)));
-        assert_eq!(retry_after(date, 784_111_779_000), None);
-        assert_eq!(retry_after("soon", 0), None);
-    }
 }
