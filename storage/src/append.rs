@@ -16,7 +16,8 @@ pub trait Appendable: Send + Sync {
 /// Rows of one series come in time order. Slices belong to the caller again when a call returns.
 /// A row the storage refuses is appended to `rejected` and does not stop the rows after it.
 pub trait Appender: Send {
-    /// Appends to `refs`, for each label set, its series, created if new; `None` if refused.
+    /// Appends to `refs`, for each label set, its series, created if new; `None` if refused. A storage that is at a
+    /// bound refuses the new ones alone: see [`RejectReason::refuses_new_series`].
     /// A reference stays good until the series is dropped from memory; it may be kept across transactions.
     fn resolve(
         &mut self,
@@ -276,6 +277,12 @@ pub enum RejectReason {
     DuplicateExemplar,
     /// An exemplar older than the newest of its series.
     OutOfOrderExemplar,
+    /// The series would be new, and memory is at its bound.
+    MemoryBudget,
+    /// The series would be new, and there are as many as there may be.
+    SeriesLimit,
+    /// The series would be new, and its job has as many as it may have.
+    JobSeriesLimit,
 }
 
 impl RejectReason {
@@ -296,6 +303,16 @@ impl RejectReason {
             }
             Self::DuplicateExemplar => "duplicate exemplar",
             Self::OutOfOrderExemplar => "out of order exemplar",
+            Self::MemoryBudget => "the memory budget is used up: new series are refused",
+            Self::SeriesLimit => "max_head_series is reached: new series are refused",
+            Self::JobSeriesLimit => "max_head_series of the job is reached: new series are refused",
         }
+    }
+
+    /// Whether a series was refused because it would be new, at a bound of the storage: known series are still taken,
+    /// and later this one may be.
+    #[must_use]
+    pub fn refuses_new_series(self) -> bool {
+        matches!(self, Self::MemoryBudget | Self::SeriesLimit | Self::JobSeriesLimit)
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! Reading order: here (the whole), `blocks` (which blocks there are), `recover` (the log back into the head),
 //! `maintain` (mapping, compaction, retention, checkpoints), `admin` (deleting, snapshots),
-//! `ooo` (what comes out of order). Lock order: `work`, then the log, then what the head locks.
+//! `ooo` (what comes out of order), `pieces` (blocks of a part of the head), `relief` (the memory budget). Lock order: `work`, then the log, then what the head locks.
 
 mod admin;
 mod blocks;
 mod image;
 mod maintain;
 mod ooo;
+mod pieces;
 mod recover;
+mod relief;
 
 pub use maintain::Maintained;
+pub use relief::MemoryState;
 
 pub use image::IMAGE_GROWTH_BYTES;
 
@@ -57,8 +60,13 @@ impl Parts {
     fn into_db(self, head: Head, writer: SharedLog, image_segment: Option<u32>) -> Db {
         let mut work = Work::new(self.seed);
         work.image = image_segment.map(|segment| (segment, 0));
+        if let Some(budget) = &self.options.memory {
+            head.set_series_room(Some(budget.room(budget.used_bytes())));
+        }
         Db {
             work: Mutex::new(work),
+            pressure: Mutex::default(),
+            stale_ratio: Mutex::new(0.0),
             disk: self.disk,
             dir: self.dir,
             options: self.options,
@@ -85,6 +93,9 @@ pub struct Db {
     blocks: Blocks,
     /// Held by whatever changes files: one job at a time.
     work: Mutex<Work>,
+    pressure: Mutex<relief::Pressure>,
+    /// From which share of stale series on these leave memory early; zero never.
+    stale_ratio: Mutex<f64>,
     lock: Mutex<Option<Lock>>,
     metrics: DbMetrics,
     log: Log,

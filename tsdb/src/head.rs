@@ -1,13 +1,15 @@
 //! The mutable part of the database: series with their open chunks, in shards by label hash.
 //!
-//! Reading order: `series`, `shard`, `floats` and `native` (the data), `append`, `stage` and `commit` (writing), `isolation` (who sees what),
-//! `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `replay`, `delete`, `ooo` (out of order),
-//! `exemplars` and `metadata` (beside samples), `durable` (flushing), `image` (fast start).
+//! Reading order: `series`, `shard`, `floats` and `native` (the data), `append`, `stage` and `commit` (writing), `admission` (who may be
+//! created), `isolation` (who sees what), `select` and `read` (reading), `chunks` (full chunks on disk), `gc`, `idle`
+//! (series that are done with), `replay`, `delete`, `ooo` (out of order), `exemplars` and `metadata` (beside samples),
+//! `durable` (flushing), `image` (fast start).
 //!
-//! Lock order, each held only as long as named: `commits` (one commit) before the log (one write) | the gate of `isolation` (a commit is applied or
+//! Lock order, each held only as long as named: `maintenance` before `commits` or the limits of `admission` (one batch of new series) before a shard; `commits` (one commit) before the log (one write) | the gate of `isolation` (a commit is applied or
 //! a reader opens), the ring of exemplars or the metadata before a shard (one batch) before the reference map or the new series (one batch). No thread holds
 //! two shards to write; readers hold several to read. No lock of a shard is held across I/O.
 
+mod admission;
 mod append;
 mod chunks;
 mod commit;
@@ -18,6 +20,7 @@ mod exemplars;
 mod floats;
 mod found;
 mod gc;
+mod idle;
 mod image;
 mod isolation;
 mod labels;
@@ -37,7 +40,9 @@ mod slab;
 mod stage;
 mod stats;
 
+pub use admission::{RefusedSeries, SeriesLimits};
 pub use chunks::LoadedChunks;
+pub use idle::IdleSeries;
 pub use image::ImageStats;
 pub use ooo::{OooCut, OooReplay};
 pub use replay::{Replay, ReplayStats};
@@ -166,6 +171,7 @@ struct Shared {
     /// Serialises mapping, truncation and collection.
     maintenance: Mutex<()>,
     scratch: Mutex<Vec<stage::Scratch>>,
+    admission: admission::Admission,
     metrics: HeadMetrics,
 }
 
@@ -212,6 +218,7 @@ impl Head {
             chunks: HeadChunks::new(options.disk, options.chunks_dir),
             maintenance: Mutex::default(),
             scratch: Mutex::default(),
+            admission: admission::Admission::new(registry),
             metrics: HeadMetrics::new(registry),
         });
         metrics::register_bounds(registry, &shared);
@@ -316,6 +323,12 @@ impl Head {
     #[must_use]
     pub fn num_series(&self) -> usize {
         self.0.shards.iter().map(|shard| shard.0.read().num_series()).sum()
+    }
+
+    /// Number of series that ended with a staleness marker.
+    #[must_use]
+    pub fn num_stale(&self) -> u64 {
+        self.0.metrics.num_stale()
     }
 }
 

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod block;
+mod budget;
 pub mod compact;
 mod db;
 mod error;
@@ -18,7 +19,8 @@ pub mod querier;
 mod read_only;
 
 pub use block::Block;
-pub use db::{Db, IMAGE_GROWTH_BYTES, Maintained};
+pub use budget::MemoryBudget;
+pub use db::{Db, IMAGE_GROWTH_BYTES, Maintained, MemoryState};
 pub use error::{Error, Result};
 pub use head::{Head, HeadOptions};
 pub use import::{ImportRow, Imported, block_length_ms, import_block};

@@ -23,6 +23,8 @@ pub(crate) struct DbMetrics {
     pub(crate) compaction_seconds: Histogram,
     pub(crate) vertical_compactions: Counter,
     pub(crate) tombstone_cleanup_seconds: Histogram,
+    pub(crate) reliefs: Counter,
+    pub(crate) idle_series_dropped: Counter,
     pub(crate) lowest_timestamp_ms: Gauge,
     pub(crate) lowest_timestamp_seconds: Gauge,
     pub(crate) clean_start: Gauge,
@@ -54,6 +56,17 @@ impl DbMetrics {
             .set(options.retention_ms as f64 / 1000.0);
         gauge("retention_limit_percentage", "Share of the disk used at most; 0 is without bound.")
             .set(0.0);
+        if let Some(budget) = options.memory.clone() {
+            let bytes = budget.bytes();
+            registry
+                .gauge("firesteel_memory_budget_bytes", "Memory the server may use.")
+                .set(bytes as f64);
+            registry.gauge_fn(
+                "firesteel_memory_used_bytes",
+                "Memory in use that counts against the budget.",
+                move || budget.used_bytes() as f64,
+            );
+        }
         // One second to four and a half hours, each twice the one before, as Prometheus has them.
         let buckets: Vec<f64> = (0..15).map(|power| f64::from(1 << power)).collect();
         Self {
@@ -85,6 +98,14 @@ impl DbMetrics {
                 "prometheus_tsdb_tombstone_cleanup_seconds",
                 "How long rewriting blocks without what is deleted took.",
                 &[],
+            ),
+            reliefs: registry.counter(
+                "firesteel_memory_reliefs_total",
+                "Times memory was short and series that are done with were moved to disk.",
+            ),
+            idle_series_dropped: registry.counter(
+                "firesteel_tsdb_idle_series_compacted_total",
+                "Series that were stale or idle and left memory for a block early.",
             ),
             lowest_timestamp_ms: gauge(
                 "lowest_timestamp",

@@ -51,6 +51,8 @@ pub struct DbOptions {
     pub started_histograms: bool,
     /// The log says since when samples count, and chunks of floats that cannot say so are not continued. Needs `xor2`.
     pub keep_starts: bool,
+    /// Bound on memory; `None` is without.
+    pub memory: Option<crate::MemoryBudget>,
     /// Where the progress of the replay is to be seen while the database opens.
     pub progress: Arc<ReplayProgress>,
 }
@@ -76,6 +78,7 @@ impl Default for DbOptions {
             xor2: false,
             started_histograms: false,
             keep_starts: false,
+            memory: None,
             progress: Arc::default(),
         }
     }

@@ -21,6 +21,8 @@ pub struct Maintained {
     pub head_blocks: usize,
     /// Blocks of samples that came out of order.
     pub ooo_blocks: usize,
+    /// Series that left memory early.
+    pub idle_series: usize,
     /// Blocks that were merged from others.
     pub merged_blocks: usize,
     /// The last segment that a new checkpoint covers.
@@ -69,9 +71,10 @@ impl Db {
         let reloaded = self.reload();
         self.metrics.compactions_triggered.inc();
         let cut = self.compact_head(&mut work, now_ms, &mut done);
+        let stale = self.compact_stale(&mut work, now_ms, &mut done);
         let merged = self.compact_blocks(&mut work, now_ms, &mut done);
         self.refresh_image_in(&mut work);
-        mapped.and(synced).and(reloaded).and(cut).and(merged).map(|()| done)
+        mapped.and(synced).and(reloaded).and(cut).and(stale).and(merged).map(|()| done)
     }
 
     pub(super) fn reload(&self) -> Result<()> {

@@ -1,16 +1,13 @@
 //! Samples that come out of order: their log, its replay, their blocks.
 
 use super::maintain::Work;
+use super::pieces::PiecesSpec;
 use super::{Db, LATE_LOG_DIR, Maintained, Parts};
 use crate::block::{Hint, Parent, Ulid};
-use crate::compact::{BlockSpec, write_block};
-use crate::head::{OooCut, OooReplay};
+use crate::head::OooReplay;
 use crate::{Head, Result};
-use ::metrics::Stopwatch;
-use model::{Symbols, TimeRange};
 use std::path::Path;
 use std::sync::Arc;
-use storage::{Cancel, SelectHints};
 
 impl Parts {
     /// Opens the log of late samples, if they are taken or were once, and hands what it has to the head. Where the
@@ -86,41 +83,16 @@ impl Db {
         done: &mut Maintained,
     ) -> Result<()> {
         let Some(cut) = self.head.cut_ooo()? else { return Ok(()) };
-        let span_ms = self.options.min_block_ms;
-        let mut begin = cut.range.min_ms.div_euclid(span_ms).saturating_mul(span_ms);
-        while begin <= cut.range.max_ms {
-            let stopwatch = Stopwatch::start();
-            let range = TimeRange::new(begin, begin.saturating_add(span_ms - 1));
-            let written = self.write_ooo_block(work.ulid(now_ms), range, &cut);
-            let failure = "Writing a block of samples out of order failed";
-            if let Some(meta) = self.count_compaction(failure, &stopwatch, written)? {
-                done.ooo_blocks += 1;
-                self.report("Wrote a block of samples out of order", &meta, &stopwatch);
-            }
-            let Some(next) = begin.checked_add(span_ms) else { break };
-            begin = next;
-        }
-        self.reload()?;
-        Ok(self.head.drop_ooo(&cut)?)
-    }
-
-    fn write_ooo_block(
-        &self,
-        ulid: Ulid,
-        range: TimeRange,
-        cut: &OooCut,
-    ) -> storage::Result<Option<crate::block::BlockMeta>> {
-        let querier = self.head.ooo_querier(range, cut);
-        let (symbols, cancel) = (Symbols::new(), Cancel::new());
-        let mut source = querier.select(&[], &SelectHints::default(), &symbols, &cancel)?;
-        let spec = BlockSpec {
-            hints: vec![Hint::FromOutOfOrder],
+        let spec = PiecesSpec {
+            hint: Hint::FromOutOfOrder,
             // Prometheus names a parent that never was.
             parents: vec![Parent { ulid: Ulid::ZERO, min_time: 0, max_time: 0 }],
-            segment_bytes: self.options.block_segment_bytes,
-            xor2: self.head.encodings().xor2,
-            ..BlockSpec::from_head(range.min_ms, range.max_ms.saturating_add(1))
+            done: "Wrote a block of samples out of order",
+            failed: "Writing a block of samples out of order failed",
         };
-        write_block(&mut *source, &symbols, &spec, ulid, &*self.disk, &self.dir)
+        let querier = |range| self.head.ooo_querier(range, &cut);
+        done.ooo_blocks += self.write_pieces(work, now_ms, cut.range, &spec, &querier)?;
+        self.reload()?;
+        Ok(self.head.drop_ooo(&cut)?)
     }
 }

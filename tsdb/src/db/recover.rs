@@ -8,6 +8,9 @@ use chunk::append::Encodings;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
+/// Records of the log that are replayed between two looks at memory.
+const RECORDS_BETWEEN_LOOKS: u64 = 256;
+
 impl Parts {
     /// Builds the head from what is on disk and opens the log behind it.
     pub(super) fn recover(self) -> Result<Db> {
@@ -37,7 +40,7 @@ impl Parts {
             }
         }
         let mut was_cut = false;
-        match self.feed(log, &mut replay) {
+        match self.feed(log, &head, &mut replay) {
             Ok(()) => {}
             Err(wal::Error::Corrupt(corruption)) => {
                 self.metrics.log.corruptions.inc();
@@ -103,13 +106,28 @@ impl Parts {
         head
     }
 
+    /// Where memory is short, chunks go to their files as soon as they are full; elsewhere that has time. Series that
+    /// were moved to blocks then are dropped at the same places of the log as then.
+    fn keep_to_budget(&self, head: &Head) -> wal::Result<()> {
+        let Some(budget) = &self.options.memory else { return Ok(()) };
+        if budget.used_bytes() < budget.soft_bytes() {
+            return Ok(());
+        }
+        head.map_full_chunks().map_err(|error| wal::Error::Io(std::io::Error::other(error)))
+    }
+
     /// Hands the records of the log to the head, up to its end or the first that is damaged.
-    fn feed(&self, mut log: wal::Replay, replay: &mut Replay) -> wal::Result<()> {
+    fn feed(&self, mut log: wal::Replay, head: &Head, replay: &mut Replay) -> wal::Result<()> {
         let progress = &self.options.progress;
         let first = log.first_segment();
         progress.begin(first, log.last_segment().unwrap_or(first));
         let mut current = None;
+        let mut num_records = 0_u64;
         while let Some(record) = log.next_record()? {
+            num_records += 1;
+            if num_records.is_multiple_of(RECORDS_BETWEEN_LOOKS) {
+                self.keep_to_budget(head)?;
+            }
             if let Err(error) = replay.apply(record) {
                 let kind = match wal::record::kind(record) {
                     wal::record::Kind::Series => "series",

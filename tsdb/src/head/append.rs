@@ -61,6 +61,9 @@ impl Appender for HeadAppender {
         self.check_labels(labels, rejected);
         self.find_series(labels.len(), refs);
         if !self.scratch.missing.is_empty() {
+            let head = Arc::clone(&self.head);
+            // Held until the series are there, so that they are counted when others are weighed.
+            let _admitting = head.admit(labels, &mut self.scratch, refs, rejected);
             self.create_series(labels, refs);
         }
         Ok(())
@@ -278,8 +281,11 @@ impl HeadAppender {
     /// Creates the series of the missing rows. References follow the order of the rows, whatever the shards.
     fn create_series(&mut self, labels: LabelBatch<'_>, refs: &mut [Option<SeriesRef>]) {
         let (head, scratch) = (&self.head, &mut self.scratch);
-        self.has_created = true;
         let count = scratch.missing.len();
+        if count == 0 {
+            return;
+        }
+        self.has_created = true;
         let first_ref = head.last_ref.fetch_add(count as u64, Ordering::Relaxed) + 1;
         let (ids, missing) = (&scratch.ids, &scratch.missing);
         let shard_of = |index: usize| head.shard_of(ids[missing[index] as usize]);

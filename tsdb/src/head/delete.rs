@@ -73,7 +73,7 @@ impl Shared {
 
 impl Shard {
     /// From the first to the last sample of a series.
-    fn span(&self, slot: u32) -> Option<TimeRange> {
+    pub(super) fn span(&self, slot: u32) -> Option<TimeRange> {
         let open = self.has_open(slot).then(|| self.open_meta(slot));
         let full = self.full_chunks(slot);
         let first = full.first().map(|chunk| chunk.min_ms).or(open.map(|open| open.min_ms))?;

@@ -32,12 +32,12 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Adds the series of one shard that may have samples in `range`.
+    /// Adds the series of one shard that may have samples in `range`; where `only` names references, sorted, no others.
     pub(super) fn collect(
         &mut self,
         head: &Shared,
         index: usize,
-        matchers: &[Matcher],
+        (matchers, only): (&[Matcher], Option<&[u64]>),
         range: TimeRange,
         symbols: &Symbols,
     ) {
@@ -47,7 +47,8 @@ impl Found {
         let mut memo = HashMap::default();
         let mut slots: Vec<(u32, u64)> =
             slots.into_iter().map(|slot| (slot, shard.cold[slot].number)).collect();
-        slots.retain(|&(_, number)| number != 0);
+        let is_asked = |number| only.is_none_or(|only| only.binary_search(&number).is_ok());
+        slots.retain(|&(_, number)| number != 0 && is_asked(number));
         for slice in slots.chunks(SLICE) {
             RwLockReadGuard::bump(&mut shard);
             if shard.generation != generation {

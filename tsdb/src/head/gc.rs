@@ -19,18 +19,18 @@ const SLICE: usize = 1024;
 
 /// What a collection found and did.
 #[derive(Clone, Copy, Debug)]
-struct Collected {
+pub(super) struct Collected {
     /// Earliest sample that is left.
     min_ms: i64,
     /// First chunk file that is still needed.
     first_file: Option<u32>,
-    num_chunks: u64,
+    pub(super) num_chunks: u64,
     num_series: u64,
-    num_stale: i64,
+    pub(super) num_stale: i64,
 }
 
 impl Collected {
-    const NOTHING: Self =
+    pub(super) const NOTHING: Self =
         Self { min_ms: i64::MAX, first_file: None, num_chunks: 0, num_series: 0, num_stale: 0 };
 }
 
@@ -147,7 +147,7 @@ impl Shared {
     }
 
     /// Removes a series without chunks; [`free_slots`] ends what this begins.
-    fn remove_series(
+    pub(super) fn remove_series(
         &self,
         shard: &mut Shard,
         slot: u32,
@@ -188,7 +188,7 @@ impl Shared {
 }
 
 /// Makes the slots of removed series free for others, once no posting list names them any more.
-fn free_slots(
+pub(super) fn free_slots(
     shard: &mut RwLockWriteGuard<'_, Shard>,
     mut dead: Vec<u32>,
     touched: HashSet<PairId>,
@@ -254,7 +254,7 @@ impl Shard {
     }
 
     /// Drops all chunks of a series.
-    fn drop_chunks(&mut self, slot: u32, all: &mut Collected) {
+    pub(super) fn drop_chunks(&mut self, slot: u32, all: &mut Collected) {
         let (num_full, has_open) = (self.full_chunks(slot).len(), self.has_open(slot));
         all.num_chunks += num_full as u64 + u64::from(has_open);
         self.num_chunks -= num_full + usize::from(has_open);

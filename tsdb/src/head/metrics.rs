@@ -157,6 +157,11 @@ impl HeadMetrics {
         }
     }
 
+    /// The number of stale series.
+    pub(super) fn num_stale(&self) -> u64 {
+        self.stale_series.get().max(0.0) as u64
+    }
+
     /// Changes the number of stale series.
     pub(super) fn add_stale(&self, change: i64) {
         self.stale_series.add(change as f64);

@@ -3,6 +3,7 @@
 
 use super::chunks::{Views, locate};
 use super::found::Found;
+use super::idle::IdleSeries;
 use super::isolation::ReaderId;
 use super::ooo::{OooCut, push_merged, push_open};
 use super::series::{FullChunk, Place};
@@ -31,6 +32,8 @@ struct HeadQuerier {
     /// Samples in order before this are in blocks.
     in_order_min_ms: i64,
     part: Part,
+    /// The references of the series that are asked for, sorted; `None` for all.
+    only: Option<Arc<[u64]>>,
     reader: ReaderId,
     tombstones: Arc<Tombstones>,
 }
@@ -48,6 +51,14 @@ impl Head {
     #[must_use]
     pub fn in_order_querier(&self, range: TimeRange) -> Box<dyn Querier> {
         Box::new(HeadQuerier::open(self, range, Part::InOrder))
+    }
+
+    /// A querier for the samples of these series, for a block of them.
+    #[must_use]
+    pub fn idle_querier(&self, range: TimeRange, idle: &IdleSeries) -> Box<dyn Querier> {
+        let mut querier = HeadQuerier::open(self, range, Part::InOrder);
+        querier.only = Some(idle.numbers());
+        Box::new(querier)
     }
 
     /// A querier for the samples that a compaction of those out of order takes.
@@ -70,7 +81,7 @@ impl HeadQuerier {
             reader = head.isolation.open_reader(end_ms, range.max_ms);
         }
         let tombstones = head.tombstones.load_full();
-        Self { head, range, in_order_min_ms, part, reader, tombstones }
+        Self { head, range, in_order_min_ms, part, only: None, reader, tombstones }
     }
 }
 
@@ -107,7 +118,8 @@ impl Querier for HeadQuerier {
         if range.min_ms <= range.max_ms {
             for shard in 0..self.head.shards.len() {
                 cancel.check()?;
-                found.collect(&self.head, shard, matchers, range, symbols);
+                let wanted = (matchers, self.only.as_deref());
+                found.collect(&self.head, shard, wanted, range, symbols);
             }
         }
         if hints.any_order {

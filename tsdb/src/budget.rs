@@ -1,0 +1,59 @@
+//! How much memory a database may use, and who tells how much is in use: the core does not ask the system.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A bound on memory. At three quarters of it series that are done with leave memory early; at nine tenths new series
+/// are refused, while samples of known ones are taken: what is left is for them, for queries and for compaction.
+#[derive(Clone)]
+pub struct MemoryBudget {
+    bytes: u64,
+    used: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl MemoryBudget {
+    /// A budget of `bytes`; `used` answers how many are in use at the moment.
+    #[must_use]
+    pub fn new(bytes: u64, used: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
+        Self { bytes, used }
+    }
+
+    /// How much memory is in use.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        (self.used)()
+    }
+
+    /// The budget.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// From here on series leave memory early.
+    #[must_use]
+    pub fn soft_bytes(&self) -> u64 {
+        self.bytes / 4 * 3
+    }
+
+    /// From here on new series are refused.
+    #[must_use]
+    pub fn hard_bytes(&self) -> u64 {
+        self.bytes / 10 * 9
+    }
+
+    /// How many new series there is room for.
+    pub(crate) fn room(&self, used_bytes: u64) -> u64 {
+        self.hard_bytes().saturating_sub(used_bytes) / NEW_SERIES_BYTES
+    }
+}
+
+/// What a new series takes at most until memory is measured again, with its labels, its place in indexes, and what
+/// scraping and remote write remember of it.
+const NEW_SERIES_BYTES: u64 = 2048;
+
+impl fmt::Debug for MemoryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBudget").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
