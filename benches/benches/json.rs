@@ -3,7 +3,7 @@
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use model::{LabelPair, LabelsColumn, Symbols};
-use promql::{Matrix, Value, Vector};
+use promql::{Floats, Matrix, Value, Vector};
 use std::sync::Arc;
 use web::json::{Out, push_result};
 
@@ -34,16 +34,12 @@ fn labels(num_series: usize) -> (Arc<Symbols>, LabelsColumn) {
 fn matrix(num_series: usize, num_steps: usize, value: impl Fn(usize) -> f64) -> Value {
     let (symbols, labels) = labels(num_series);
     let total = num_series * num_steps;
-    Value::Matrix(Matrix {
-        symbols,
-        labels,
-        ends: (1..=num_series).map(|series| series * num_steps).collect(),
-        timestamps_ms: (0..total)
-            .map(|i| 1_793_494_800_000 + (i % num_steps) as i64 * 15_000)
-            .collect(),
-        values: (0..total).map(value).collect(),
-        ..Matrix::default()
-    })
+    let floats = Floats::listed(
+        (1..=num_series).map(|series| series * num_steps).collect(),
+        (0..total).map(|i| 1_793_494_800_000 + (i % num_steps) as i64 * 15_000).collect(),
+        (0..total).map(value).collect(),
+    );
+    Value::Matrix(Matrix { symbols, labels, floats, ..Matrix::default() })
 }
 
 fn write(value: &Value) -> usize {

@@ -5,7 +5,7 @@ use crate::engine::Error;
 use crate::exec::Exec;
 use crate::operator::{StepBatch, cost};
 use crate::plan::{Plan, Range, Root};
-use crate::value::{Matrix, Value, Vector};
+use crate::value::{Floats, Matrix, Value, Vector};
 use crate::window;
 use model::StepGrid;
 use std::sync::Arc;
@@ -29,19 +29,16 @@ pub(crate) fn answer(exec: &Exec<'_>, plan: &Plan, grid: StepGrid) -> Result<Val
                 row.copy_from_slice(&values);
                 bitmap::fill(bits, grid.len);
             }
-            Ok(Value::Matrix(matrix(exec, &out, grid)))
+            Ok(Value::Matrix(matrix(exec, vec![out], grid)))
         }
-        Root::Vector(node) => {
+        Root::Vector(node) if instant => {
             let out = exec.vector(node, grid)?;
             let out = exec.drop_names_finally(out)?;
             // The answer is a copy beside the rows.
             exec.take(out.size_bytes())?;
-            Ok(if instant {
-                Value::Vector(vector(exec, &out, timestamp_ms))
-            } else {
-                Value::Matrix(matrix(exec, &out, grid))
-            })
+            Ok(Value::Vector(vector(exec, &out, timestamp_ms)))
         }
+        Root::Vector(node) => Ok(Value::Matrix(matrix(exec, exec.batches(node, grid)?, grid))),
         Root::Range(range) => Ok(Value::Matrix(range_answer(exec, range, grid)?)),
     }
 }
@@ -65,42 +62,30 @@ fn vector(exec: &Exec<'_>, batch: &StepBatch, timestamp_ms: i64) -> Vector {
     out
 }
 
-/// Rows in label order.
-fn sorted(exec: &Exec<'_>, batch: &StepBatch) -> Vec<usize> {
-    let mut rows: Vec<usize> = (0..batch.len()).collect();
-    rows.sort_by(|&a, &b| exec.symbols.compare(batch.labels.get(a), batch.labels.get(b)));
-    rows
-}
-
-fn matrix(exec: &Exec<'_>, batch: &StepBatch, grid: StepGrid) -> Matrix {
+/// The rows, which stay where they are, in label order.
+fn matrix(exec: &Exec<'_>, mut batches: Vec<StepBatch>, grid: StepGrid) -> Matrix {
+    let mut places = Vec::new();
+    for (number, batch) in batches.iter().enumerate() {
+        let rows = (0..batch.len()).filter(|&row| !batch.is_empty_row(row));
+        places.extend(rows.map(|row| (number as u32, row as u32)));
+    }
+    let labels = |(batch, row): (u32, u32)| batches[batch as usize].labels.get(row as usize);
+    places.sort_by(|&a, &b| exec.symbols.compare(labels(a), labels(b)));
     let mut out = Matrix { symbols: Arc::clone(&exec.symbols), ..Matrix::default() };
-    let num = batch.num_samples();
-    out.timestamps_ms.reserve(num);
-    out.values.reserve(num);
-    for row in sorted(exec, batch) {
-        if batch.is_empty_row(row) {
-            continue;
-        }
-        if batch.has_histograms() {
+    let has_histograms = batches.iter().any(StepBatch::has_histograms);
+    for &place in &places {
+        out.labels.push(labels(place).iter().copied());
+        if has_histograms {
             let points = &mut out.histograms;
-            for (step, histogram) in batch.histograms(row) {
+            for (step, histogram) in batches[place.0 as usize].histograms(place.1 as usize) {
                 points.timestamps_ms.push(grid.at(step));
                 points.values.push(Arc::clone(histogram));
             }
             points.ends.push(points.values.len());
         }
-        out.labels.push(batch.labels.get(row).iter().copied());
-        if bitmap::count(batch.bits(row)) == grid.len {
-            out.timestamps_ms.extend((0..grid.len).map(|step| grid.at(step)));
-            out.values.extend_from_slice(batch.row(row));
-        } else {
-            for step in bitmap::ones(batch.bits(row)) {
-                out.timestamps_ms.push(grid.at(step));
-                out.values.push(batch.row(row)[step]);
-            }
-        }
-        out.ends.push(out.values.len());
     }
+    batches.iter_mut().for_each(StepBatch::keep_floats_only);
+    out.floats = Floats::stepped(grid, batches, places);
     out
 }
 
@@ -122,12 +107,13 @@ fn range_answer(exec: &Exec<'_>, range: &Range, grid: StepGrid) -> Result<Matrix
     })?;
     series.sort_by(|a, b| exec.symbols.compare(&a.0, &b.0));
     let mut out = Matrix { symbols: Arc::clone(&exec.symbols), ..Matrix::default() };
+    let (mut ends, mut timestamps_ms, mut values) = (Vec::new(), Vec::new(), Vec::new());
     let any = series.iter().any(|(_, _, histograms)| !histograms.is_empty());
     for (labels, floats, histograms) in series {
         out.labels.push(labels);
-        out.timestamps_ms.extend(floats.timestamps_ms);
-        out.values.extend(floats.values);
-        out.ends.push(out.values.len());
+        timestamps_ms.extend(floats.timestamps_ms);
+        values.extend(floats.values);
+        ends.push(values.len());
         if any {
             for (time, histogram) in histograms {
                 out.histograms.timestamps_ms.push(time);
@@ -136,5 +122,6 @@ fn range_answer(exec: &Exec<'_>, range: &Range, grid: StepGrid) -> Result<Matrix
             out.histograms.ends.push(out.histograms.values.len());
         }
     }
+    out.floats = Floats::listed(ends, timestamps_ms, values);
     Ok(out)
 }

@@ -24,6 +24,18 @@ pub(crate) fn unset(words: &mut [u64], step: usize) {
     words[step / 64] &= !(1 << (step % 64));
 }
 
+/// The first bit that is set at `from` or later.
+#[inline]
+pub(crate) fn next(words: &[u64], from: usize) -> Option<usize> {
+    let mut index = from / 64;
+    let mut word = words.get(index)? >> (from % 64) << (from % 64);
+    while word == 0 {
+        index += 1;
+        word = *words.get(index)?;
+    }
+    Some(64 * index + word.trailing_zeros() as usize)
+}
+
 /// Number of bits set.
 pub(crate) fn count(words: &[u64]) -> usize {
     words.iter().map(|word| word.count_ones() as usize).sum()

@@ -284,6 +284,28 @@ impl<'a> Exec<'a> {
         }
     }
 
+    /// The same with the names gone that go at the end, in the batches in which it came: a large answer is nowhere copied
+    /// together.
+    pub(crate) fn batches(&self, node: &Node, grid: StepGrid) -> Result<Vec<StepBatch>, Error> {
+        let streams = matches!(node, Node::Select { .. } | Node::Window(_));
+        if !streams || self.delayed_name_removal || self.reuse.group(node).is_some() {
+            let out = self.vector(node, grid)?;
+            return Ok(vec![self.drop_names_finally(out)?]);
+        }
+        let before = self.taken();
+        let (mut batches, mut size_bytes) = (Vec::new(), 0);
+        let streamed = self.stream(node, grid, &mut |batch| {
+            let batch = std::mem::replace(batch, StepBatch::new(grid.len));
+            let more_bytes = batch.size_bytes();
+            size_bytes += more_bytes;
+            batches.push(batch);
+            self.take(more_bytes)
+        });
+        let settled = streamed.and_then(|()| self.settle_memory(before, size_bytes));
+        settled.map_err(|error| error.about(node))?;
+        Ok(batches)
+    }
+
     fn evaluate(&self, node: &Node, grid: StepGrid) -> Result<StepBatch, Error> {
         self.cancel.check()?;
         let before = self.taken();

@@ -41,4 +41,4 @@ pub use explain::{Clock, PlanNode, Took};
 pub use format::pretty;
 pub use memory::{MemoryPool, TooMuchMemory};
 pub use parser::{parse, parse_selector};
-pub use value::{Matrix, Value, Vector};
+pub use value::{FloatPoints, Floats, HistogramPoints, Matrix, Value, Vector};

@@ -52,6 +52,13 @@ impl StepBatch {
         Self { steps, ..Self::default() }
     }
 
+    /// Room for `rows` rows more.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.drop_name.reserve(rows);
+        self.values.reserve_exact(rows * self.steps);
+        self.present.reserve_exact(rows * bitmap::num_words(self.steps));
+    }
+
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.drop_name.len()
@@ -116,6 +123,12 @@ impl StepBatch {
                 *cell = change(histogram).map(Arc::new);
             }
         }
+    }
+
+    /// Forgets what nobody asks for any more once labels and histograms are elsewhere.
+    pub(crate) fn keep_floats_only(&mut self) {
+        self.histograms = Vec::new();
+        self.labels = LabelsColumn::default();
     }
 
     /// Forgets all histograms.

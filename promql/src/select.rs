@@ -49,6 +49,7 @@ impl Newest<'_, '_> {
     ) -> Result<Block<Counts>, Error> {
         let steps = self.windows.grid.len;
         let mut rows = StepBatch::new(steps);
+        rows.reserve(batch.len());
         let mut extra = Counts { per_step: vec![0; steps], full_rows: 0 };
         let mut taken_bytes = 0;
         reader.each(batch, &mut |labels, columns| {

@@ -1,8 +1,9 @@
 //! What a query answers with: scalar, string, vector, matrix. Columns; labels are ids until someone prints them.
 
-use crate::operator::cost;
+use crate::bitmap;
+use crate::operator::{StepBatch, cost};
 use model::histogram::FloatHistogram;
-use model::{LabelsColumn, Symbols};
+use model::{LabelsColumn, StepGrid, Symbols};
 use std::sync::Arc;
 
 /// The result of a query.
@@ -45,8 +46,9 @@ impl Value {
             Self::Matrix(matrix) => {
                 let points = &matrix.histograms;
                 matrix.labels.size_bytes()
-                    + 16 * (matrix.values.len() + points.values.len())
-                    + 8 * (matrix.ends.len() + points.ends.len())
+                    + matrix.floats.size_bytes()
+                    + 16 * points.values.len()
+                    + 8 * points.ends.len()
                     + points.values.iter().map(|value| histogram(value)).sum::<usize>()
             }
         }
@@ -76,21 +78,120 @@ impl Vector {
     }
 }
 
-/// Samples over time for each series, back to back: those of series `i` end before `ends[i]`.
+/// Samples over time for each series.
 #[derive(Clone, Debug, Default)]
 pub struct Matrix {
     /// The table of the label ids.
     pub symbols: Arc<Symbols>,
     /// Labels of each series.
     pub labels: LabelsColumn,
-    /// Where the samples of each series end.
-    pub ends: Vec<usize>,
-    /// Times of all samples.
-    pub timestamps_ms: Vec<i64>,
-    /// Values of all samples.
-    pub values: Vec<f64>,
+    /// The floats of each series.
+    pub floats: Floats,
     /// The native histograms; nearly always none.
     pub histograms: HistogramPoints,
+}
+
+/// Floats over time for each series of a matrix: listed with their times, or at the steps of a query in the rows that
+/// its evaluation made.
+#[derive(Clone, Debug)]
+pub struct Floats(Kept);
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Listed {
+        ends: Vec<usize>,
+        timestamps_ms: Vec<i64>,
+        values: Vec<f64>,
+    },
+    Stepped {
+        grid: StepGrid,
+        batches: Vec<StepBatch>,
+        /// Batch and row of each series.
+        places: Vec<(u32, u32)>,
+    },
+}
+
+impl Default for Floats {
+    fn default() -> Self {
+        Self::listed(Vec::new(), Vec::new(), Vec::new())
+    }
+}
+
+impl Floats {
+    /// Times and values back to back: those of series `i` end before `ends[i]`.
+    #[must_use]
+    pub fn listed(ends: Vec<usize>, timestamps_ms: Vec<i64>, values: Vec<f64>) -> Self {
+        Self(Kept::Listed { ends, timestamps_ms, values })
+    }
+
+    /// The rows at `places` (batch, row) of `batches`, whose columns are the steps of `grid`.
+    pub(crate) fn stepped(
+        grid: StepGrid,
+        batches: Vec<StepBatch>,
+        places: Vec<(u32, u32)>,
+    ) -> Self {
+        Self(Kept::Stepped { grid, batches, places })
+    }
+
+    /// The floats of series `row`, by time.
+    #[must_use]
+    pub fn of(&self, row: usize) -> FloatPoints<'_> {
+        match &self.0 {
+            Kept::Listed { ends, timestamps_ms, values } => {
+                let inside = if row == 0 { 0 } else { ends[row - 1] }..ends[row];
+                let (times, values) = (&timestamps_ms[inside.clone()], &values[inside]);
+                FloatPoints { times: Times::Listed(times), values, at: 0 }
+            }
+            Kept::Stepped { grid, batches, places } => {
+                let (batch, row) = places[row];
+                let (batch, row) = (&batches[batch as usize], row as usize);
+                let times = Times::Stepped(*grid, batch.bits(row));
+                FloatPoints { times, values: batch.row(row), at: 0 }
+            }
+        }
+    }
+
+    fn size_bytes(&self) -> usize {
+        match &self.0 {
+            Kept::Listed { ends, values, .. } => 8 * ends.len() + 16 * values.len(),
+            Kept::Stepped { batches, places, .. } => {
+                batches.iter().map(StepBatch::size_bytes).sum::<usize>() + 8 * places.len()
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Times<'a> {
+    Listed(&'a [i64]),
+    /// A bit for each step that has a value.
+    Stepped(StepGrid, &'a [u64]),
+}
+
+/// The floats of one series: place, time in milliseconds, value. Floats of different series at one place mostly have
+/// equal times.
+#[derive(Clone, Debug)]
+pub struct FloatPoints<'a> {
+    times: Times<'a>,
+    values: &'a [f64],
+    at: usize,
+}
+
+impl Iterator for FloatPoints<'_> {
+    type Item = (usize, i64, f64);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (place, time_ms) = match self.times {
+            Times::Listed(times) => (self.at, *times.get(self.at)?),
+            Times::Stepped(grid, bits) => {
+                let place = bitmap::next(bits, self.at)?;
+                (place, grid.at(place))
+            }
+        };
+        self.at = place + 1;
+        Some((place, time_ms, self.values[place]))
+    }
 }
 
 /// Native histograms over time for each series of a matrix, back to back like its floats.

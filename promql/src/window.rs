@@ -320,6 +320,7 @@ pub(crate) fn stream(
             let worker = || {
                 let (mut slider, windows) = (slider(), &windows);
                 move |reader: &mut Reader<'_, '_>, batch: &SeriesBatch| {
+                    slider.rows.reserve(batch.len());
                     reader.each(batch, &mut |labels, columns| {
                         select::drop_stale(columns);
                         slider.row(labels, false, columns, windows)

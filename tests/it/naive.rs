@@ -71,13 +71,10 @@ fn naive(out: Out, times: &[i64]) -> Answer {
 
 fn ours(value: &Value) -> Answer {
     let Value::Matrix(matrix) = value else { panic!("a matrix") };
-    let mut begin = 0;
-    let rows = matrix.labels.iter().zip(&matrix.ends).map(|(pairs, &end)| {
-        let places = begin..end;
-        begin = end;
+    let rows = matrix.labels.iter().enumerate().map(|(row, pairs)| {
         let labels = matrix.symbols.labels(pairs);
         let labels = labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-        let points = places.map(|at| (matrix.timestamps_ms[at], bits(matrix.values[at])));
+        let points = matrix.floats.of(row).map(|(_, time, value)| (time, bits(value)));
         (labels, points.collect())
     });
     rows.collect()

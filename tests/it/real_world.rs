@@ -100,7 +100,7 @@ fn num_series(value: &Value) -> usize {
     match value {
         Value::Scalar { .. } | Value::String { .. } => 1,
         Value::Vector(vector) => vector.values.len(),
-        Value::Matrix(matrix) => matrix.ends.len(),
+        Value::Matrix(matrix) => matrix.labels.len(),
     }
 }
 

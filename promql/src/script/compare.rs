@@ -141,9 +141,7 @@ fn elements(vector: &Vector) -> Vec<(Labels, Got)> {
 
 /// The samples of one series of a matrix by time.
 fn samples_of(matrix: &Matrix, row: usize) -> Vec<(i64, Got)> {
-    let begin = if row == 0 { 0 } else { matrix.ends[row - 1] };
-    let floats = (begin..matrix.ends[row])
-        .map(|index| (matrix.timestamps_ms[index], Got::Float(matrix.values[index])));
+    let floats = matrix.floats.of(row).map(|(_, time, value)| (time, Got::Float(value)));
     let (times, histograms) = matrix.histograms.of(row);
     let histograms = times.iter().zip(histograms);
     let histograms =

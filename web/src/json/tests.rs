@@ -2,7 +2,7 @@
 
 use super::*;
 use model::{LabelsColumn, Symbols};
-use promql::{Matrix, Value, Vector};
+use promql::{Floats, Matrix, Value, Vector};
 use std::sync::Arc;
 
 fn written(write: impl FnOnce(&mut Out<'_>) -> Result<(), Gone>) -> String {
@@ -82,8 +82,8 @@ fn matrices_with_shared_and_own_times() {
     let labels = labels(&symbols, &[&[("a", "1")], &[("a", "2")], &[]]);
     let timestamps_ms = vec![1000, 2500, 1000, 3000, 4000];
     let values = vec![1.0, 2.5, f64::INFINITY, -1.0, 0.1 + 0.2];
-    let matrix =
-        Matrix { symbols, labels, ends: vec![2, 5, 5], timestamps_ms, values, ..Matrix::default() };
+    let floats = Floats::listed(vec![2, 5, 5], timestamps_ms, values);
+    let matrix = Matrix { symbols, labels, floats, ..Matrix::default() };
     let expect = concat!(
         r#""resultType":"matrix","result":["#,
         r#"{"metric":{"a":"1"},"values":[[1,"1"],[2.500,"2.5"]]},"#,
@@ -99,14 +99,8 @@ fn large_answers_leave_in_pieces_and_stop_when_nobody_reads() {
     let labels = labels(&symbols, &[&[]]);
     let timestamps_ms: Vec<i64> = (0..50_000).map(|i| i * 1000).collect();
     let values = vec![0.5; timestamps_ms.len()];
-    let matrix = Matrix {
-        symbols,
-        labels,
-        ends: vec![values.len()],
-        timestamps_ms,
-        values,
-        ..Matrix::default()
-    };
+    let floats = Floats::listed(vec![values.len()], timestamps_ms, values);
+    let matrix = Matrix { symbols, labels, floats, ..Matrix::default() };
     let value = Value::Matrix(matrix);
     let mut num_pieces = 0;
     let mut hand_on = |piece: &mut Vec<u8>| {

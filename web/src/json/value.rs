@@ -35,7 +35,7 @@ pub fn push_result(out: &mut Out<'_>, value: &Value, limit: usize) -> Result<boo
         }
         Value::Matrix(matrix) => {
             push_matrix(out, matrix, limit)?;
-            Ok(matrix.ends.len() > limit)
+            Ok(matrix.labels.len() > limit)
         }
     }
 }
@@ -112,67 +112,74 @@ fn push_matrix(out: &mut Out<'_>, matrix: &Matrix, limit: usize) -> Result<(), G
     // Steps of a range query repeat from series to series: each timestamp is printed once.
     let mut printed = PrintedTimes::default();
     let mut buckets = Vec::new();
-    let mut begin = 0;
-    for (row, &end) in matrix.ends.iter().take(limit).enumerate() {
+    for (row, pairs) in matrix.labels.iter().take(limit).enumerate() {
         out.push(if row == 0 { "{\"metric\":" } else { ",{\"metric\":" });
-        texts.push(&mut out.bytes, matrix.labels.get(row));
+        texts.push(&mut out.bytes, pairs);
         let (times, histograms) = matrix.histograms.of(row);
-        if end > begin || histograms.is_empty() {
-            out.push(",\"values\":[");
-        }
-        for first in (begin..end).step_by(SAMPLES_BETWEEN_SPILLS) {
-            let last = end.min(first + SAMPLES_BETWEEN_SPILLS);
-            for index in first..last {
-                if index > begin {
-                    out.bytes.push(b',');
-                }
-                out.bytes.push(b'[');
-                printed.push(&mut out.bytes, index - begin, matrix.timestamps_ms[index]);
-                out.bytes.extend_from_slice(b",\"");
-                push_value(&mut out.bytes, matrix.values[index]);
-                out.bytes.extend_from_slice(b"\"]");
+        let mut num_floats = 0;
+        for (place, timestamp_ms, value) in matrix.floats.of(row) {
+            out.push(if num_floats == 0 { ",\"values\":[[" } else { ",[" });
+            num_floats += 1;
+            printed.push(&mut out.bytes, place, timestamp_ms);
+            out.bytes.extend_from_slice(b",\"");
+            push_value(&mut out.bytes, value);
+            out.bytes.extend_from_slice(b"\"]");
+            if num_floats % SAMPLES_BETWEEN_SPILLS == 0 {
+                out.spill()?;
             }
-            out.spill()?;
         }
-        if end > begin || histograms.is_empty() {
+        if num_floats > 0 {
             out.push("]");
+        } else if histograms.is_empty() {
+            out.push(",\"values\":[]");
         }
+        out.spill()?;
         for (index, (&timestamp_ms, histogram)) in times.iter().zip(histograms).enumerate() {
             out.push(if index == 0 { ",\"histograms\":[" } else { "," });
             push_histogram(&mut out.bytes, timestamp_ms, histogram, &mut buckets);
             out.spill()?;
         }
         out.push(if histograms.is_empty() { "}" } else { "]}" });
-        begin = end;
     }
     out.push("]");
     Ok(())
 }
 
-/// The text of the timestamp at each position of the series before.
+/// The text of the timestamp at each place of the series before.
 #[derive(Debug, Default)]
 struct PrintedTimes {
+    /// Time, begin and end of its text; an empty text is none.
     times: Vec<(i64, u32, u32)>,
     arena: Vec<u8>,
 }
 
 impl PrintedTimes {
-    /// How many positions are remembered; further ones are printed anew.
+    /// How many places are remembered; further ones are printed anew.
     const MAX: usize = 1 << 14;
 
     #[inline]
-    fn push(&mut self, out: &mut Vec<u8>, position: usize, timestamp_ms: i64) {
-        match self.times.get(position) {
-            Some(&(time, begin, end)) if time == timestamp_ms => {
+    fn push(&mut self, out: &mut Vec<u8>, place: usize, timestamp_ms: i64) {
+        match self.times.get(place) {
+            Some(&(time, begin, end)) if time == timestamp_ms && end > begin => {
                 out.extend_from_slice(&self.arena[begin as usize..end as usize]);
             }
-            None if position == self.times.len() && position < Self::MAX => {
-                let begin = self.arena.len() as u32;
-                push_timestamp(&mut self.arena, timestamp_ms);
-                self.times.push((timestamp_ms, begin, self.arena.len() as u32));
-                out.extend_from_slice(&self.arena[begin as usize..]);
+            known => {
+                let is_new = known.is_none_or(|(_, begin, end)| begin == end);
+                push_timestamp(out, timestamp_ms);
+                if is_new && place < Self::MAX {
+                    self.remember(place, timestamp_ms);
+                }
             }
-            _ => push_timestamp(out, timestamp_ms),
         }
+    }
+
+    #[cold]
+    fn remember(&mut self, place: usize, timestamp_ms: i64) {
+        if self.times.len() <= place {
+            self.times.resize(place + 1, (0, 0, 0));
+        }
+        let begin = self.arena.len() as u32;
+        push_timestamp(&mut self.arena, timestamp_ms);
+        self.times[place] = (timestamp_ms, begin, self.arena.len() as u32);
     }
 }
