@@ -3,6 +3,7 @@
 //! Start: configuration, ports, log replay, scraping, remote write, ready. Stop: scraping, HTTP, remote write,
 //! maintenance, database.
 
+use crate::import::upload::{self, Importer};
 use crate::late::LateDb;
 use crate::maintain::Maintenance;
 use crate::reload::{Reloaded, Reloader};
@@ -74,12 +75,14 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let notifications = reloader.notifications();
     notifications.add(STARTING, clock::now_ms());
     let (wishes, mut commands) = mpsc::channel(4);
+    let (admin, import) = administration(&settings, &late);
     let api = Api {
         queryable: reads.queryable(),
         remote: crate::peers::endpoints(&settings, reloader.reloadable(), &late, &registry),
         exemplars: keeps_exemplars.then(|| Arc::<LateDb>::clone(&late) as _),
         guard: settings.guard()?,
-        admin: settings.flags.enable_admin_api.then(|| Arc::<LateDb>::clone(&late) as _),
+        admin,
+        import,
         notifications: Arc::clone(notifications),
         engine,
         targets: Arc::new(scraping.clone()),
@@ -90,10 +93,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         options: settings.web.clone(),
     };
     let server = Server::bind(api).await?;
-    let addresses = server.addresses().to_vec();
-    for address in &addresses {
-        tracing::info!(component = "web", address = %address, "Start listening for connections");
-    }
+    let addresses = listening(&server);
     let stop_web = CancellationToken::new();
     let serving = tokio::spawn(server.serve(stop_web.clone()));
     let opened =
@@ -116,6 +116,25 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     running.run_until_stopped(&reloader, &mut signals, &mut commands).await;
     notifications.add(STOPPING, clock::now_ms());
     running.stop(stop_web, serving).await
+}
+
+/// Where the server listens; says so.
+fn listening(server: &Server) -> Vec<std::net::SocketAddr> {
+    for address in server.addresses() {
+        tracing::info!(component = "web", address = %address, "Start listening for connections");
+    }
+    server.addresses().to_vec()
+}
+
+/// What an administrator may ask for, if flags say so.
+fn administration(
+    settings: &Settings,
+    db: &Arc<LateDb>,
+) -> (Option<Arc<dyn web::Admin>>, Option<Arc<dyn web::import::Import>>) {
+    if !settings.flags.enable_admin_api {
+        return (None, None);
+    }
+    (Some(Arc::<LateDb>::clone(db)), Some(Arc::new(Importer::new(Arc::clone(db)))))
 }
 
 /// Says that all is well, since when and where.
@@ -174,7 +193,12 @@ async fn open(
     let (dir, registry) = (dir.to_owned(), registry.clone());
     let mut opening = tokio::task::spawn_blocking(move || {
         let disk: Arc<dyn disk::Disk> = Arc::new(disk::RealDisk);
-        Db::open(disk, &dir, options, clock::seed(), &registry, crate::logging::tsdb_sink())
+        let sink = crate::logging::tsdb_sink();
+        let db = Db::open(Arc::clone(&disk), &dir, options, clock::seed(), &registry, sink)?;
+        if let Err(error) = upload::clean(&*disk, &dir) {
+            tracing::warn!(component = "import", err = %error, "What imports left behind cannot be removed");
+        }
+        Ok::<Db, tsdb::Error>(db)
     });
     loop {
         tokio::select! {

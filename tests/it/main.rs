@@ -40,6 +40,7 @@ mod remote_read;
 mod remote_read_client;
 mod remote_send;
 mod remote_write;
+mod roles;
 mod scalars;
 mod scrape;
 mod server;

@@ -23,7 +23,7 @@ pub use budget::MemoryBudget;
 pub use db::{Db, IMAGE_GROWTH_BYTES, Maintained, MemoryState};
 pub use error::{Error, Result};
 pub use head::{Head, HeadOptions};
-pub use import::{ImportRow, Imported, block_length_ms, import_block};
+pub use import::{ImportRow, ImportSpec, ImportValue, Imported, block_length_ms, import_block};
 pub use log::{Level, LogLine, LogSink};
 pub use options::{DEFAULT_BLOCK_MS, DbOptions, ReplayProgress, ReplayStatus};
 pub use read_only::ReadOnlyDb;

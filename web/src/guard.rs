@@ -1,10 +1,11 @@
 //! Who may talk to the server and how: the file of `--web.config.file`. It is read again for each request and each
 //! handshake; users, headers and certificates follow it, whether there is TLS, HTTP/2 and the rate limit do not.
-//! Reading order: this file, `config` (the file), `users` (passwords), `rate`, `tls`.
+//! Reading order: this file, `config` (the file), `users` (passwords), `roles`, `rate`, `tls`.
 
 mod ciphers;
 mod config;
 mod rate;
+mod roles;
 mod tls;
 mod users;
 
@@ -14,10 +15,13 @@ use arc_swap::ArcSwap;
 use config::WebConfig;
 use http::{HeaderMap, StatusCode, header};
 use rate::RateLimit;
+use roles::Roles;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 use users::Users;
+
+pub(crate) use roles::Needs;
 
 /// A web configuration cannot be used; the text shows file, line and column.
 #[derive(Debug, thiserror::Error)]
@@ -135,22 +139,56 @@ impl Guard {
         settings.server_config(section).map(|config| Some(TlsAcceptor::from(config)))
     }
 
-    /// The refusal of a request, or the headers that its answer gets.
-    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<HeaderMap, Box<Answer>> {
+    /// The refusal of a request, or who asks.
+    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<Caller, Box<Answer>> {
         if self.rate.as_ref().is_some_and(|rate| !rate.admit()) {
             return Err(refusal(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"));
         }
         let Some(current) = self.current().await else {
             return Err(refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
         };
-        let Some(config) = &current.config else { return Ok(HeaderMap::new()) };
-        if self.users.admit(&config.users, headers).await {
-            return Ok(config.headers.clone());
+        let Some(config) = &current.config else { return Ok(Caller::default()) };
+        if config.users.is_empty() {
+            return Ok(Caller { headers: config.headers.clone(), ..Caller::default() });
+        }
+        if let Some(user) = self.users.admit(&config.users, headers).await {
+            let name = Some(Arc::clone(&user.name));
+            return Ok(Caller { headers: config.headers.clone(), name, roles: user.roles });
         }
         let mut answer = refusal(StatusCode::UNAUTHORIZED, "Unauthorized");
         set(&mut answer, header::WWW_AUTHENTICATE, "Basic");
         add(&mut answer, &config.headers);
         Err(answer)
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// The headers that answers get.
+    pub(crate) headers: HeaderMap,
+    /// The name, where users have names.
+    pub(crate) name: Option<Arc<str>>,
+    roles: Roles,
+}
+
+impl Default for Caller {
+    /// Nobody in particular, who may do everything.
+    fn default() -> Self {
+        Self { headers: HeaderMap::new(), name: None, roles: Roles::ALL }
+    }
+}
+
+impl Caller {
+    /// The refusal of what the caller may not do.
+    pub(crate) fn refuse(&self, needs: Needs) -> Option<Answer> {
+        if self.roles.grant(needs) {
+            return None;
+        }
+        let name = self.name.as_deref().unwrap_or_default();
+        let what =
+            format_args!("Forbidden: this needs role {:?}, which {name:?} lacks", needs.role());
+        Some(error_text(StatusCode::FORBIDDEN, what))
     }
 }
 

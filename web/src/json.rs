@@ -55,6 +55,11 @@ impl<'s> Out<'s> {
         if self.bytes.len() < PIECE_BYTES {
             return Ok(());
         }
+        self.flush()
+    }
+
+    /// Hands on what is there, however little: somebody waits for it.
+    pub fn flush(&mut self) -> Result<(), Gone> {
         (self.hand_on)(&mut self.bytes)
     }
 }

@@ -11,9 +11,11 @@ mod error;
 mod federate;
 mod flights;
 mod guard;
+pub mod import;
 pub mod json;
 pub mod notifications;
 mod observe;
+mod openapi;
 mod params;
 mod queries;
 mod response;
@@ -46,6 +48,8 @@ pub struct Api {
     pub exemplars: Option<Arc<dyn ExemplarQueryable>>,
     /// Deletes and copies data; `None` while the admin API is switched off.
     pub admin: Option<Arc<dyn Admin>>,
+    /// Takes past samples; `None` while the admin API is switched off.
+    pub import: Option<Arc<dyn import::Import>>,
     /// What the pages tell.
     pub notifications: Arc<Notifications>,
     /// Remote write, remote read and OTLP, as far as they are switched on.

@@ -64,6 +64,13 @@ impl Params {
         self.pairs.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// Names and values as one text of bounded length, to be read by people.
+    pub(crate) fn shown(&self) -> String {
+        const MAX_CHARS: usize = 1000;
+        let pairs = self.pairs.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("&").chars().take(MAX_CHARS).collect()
+    }
+
     /// Fails on any malformed pair, for the handlers that insist.
     pub(crate) fn insist(&self) -> Result<()> {
         match &self.error {

@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod evaluate;
+mod imports;
 mod pages;
 mod peers;
 mod routes;
@@ -10,6 +11,7 @@ use crate::api::query;
 use crate::body::Body;
 use crate::call::Readers;
 use crate::flights::Flights;
+use crate::guard::{Caller, Needs};
 use crate::observe::Observer;
 use crate::params::Params;
 use crate::queries::Queries;
@@ -21,7 +23,10 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use metrics::Stopwatch;
-use routes::{Route, find};
+#[cfg(test)]
+pub(crate) use routes::api_paths;
+use routes::{Endpoint, Route, find};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
@@ -66,32 +71,59 @@ impl State {
     }
 }
 
-/// Answers one request.
-pub(crate) async fn answer<B>(state: Arc<State>, request: Request<B>) -> Answer
+/// Answers one request of the client at `peer`.
+pub(crate) async fn answer<B>(state: Arc<State>, peer: SocketAddr, request: Request<B>) -> Answer
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let clock = Stopwatch::start();
     let (parts, body) = request.into_parts();
-    let headers = match &state.api.guard {
-        None => HeaderMap::new(),
+    let caller = match &state.api.guard {
+        None => Caller::default(),
         Some(guard) => match guard.admit(&parts.headers).await {
-            Ok(headers) => headers,
+            Ok(caller) => caller,
             Err(refusal) => return *refusal,
         },
     };
-    let (label, mut answer) = route(&state, &parts, body).await;
-    guard::add(&mut answer, &headers);
-    if let Some(label) = label {
-        let code = answer.status().as_u16();
-        state.observer.answered(label, code, clock.elapsed_seconds(), answer.body().len());
+    let (endpoint, mut answer) = route(&state, &parts, body, &caller).await;
+    guard::add(&mut answer, &caller.headers);
+    if let Some(endpoint) = endpoint {
+        let (code, seconds) = (answer.status().as_u16(), clock.elapsed_seconds());
+        state.observer.answered(endpoint.label, code, seconds, answer.body().len());
+        if endpoint.needs == Needs::Admin && endpoint.allows(&parts.method) {
+            audit(peer, &caller, &parts, &answer);
+        }
     }
     answer
 }
 
-/// The label of the route, if there is one, and the answer.
-async fn route<B>(state: &Arc<State>, parts: &Parts, body: B) -> (Option<&'static str>, Answer)
+/// Says who asked for something that only administrators may do.
+fn audit(peer: SocketAddr, caller: &Caller, parts: &Parts, answer: &Answer) {
+    let asked = answer.extensions().get::<Asked>();
+    tracing::info!(
+        component = "audit",
+        user = caller.name.as_deref(),
+        %peer,
+        method = %parts.method,
+        path = parts.uri.path(),
+        params = asked.map_or(parts.uri.query(), |asked| Some(asked.0.as_str())),
+        status = answer.status().as_u16(),
+        "Call of an administrator"
+    );
+}
+
+/// The parameters of a request, kept beside its answer for those who say what was asked.
+#[derive(Clone, Debug)]
+struct Asked(String);
+
+/// The route, if there is one, and the answer.
+async fn route<B>(
+    state: &Arc<State>,
+    parts: &Parts,
+    body: B,
+    caller: &Caller,
+) -> (Option<Endpoint>, Answer)
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -126,7 +158,6 @@ where
     let Some((route, endpoint)) = found else {
         return (None, trailing_slash(state, parts, path).unwrap_or_else(not_found));
     };
-    let label = Some(endpoint.label);
     if !endpoint.allows(&parts.method) {
         let status = match parts.method {
             Method::OPTIONS => StatusCode::OK,
@@ -137,14 +168,17 @@ where
             _ => error_text(status, "Method Not Allowed"),
         };
         set(&mut answer, header::ALLOW, endpoint.allow);
-        return (label, answer);
+        return (Some(endpoint), answer);
+    }
+    if let Some(refusal) = caller.refuse(endpoint.needs) {
+        return (Some(endpoint), refusal);
     }
     if endpoint.needs_readiness
         && let Some(refusal) = unready(state)
     {
-        return (label, refusal);
+        return (Some(endpoint), refusal);
     }
-    (label, dispatch(state, route, parts, body).await)
+    (Some(endpoint), dispatch(state, route, parts, body).await)
 }
 
 fn unready(state: &State) -> Option<Answer> {
@@ -221,19 +255,29 @@ where
                 Ok(form) => Params::read(query, &parts.headers, &form),
                 Err(refusal) => return refusal,
             };
+            let asked = (endpoint.needs() == Needs::Admin).then(|| Asked(params.shown()));
             let mut answer = endpoints::api(state, endpoint, params, &parts.headers).await;
+            if let Some(asked) = asked {
+                answer.extensions_mut().insert(asked);
+            }
             cross_origin(answer.headers_mut(), &parts.headers, options);
             answer
         }
         Route::Write => peers::write(state, &parts.headers, body).await,
         Route::Read => peers::read(state, body).await,
         Route::Otlp => peers::otlp(state, &parts.headers, body).await,
+        Route::Import(kept) => {
+            let mut answer = imports::import(state, kept, parts, body).await;
+            cross_origin(answer.headers_mut(), &parts.headers, options);
+            answer
+        }
         Route::Healthy => pages::health(parts, options, "Healthy"),
         Route::Ready => pages::health(parts, options, "Ready"),
         Route::Reload | Route::Quit => pages::lifecycle(state, route, &parts.method).await,
         Route::Metrics => pages::own_metrics(state, parts),
         Route::Federate => pages::federate(state, parts).await,
         Route::NotificationsLive => pages::notifications(state, &parts.headers),
+        Route::OpenApi => pages::openapi(state, query),
         Route::Home => {
             let page = if options.agent { "agent" } else { "query" };
             redirect(StatusCode::FOUND, &format!("{}/{page}", options.external_path), true)

@@ -127,10 +127,10 @@ async fn accept(
             () = stop.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _peer)) => {
+            Ok((stream, peer)) => {
                 connections.accepted.inc();
                 let open = connections.open.clone();
-                let serve = connection(stream, Arc::clone(&state), stop.clone());
+                let serve = connection((stream, peer), Arc::clone(&state), stop.clone());
                 tracker.spawn(async move {
                     open.inc();
                     serve.await;
@@ -146,7 +146,11 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, state: Arc<State>, stop: CancellationToken) {
+async fn connection(
+    (stream, peer): (TcpStream, SocketAddr),
+    state: Arc<State>,
+    stop: CancellationToken,
+) {
     // Answers go out whole or in large pieces: waiting to fill packets only adds latency.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY failed");
@@ -157,11 +161,11 @@ async fn connection(stream: TcpStream, state: Arc<State>, stop: CancellationToke
         _ => Ok(None),
     };
     match acceptor {
-        Ok(None) => speak(stream, state, stop).await,
+        Ok(None) => speak((stream, peer), state, stop).await,
         Ok(Some(acceptor)) => {
             let patience = state.api().options.read_timeout;
             match tokio::time::timeout(patience, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => speak(stream, state, stop).await,
+                Ok(Ok(stream)) => speak((stream, peer), state, stop).await,
                 Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
                 Err(_elapsed) => tracing::debug!("TLS handshake timed out"),
             }
@@ -171,7 +175,7 @@ async fn connection(stream: TcpStream, state: Arc<State>, stop: CancellationToke
 }
 
 /// Speaks HTTP until the other side has enough or the server stops.
-async fn speak<S>(stream: S, state: Arc<State>, stop: CancellationToken)
+async fn speak<S>((stream, peer): (S, SocketAddr), state: Arc<State>, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -187,7 +191,7 @@ where
     }
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
-        async move { Ok::<_, Infallible>(router::answer(state, request).await) }
+        async move { Ok::<_, Infallible>(router::answer(state, peer, request).await) }
     });
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);

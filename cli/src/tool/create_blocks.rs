@@ -3,12 +3,14 @@
 use super::text::write_blocks;
 use super::{DEFAULT_DB_PATH, Failure, Outcome, Streams, disk, switch, text};
 use crate::clock;
-use crate::import::{ImportError, OpenMetrics, Progress};
+use crate::import::{self, ImportError, Limits, OpenMetrics, Progress};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use metrics::Stopwatch;
 use std::path::Path;
-use tsdb::{Block, block_length_ms, import_block};
+use tsdb::{Block, ImportSpec, block_length_ms, import_block};
 
+/// Samples held at a time, about 200 MB of them.
+const PASS_ROWS: u64 = 6 << 20;
 /// Seconds without a word before progress is reported, and between reports.
 const QUIET_SECONDS: f64 = 2.0;
 
@@ -62,12 +64,14 @@ pub(super) fn run(args: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
     disk.create_dir(dir)?;
     let (is_human, is_quiet) = (args.get_flag("human-readable"), args.get_flag("quiet"));
     let block_ms = block_length_ms(longest);
-    let import = OpenMetrics { body: &body, labels: &labels, block_ms };
+    let source = OpenMetrics { body: &body, labels: &labels };
+    let limits = Limits { block_ms, max_ms: i64::MAX, max_rows: PASS_ROWS };
     let (mut has_header, mut num_refused) = (false, 0);
     let output = &mut *streams.output;
     let mut write = |labels: &[model::Labels], rows: &mut Vec<tsdb::ImportRow>| {
-        let name = clock::ulid();
-        let done = import_block(&disk, dir, labels, rows, block_ms, (name, clock::seed()))?;
+        let (ulid, seed) = (clock::ulid(), clock::seed());
+        let spec = ImportSpec { ulid, seed, block_ms, late_from_ms: i64::MAX };
+        let done = import_block(&disk, dir, labels, rows, &spec)?;
         num_refused += done.num_refused;
         if let Some(meta) = done.meta.filter(|_| !is_quiet) {
             let block = Block::open(&*disk, &dir.join(meta.ulid.to_string()))?;
@@ -82,8 +86,9 @@ pub(super) fn run(args: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
             stopwatch = Stopwatch::start();
             drop(writeln!(errors, "{}", describe(progress, body.len())));
         }
+        Ok(())
     };
-    import.import(&mut write, &mut report).map_err(|error| match error {
+    import::import(&source, limits, &mut write, &mut report).map_err(|error| match error {
         ImportError::Storage(error) => Failure::Storage(error),
         ImportError::Io(error) => Failure::Io(error),
         input => Failure::Input(format!("{path}: {input}")),

@@ -233,18 +233,11 @@ const RULES: &str = "rules are not evaluated yet";
 
 #[test]
 fn status() {
-    let openapi = "the description of the API is not built";
     let built = "lists what is built";
     replay(
         "status",
         &["main", "bare", "no-subscribers"],
-        &[
-            ("features", built),
-            ("features at defaults", built),
-            ("openapi", openapi),
-            ("openapi 3.2", openapi),
-            ("openapi unknown version falls back", openapi),
-        ],
+        &[("features", built), ("features at defaults", built)],
     );
 }
 

@@ -146,6 +146,7 @@ pub(crate) fn api(
         queryable,
         exemplars: setup.exemplars.clone(),
         admin: None,
+        import: None,
         guard: setup.guard.as_deref().map(|path| Guard::load(path).expect("web configuration")),
         notifications: Arc::new(Notifications::new(16)),
         engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),

@@ -1,6 +1,7 @@
 //! What an administrator asks for: deleting samples, rewriting blocks without what is deleted, copies of the whole.
 
 use super::Db;
+use crate::block::Ulid;
 use crate::{Error, Result, compact};
 use ::metrics::Stopwatch;
 use model::{Matcher, TimeRange};
@@ -49,6 +50,24 @@ impl Db {
         }
         self.metrics.tombstone_cleanup_seconds.observe(whole.elapsed_seconds());
         Ok(())
+    }
+
+    /// Moves the blocks of directory `from`, which lies on the same disk, into the database, where they appear together;
+    /// answers those that retention let stay.
+    pub fn add_blocks(&self, from: &Path) -> Result<Vec<Ulid>> {
+        let _alone = self.work.lock();
+        let disk = &*self.disk;
+        let names = disk.list(from)?;
+        let added: Vec<Ulid> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        for ulid in &added {
+            let name = ulid.to_string();
+            disk.rename(&from.join(&name), &self.dir.join(&name))?;
+        }
+        disk.sync_dir(&self.dir)?;
+        self.reload()?;
+        let blocks = self.blocks.current();
+        let is_there = |ulid: &Ulid| blocks.iter().any(|block| block.meta().ulid == *ulid);
+        Ok(added.into_iter().filter(is_there).collect())
     }
 
     /// Copies the database into directory `target`, created if absent: blocks by second names for their files, the

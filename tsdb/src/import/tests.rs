@@ -8,7 +8,11 @@ use storage::{Querier, SeriesBatch};
 const HOUR: i64 = 3_600_000;
 
 fn row(series: u32, timestamp_ms: i64, value: f64) -> ImportRow {
-    ImportRow { series, timestamp_ms, value }
+    ImportRow { series, timestamp_ms, value: ImportValue::Float(value) }
+}
+
+fn spec(ulid: Ulid, seed: u64, block_ms: i64) -> ImportSpec {
+    ImportSpec { ulid, seed, block_ms, late_from_ms: i64::MAX }
 }
 
 #[test]
@@ -36,7 +40,7 @@ fn rows_of_any_order_make_a_sorted_block() {
         row(0, 7, 2.0),
     ];
     let ulid = Ulid::new(1, 1);
-    let done = import_block(&disk, dir, &labels, &mut rows, 2 * HOUR, (ulid, 3)).unwrap();
+    let done = import_block(&disk, dir, &labels, &mut rows, &spec(ulid, 3, 2 * HOUR)).unwrap();
     assert_eq!(
         done.num_refused, 1,
         "of three at one time the first counts, an equal one is no loss"
@@ -71,7 +75,8 @@ fn nothing_good_is_no_block() {
     disk.create_dir(dir).unwrap();
     let mut rows = vec![row(0, 1, 1.0)];
     let labels = [Labels::empty()];
-    let done = import_block(&disk, dir, &labels, &mut rows, HOUR, (Ulid::new(1, 1), 3)).unwrap();
+    let done =
+        import_block(&disk, dir, &labels, &mut rows, &spec(Ulid::new(1, 1), 3, HOUR)).unwrap();
     assert_eq!(done, Imported { meta: None, num_refused: 1 });
     assert_eq!(disk.list(dir).unwrap(), [""; 0]);
 }

@@ -15,6 +15,8 @@ const ALWAYS: &[(&str, &[&str])] = &[
         &[
             "exclude_alerts",
             "label_values_match",
+            "openapi_3.1",
+            "openapi_3.2",
             "query_stats",
             "query_warnings",
             "search_fuzz_alg_jarowinkler",

@@ -2,7 +2,9 @@
 
 use super::GuardError;
 use super::ciphers::{self, Version};
+use super::roles::Roles;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::sync::Arc;
 use std::time::Duration;
 use yaml::{Document, Field, Kind, Problem, Schema, Section, no_check};
 
@@ -12,6 +14,7 @@ static ROOT: Schema = Schema {
         Field::new("tls_server_config", Kind::One(&TLS)),
         Field::new("http_server_config", Kind::One(&HTTP)),
         Field::new("basic_auth_users", Kind::Map),
+        Field::new("user_roles", Kind::Map),
         Field::new("rate_limit", Kind::One(&RATE)),
     ]],
     check: check_users,
@@ -91,7 +94,32 @@ fn check_users(section: &mut Section) -> Result<(), Problem> {
             return Err(section.problem("basic_auth_users", what));
         }
     }
-    Ok(())
+    check_roles(section)
+}
+
+/// Roles are for users that there are, and if any has roles, all have.
+fn check_roles(section: &Section) -> Result<(), Problem> {
+    let (users, roles) = (section.map("basic_auth_users"), section.map("user_roles"));
+    let wrong = |what: String| Err(section.problem("user_roles", what));
+    for (name, words) in roles {
+        if !users.iter().any(|(user, _)| user == name) {
+            let what = format!("there is no user {name:?} in basic_auth_users");
+            return wrong(match yaml::suggest(name, users.iter().map(|(user, _)| &**user)) {
+                Some(meant) => format!("{what}; did you mean {meant:?}?"),
+                None => what,
+            });
+        }
+        if let Err(what) = Roles::parse(words) {
+            return wrong(format!("{what} (user {name:?})"));
+        }
+    }
+    let lacking = users.iter().find(|(user, _)| !roles.iter().any(|(name, _)| name == user));
+    match lacking {
+        Some((user, _)) if !roles.is_empty() => {
+            wrong(format!("user {user:?} has no role; as others have one, each needs one"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What keeps a text from being a bcrypt hash.
@@ -250,13 +278,38 @@ impl TlsSection {
     }
 }
 
+/// Someone who may come in.
+#[derive(Clone, Debug)]
+pub(super) struct User {
+    pub(super) name: Arc<str>,
+    pub(super) hash: String,
+    pub(super) roles: Roles,
+}
+
+/// Users with their roles; without any roles everyone may do everything.
+fn users(root: &Section) -> Vec<User> {
+    let roles = root.map("user_roles");
+    let of = |name: &str| {
+        let words = roles.iter().find(|(user, _)| user == name);
+        words.map_or(Roles::ALL, |(_, words)| Roles::parse(words).expect("checked as it was read"))
+    };
+    let users = root.map("basic_auth_users").iter();
+    users
+        .map(|(name, hash)| User {
+            name: name.as_str().into(),
+            hash: hash.clone(),
+            roles: of(name),
+        })
+        .collect()
+}
+
 /// The file.
 #[derive(Clone, Debug)]
 pub(super) struct WebConfig {
     pub(super) tls: Option<TlsSection>,
     pub(super) http2: bool,
     pub(super) headers: HeaderMap,
-    pub(super) users: Vec<(String, String)>,
+    pub(super) users: Vec<User>,
     /// Time for one more request, and how many may come at once.
     pub(super) rate_limit: Option<(Duration, u32)>,
 }
@@ -285,7 +338,7 @@ impl WebConfig {
             // A section that is written out and empty has no defaults.
             http2: http.bool("http2") || !http.is_given("http2"),
             headers: headers.collect(),
-            users: root.map("basic_auth_users").to_vec(),
+            users: users(&root),
             rate_limit: (!interval.is_zero()).then_some((interval, burst)),
         })
     }

@@ -1,6 +1,7 @@
 //! Basic authentication: names with bcrypt hashes. Hashing takes long on purpose, so it runs apart and its outcomes are
 //! remembered; a name that is not known takes as long as one that is.
 
+use super::config::User;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
@@ -22,14 +23,15 @@ pub(super) struct Users {
 }
 
 impl Users {
-    /// Whether the request comes from one of `users` (name and hash); anyone may come where there are none.
-    pub(super) async fn admit(&self, users: &[(String, String)], headers: &HeaderMap) -> bool {
-        if users.is_empty() {
-            return true;
-        }
-        let Some((name, password)) = credentials(headers) else { return false };
-        let user = users.iter().find(|(known, _)| *known == name);
-        let hash = user.map_or(NOBODY, |(_, hash)| hash).to_owned();
+    /// The one of `users` whom the request comes from.
+    pub(super) async fn admit<'u>(
+        &self,
+        users: &'u [User],
+        headers: &HeaderMap,
+    ) -> Option<&'u User> {
+        let (name, password) = credentials(headers)?;
+        let user = users.iter().find(|known| *known.name == *name);
+        let hash = user.map_or(NOBODY, |user| &user.hash).to_owned();
         let key = [0, 1].map(|i: usize| self.hashers[i].hash_one((&name, &hash, &password)));
         let remembered = self.remembered.lock().iter().find(|(k, _)| *k == key).map(|(_, ok)| *ok);
         let fits = match remembered {
@@ -45,7 +47,7 @@ impl Users {
                 fits
             }
         };
-        fits && user.is_some()
+        user.filter(|_| fits)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::json::Out;
 use crate::notifications::Notification;
 use crate::params::Params;
 use crate::response::{Answer, bare, cross_origin, error_text, set, text};
-use crate::{Command, Options};
+use crate::{Command, Options, openapi};
 use bytes::Bytes;
 use expfmt::encode::{Encoder, Family, FamilyHead, FamilyType, Metric, MetricValue};
 use expfmt::encode::{Notation, Wanted};
@@ -201,6 +201,21 @@ pub(super) fn notifications(state: &Arc<State>, headers: &HeaderMap) -> Answer {
     set(&mut answer, header::CONTENT_TYPE, "text/event-stream");
     set(&mut answer, header::CACHE_CONTROL, "no-cache");
     cross_origin(answer.headers_mut(), headers, &state.api.options);
+    answer
+}
+
+/// `/api/v1/openapi.yaml`: the description of the API.
+pub(super) fn openapi(state: &State, query: &str) -> Answer {
+    let params = Params::read(query, &HeaderMap::new(), &[]);
+    let version = openapi::Version::from_name(params.get("openapi_version"));
+    let options = &state.api.options;
+    let (scheme, host) = &options.external;
+    let base = format!("{scheme}://{host}{}/api/v1", options.external_path);
+    let release = state.api.status.build_info().version;
+    let document = openapi::document(version, &base, &release);
+    let mut answer = bare(StatusCode::OK, Body::full(document));
+    set(&mut answer, header::CONTENT_TYPE, "application/yaml; charset=utf-8");
+    set(&mut answer, header::CACHE_CONTROL, "no-cache, no-store, must-revalidate");
     answer
 }
 

@@ -1,6 +1,8 @@
 //! The table of paths.
 
 use crate::api::search::What;
+use crate::guard::Needs;
+use crate::import::Kept;
 use crate::ui::Asset;
 use http::Method;
 
@@ -11,6 +13,7 @@ pub(super) enum Route {
     Write,
     Read,
     Otlp,
+    Import(Kept),
     Healthy,
     Ready,
     Reload,
@@ -18,6 +21,7 @@ pub(super) enum Route {
     Metrics,
     Federate,
     NotificationsLive,
+    OpenApi,
     Home,
     Graph,
     Page,
@@ -88,6 +92,16 @@ impl Api {
         )
     }
 
+    /// What a caller needs to be granted.
+    pub(super) fn needs(&self) -> Needs {
+        match self {
+            Self::DeleteSeries | Self::CleanTombstones | Self::Snapshot | Self::CancelQuery(_) => {
+                Needs::Admin
+            }
+            _ => Needs::Read,
+        }
+    }
+
     /// Whether its answers are compressed for those who ask for it.
     pub(super) fn packs(&self) -> bool {
         !matches!(self, Self::WalReplay | Self::Notifications | Self::Search(_))
@@ -108,6 +122,8 @@ pub(super) struct Endpoint {
     pub(super) allow: &'static str,
     /// Whether it is refused until the storage is open.
     pub(super) needs_readiness: bool,
+    /// What a caller needs to be granted.
+    pub(super) needs: Needs,
 }
 
 impl Endpoint {
@@ -135,13 +151,20 @@ const ANY: &str = "GET, OPTIONS, POST, PUT";
 /// What `path`, below the route prefix, leads to.
 pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
     if let Some((api, label, allow)) = find_api(path) {
-        let needs_readiness = api.needs_readiness();
-        return Some((Route::Api(api), Endpoint { label, allow, needs_readiness }));
+        let (needs_readiness, needs) = (api.needs_readiness(), api.needs());
+        return Some((Route::Api(api), Endpoint { label, allow, needs_readiness, needs }));
     }
     let (route, label, allow) = match path {
         "/api/v1/write" => (Route::Write, "/api/v1/write", POST),
         "/api/v1/otlp/v1/metrics" => (Route::Otlp, "/api/v1/otlp/v1/metrics", POST),
         "/api/v1/read" => (Route::Read, "/api/v1/read", POST),
+        "/api/v1/openapi.yaml" => (Route::OpenApi, "/api/v1/openapi.yaml", GET),
+        "/api/v1/import/openmetrics" => {
+            (Route::Import(Kept::OpenMetrics), "/api/v1/import/openmetrics", POST)
+        }
+        "/api/v1/import/remote-write" => {
+            (Route::Import(Kept::RemoteWrite), "/api/v1/import/remote-write", POST)
+        }
         "/api/v1/notifications/live" => {
             (Route::NotificationsLive, "/api/v1/notifications/live", GET)
         }
@@ -160,9 +183,23 @@ pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
             (Route::Asset(asset), "/assets/*filepath", GET)
         }
     };
-    let needs_readiness =
-        matches!(route, Route::Ready | Route::Write | Route::Read | Route::Otlp | Route::Federate);
-    Some((route, Endpoint { label, allow, needs_readiness }))
+    let needs_readiness = matches!(
+        route,
+        Route::Ready
+            | Route::Write
+            | Route::Read
+            | Route::Otlp
+            | Route::Import(_)
+            | Route::OpenApi
+            | Route::Federate
+    );
+    let needs = match route {
+        Route::Write | Route::Otlp => Needs::Write,
+        Route::Import(_) | Route::Reload | Route::Quit => Needs::Admin,
+        Route::Healthy | Route::Ready => Needs::Nothing,
+        _ => Needs::Read,
+    };
+    Some((route, Endpoint { label, allow, needs_readiness, needs }))
 }
 
 /// The endpoints of the API without parameters in their path, with the methods they take.
@@ -202,6 +239,23 @@ const APIS: &[(&str, Api, &str)] = &[
     ("/api/v1/status/active_queries", Api::ActiveQueries, GET),
     ("/api/v1/status/top_queries", Api::TopQueries, GET),
 ];
+
+/// All paths of the API, parameters with a colon.
+#[cfg(test)]
+pub(crate) fn api_paths() -> Vec<&'static str> {
+    let others = [
+        "/api/v1/label/:name/values",
+        "/api/v1/status/active_queries/:id",
+        "/api/v1/write",
+        "/api/v1/read",
+        "/api/v1/otlp/v1/metrics",
+        "/api/v1/import/openmetrics",
+        "/api/v1/import/remote-write",
+        "/api/v1/notifications/live",
+        "/api/v1/openapi.yaml",
+    ];
+    APIS.iter().map(|(path, _, _)| *path).chain(others).collect()
+}
 
 fn find_api(path: &str) -> Option<(Api, &'static str, &'static str)> {
     if let Some(rest) = path.strip_prefix("/api/v1/label/")
