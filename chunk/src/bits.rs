@@ -182,6 +182,18 @@ impl<'d> BitReader<'d> {
         self.long_payload()
     }
 
+    /// Goes past a variable-length integer.
+    #[inline]
+    pub(crate) fn skip_int(&mut self) {
+        const LENGTHS: [u8; 7] = [1, 5, 9, 13, 17, 24, 32];
+        match LENGTHS.get(self.ahead().leading_ones() as usize) {
+            Some(&length) => self.at += usize::from(length),
+            None => {
+                self.long_payload();
+            }
+        }
+    }
+
     #[cold]
     fn long_payload(&mut self) -> (u64, u32) {
         match self.prefix() {

@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use model::histogram::{CounterResetHint, FloatHistogram, HistogramView, IntHistogram, Layout};
+use model::histogram::{
+    CounterResetHint, FloatHistogram, HistogramView, IntHistogram, Layout, MAX_SCHEMA,
+};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -315,24 +317,58 @@ impl HistogramColumns {
 
     /// Adds a histogram with integer counts.
     pub fn push_int(&mut self, timestamp_ms: i64, histogram: &IntHistogram) {
+        let counts = (histogram.zero_count, histogram.count, histogram.sum);
+        let buckets = [&histogram.positive_deltas[..], &histogram.negative_deltas[..]];
+        self.push_deltas(timestamp_ms, (&histogram.layout, histogram.hint), counts, buckets);
+    }
+
+    /// Adds a histogram with integer counts: of zero and of all, then the sum, then the buckets, positive and negative,
+    /// each told by the difference to the one before.
+    #[inline]
+    pub(crate) fn push_deltas(
+        &mut self,
+        timestamp_ms: i64,
+        (layout, hint): (&Arc<Layout>, CounterResetHint),
+        (zero_count, count, sum): (u64, u64, f64),
+        buckets: [&[i64]; 2],
+    ) {
         let first_bucket = self.buckets.len();
-        for deltas in [&histogram.positive_deltas, &histogram.negative_deltas] {
+        for deltas in buckets {
             let mut count = 0_i64;
             self.buckets.extend(deltas.iter().map(|delta| {
                 count = count.wrapping_add(*delta);
                 count as f64
             }));
         }
-        let layout = self.layout(&histogram.layout);
+        let layout = self.layout(layout);
         self.timestamps_ms.push(timestamp_ms);
         self.rows.push(Row {
             layout,
-            hint: histogram.hint,
-            num_positive: histogram.positive_deltas.len() as u32,
-            num_negative: histogram.negative_deltas.len() as u32,
+            hint,
+            num_positive: buckets[0].len() as u32,
+            num_negative: buckets[1].len() as u32,
             first_bucket,
-            zero_count: histogram.zero_count as f64,
-            count: histogram.count as f64,
+            zero_count: zero_count as f64,
+            count: count as f64,
+            sum,
+        });
+    }
+
+    /// Adds count and sum of a histogram.
+    pub(crate) fn push_totals(&mut self, timestamp_ms: i64, histogram: HistogramView<'_>) {
+        let schema = histogram.layout.schema.min(MAX_SCHEMA);
+        if !self.layouts.last().is_some_and(|last| last.schema == schema) {
+            self.layouts.push(Arc::new(Layout { schema, ..Layout::default() }));
+        }
+        self.timestamps_ms.push(timestamp_ms);
+        self.rows.push(Row {
+            layout: self.layouts.len() as u32 - 1,
+            hint: histogram.hint,
+            num_positive: 0,
+            num_negative: 0,
+            first_bucket: 0,
+            zero_count: 0.0,
+            count: histogram.count,
             sum: histogram.sum,
         });
     }

@@ -8,7 +8,7 @@
 mod decode;
 mod join;
 
-pub use decode::{decode, decode_exact, reset_header};
+pub use decode::{decode, decode_exact, decode_totals, reset_header};
 pub use join::Join;
 
 use crate::bits::{BitWriter, XorColumn};

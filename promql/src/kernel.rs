@@ -120,6 +120,14 @@ pub(crate) struct Window {
     pub(crate) eval_ms: i64,
 }
 
+impl Window {
+    /// How many samples it holds.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.begin
+    }
+}
+
 /// Computes one value for each window of a series; windows come in step order and never move back.
 pub(crate) trait Kernel {
     /// A new series begins.
@@ -138,6 +146,38 @@ impl<F: FnMut(Samples<'_>, &Window) -> Option<f64>> Kernel for Each<F> {
     }
 }
 
+/// The edge of windows as it moves over the samples.
+#[derive(Default)]
+struct Edge {
+    /// How many samples are at or before it.
+    at: usize,
+    /// By how many it moved the last time: at even intervals it does so again.
+    stride: usize,
+}
+
+impl Edge {
+    /// Moves it to `time_ms`, which is not before where it was.
+    #[inline]
+    fn advance(&mut self, times: &[i64], time_ms: i64) -> usize {
+        let from = self.at;
+        let guess = from + self.stride;
+        if guess > from
+            && guess < times.len()
+            && times[guess - 1] <= time_ms
+            && times[guess] > time_ms
+        {
+            self.at = guess;
+            return guess;
+        }
+        let mut at = from;
+        while at < times.len() && times[at] <= time_ms {
+            at += 1;
+        }
+        (self.at, self.stride) = (at, at - from);
+        at
+    }
+}
+
 /// How many windows are computed between two looks at the flag that ends a query.
 const POLL_STEPS: usize = 64;
 
@@ -153,7 +193,7 @@ pub(crate) fn slide(
     mut count: impl FnMut(usize, usize, usize),
 ) {
     kernel.begin(samples);
-    let (mut begin, mut end) = (0, 0);
+    let (mut first, mut last) = (Edge::default(), Edge::default());
     let times = samples.times;
     for step in 0..windows.grid.len {
         if step % POLL_STEPS == POLL_STEPS - 1 && cancel.check().is_err() {
@@ -161,16 +201,9 @@ pub(crate) fn slide(
         }
         let end_ms = windows.end_ms(step);
         let start_ms = end_ms.saturating_sub(windows.range_ms);
-        let first_ms = start_ms.saturating_sub(windows.before_ms);
-        let last_ms = end_ms.saturating_add(windows.after_ms);
-        while begin < times.len() && times[begin] <= first_ms {
-            begin += 1;
-        }
-        end = end.max(begin);
-        let seen = end;
-        while end < times.len() && times[end] <= last_ms {
-            end += 1;
-        }
+        let begin = first.advance(times, start_ms.saturating_sub(windows.before_ms));
+        let seen = last.at.max(begin);
+        let end = last.advance(times, end_ms.saturating_add(windows.after_ms)).max(begin);
         if begin == end {
             continue;
         }

@@ -41,8 +41,12 @@ impl<'s, 'a> Reader<'s, 'a> {
     pub(crate) fn each(&mut self, batch: &SeriesBatch, each: EachSeries<'_>) -> Result<(), Error> {
         for row in 0..batch.len() {
             self.exec.cancel.check()?;
-            batch.read(row, self.range, &mut self.columns)?;
             let columns = &mut self.columns;
+            let has_totals =
+                self.select.totals_only && batch.read_totals(row, self.range, columns)?;
+            if !has_totals {
+                batch.read(row, self.range, columns)?;
+            }
             if !self.exec.use_start_timestamps {
                 columns.forget_starts();
             }
@@ -52,7 +56,7 @@ impl<'s, 'a> Reader<'s, 'a> {
                 self.exec.take(bytes - self.taken_bytes)?;
                 self.taken_bytes = bytes;
             }
-            if self.select.totals_only && !columns.histograms.is_empty() {
+            if self.select.totals_only && !has_totals && !columns.histograms.is_empty() {
                 columns.histograms.keep_totals();
             }
             if !columns.is_empty() {

@@ -93,12 +93,15 @@ impl SeriesBatch {
         self.slots.push(Slot { meta, pin, offset, len, source: self.source });
     }
 
-    /// Adds a chunk to the series at hand by copying its bytes: open chunks of the head, raw samples.
-    pub fn push_copied(&mut self, meta: ChunkMeta, data: &[u8]) {
-        let offset = u32::try_from(self.arena.len()).expect("a batch copies less than 4 GiB");
+    /// Adds a chunk to the series at hand by copying its bytes: open chunks of the head, raw samples. Returns the copy,
+    /// for what has to be set right in it.
+    pub fn push_copied(&mut self, meta: ChunkMeta, data: &[u8]) -> &mut [u8] {
+        let begin = self.arena.len();
+        let offset = u32::try_from(begin).expect("a batch copies less than 4 GiB");
         self.arena.extend_from_slice(data);
         let len = data.len() as u32;
         self.slots.push(Slot { meta, pin: ARENA, offset, len, source: self.source });
+        &mut self.arena[begin..]
     }
 
     /// Marks a range of the source and series at hand as deleted; [`Self::read`] leaves its samples out. Samples that
@@ -204,6 +207,17 @@ impl SeriesBatch {
     /// Takes `&self`, so that series decode in parallel.
     pub fn read(&self, series: usize, range: TimeRange, out: &mut SampleColumns) -> Result<()> {
         crate::read::read(self, series, range, out)
+    }
+
+    /// Replaces `out` with what [`Self::read`] reads of a series of native histograms, without their buckets. `false` if
+    /// the chunks do not tell by themselves where the counter was reset between them: then nothing was read.
+    pub fn read_totals(
+        &self,
+        series: usize,
+        range: TimeRange,
+        out: &mut SampleColumns,
+    ) -> Result<bool> {
+        crate::read::read_totals(self, series, range, out)
     }
 
     /// Appends to `out` what [`Self::read`] reads, without loss: for samples that are to be sent or encoded again.

@@ -2,8 +2,9 @@
 
 use crate::{ChunkRef, Error, Result, SeriesBatch, chain_exact, chain_samples};
 use chunk::exact::ExactSample;
-use chunk::{ChunkMeta, SampleColumns};
+use chunk::{ChunkMeta, Encoding, HistogramColumns, ResetHeader, SampleColumns};
 use model::TimeRange;
+use model::histogram::{CounterResetHint, HistogramView};
 
 fn corrupt(meta: &ChunkMeta, error: &chunk::DecodeError) -> Error {
     Error::Corrupt {
@@ -52,6 +53,62 @@ pub(crate) fn read(
     }
     chunk::trim(out, range);
     Ok(())
+}
+
+/// See [`SeriesBatch::read_totals`].
+pub(crate) fn read_totals(
+    batch: &SeriesBatch,
+    series: usize,
+    range: TimeRange,
+    out: &mut SampleColumns,
+) -> Result<bool> {
+    out.clear();
+    if batch.deleted(series).next().is_some() {
+        return Ok(false);
+    }
+    let mut last_ms = None;
+    for chunk in within(batch, series, range) {
+        let follows = last_ms.is_none_or(|last| last < chunk.meta.min_ms);
+        last_ms = Some(chunk.meta.max_ms);
+        if !follows || !decode_totals(chunk, &mut out.histograms)? {
+            out.clear();
+            return Ok(false);
+        }
+    }
+    chunk::trim(out, range);
+    Ok(true)
+}
+
+/// Appends count and sum of the histograms of a chunk, if it is known whether there was a reset before it: the chunk
+/// says that there was none, and nothing that was read tells otherwise. A reset that it claims may have come from
+/// outside, and what follows a staleness marker was compared with nothing.
+fn decode_totals(chunk: ChunkRef<'_>, out: &mut HistogramColumns) -> Result<bool> {
+    let ChunkMeta { encoding, num_samples, .. } = chunk.meta;
+    let header = match encoding {
+        Encoding::Histogram
+        | Encoding::FloatHistogram
+        | Encoding::StartedHistogram
+        | Encoding::StartedFloatHistogram => chunk::histogram::reset_header(encoding, chunk.data),
+        Encoding::Raw | Encoding::Xor | Encoding::Xor2 | Encoding::RawHistogram => {
+            return Ok(false);
+        }
+    };
+    let before = out.len().checked_sub(1).map(|last| out.get(last));
+    let count_before = before.map_or(0.0, |view| view.count);
+    let hint = match (before, header) {
+        (None, _) | (_, ResetHeader::Gauge) => CounterResetHint::Unknown,
+        (Some(before), ResetHeader::NotReset)
+            if !before.is_stale() && before.hint != CounterResetHint::Gauge =>
+        {
+            CounterResetHint::NotCounterReset
+        }
+        _ => return Ok(false),
+    };
+    let first = out.len();
+    chunk::histogram::decode_totals(encoding, (num_samples as usize, hint), chunk.data, out)
+        .map_err(|error| corrupt(&chunk.meta, &error))?;
+    let has_fallen = |view: HistogramView<'_>| !view.is_stale() && view.count < count_before;
+    Ok(hint == CounterResetHint::Unknown || out.len() == first || !has_fallen(out.get(first)))
 }
 
 /// See [`SeriesBatch::read_exact`].

@@ -30,6 +30,8 @@ pub fn reset_header(encoding: Encoding, data: &[u8]) -> ResetHeader {
 
 /// Where decoded samples go.
 trait Sink {
+    /// Whether buckets are wanted; those of integers are skipped otherwise.
+    const BUCKETS: bool = true;
     fn int(&mut self, when: When, row: &IntRow<'_>);
     fn float(&mut self, when: When, view: HistogramView<'_>);
 }
@@ -68,7 +70,9 @@ impl IntRow<'_> {
 
 impl Sink for HistogramColumns {
     fn int(&mut self, when: When, row: &IntRow<'_>) {
-        self.push_int(when.timestamp_ms, &row.to_owned());
+        let counts = (row.zero_count, row.count, row.sum);
+        let buckets = [row.positive_deltas, row.negative_deltas];
+        self.push_deltas(when.timestamp_ms, (row.layout, row.hint), counts, buckets);
         if when.start_ms != 0 {
             self.set_start_ms(self.len() - 1, when.start_ms);
         }
@@ -79,6 +83,47 @@ impl Sink for HistogramColumns {
         if when.start_ms != 0 {
             self.set_start_ms(self.len() - 1, when.start_ms);
         }
+    }
+}
+
+/// Counts and sums; what the first sample of the chunk says of a reset comes from outside.
+struct Totals<'o> {
+    out: &'o mut HistogramColumns,
+    first_hint: CounterResetHint,
+    is_first: bool,
+}
+
+impl Totals<'_> {
+    fn push(&mut self, when: When, view: HistogramView<'_>) {
+        let is_first = std::mem::take(&mut self.is_first);
+        let is_open = view.hint == CounterResetHint::Unknown && !is_stale_nan(view.sum);
+        let hint = if is_first && is_open { self.first_hint } else { view.hint };
+        let view = HistogramView { hint, ..view };
+        self.out.push_totals(when.timestamp_ms, view);
+        if when.start_ms != 0 {
+            self.out.set_start_ms(self.out.len() - 1, when.start_ms);
+        }
+    }
+}
+
+impl Sink for Totals<'_> {
+    const BUCKETS: bool = false;
+
+    fn int(&mut self, when: When, row: &IntRow<'_>) {
+        let view = HistogramView {
+            layout: row.layout,
+            hint: row.hint,
+            zero_count: 0.0,
+            count: row.count as f64,
+            sum: row.sum,
+            positive: &[],
+            negative: &[],
+        };
+        self.push(when, view);
+    }
+
+    fn float(&mut self, when: When, view: HistogramView<'_>) {
+        self.push(when, view);
     }
 }
 
@@ -115,6 +160,18 @@ pub fn decode(
         out.float(when, histogram.view());
     }
     outcome
+}
+
+/// Appends the first `num_samples` histograms of a chunk to `out` without their buckets; `first_hint` is what is known of
+/// a reset before the first of them, for counters.
+pub fn decode_totals(
+    encoding: Encoding,
+    (num_samples, first_hint): (usize, CounterResetHint),
+    data: &[u8],
+    out: &mut HistogramColumns,
+) -> Result<(), DecodeError> {
+    let mut totals = Totals { out, first_hint, is_first: true };
+    Open::new(encoding, data)?.read(num_samples, &mut totals)
 }
 
 /// Appends the first `num_samples` histograms of a chunk to `out`, integers as integers: for encoding them again.
@@ -170,7 +227,7 @@ impl<'d> Open<'d> {
         })
     }
 
-    fn read(mut self, num_samples: usize, out: &mut impl Sink) -> Result<(), DecodeError> {
+    fn read<S: Sink>(mut self, num_samples: usize, out: &mut S) -> Result<(), DecodeError> {
         // A sample takes a handful of bits at least: a foreign count does not keep us busy.
         let count = num_samples.min(self.bits.rest());
         if self.is_integer {
@@ -203,7 +260,7 @@ impl<'d> Open<'d> {
         Ok(When { timestamp_ms, start_ms: self.starts.last_ms() })
     }
 
-    fn read_ints(&mut self, count: usize, out: &mut impl Sink) -> Result<(), DecodeError> {
+    fn read_ints<S: Sink>(&mut self, count: usize, out: &mut S) -> Result<(), DecodeError> {
         let layout = Arc::clone(&self.layout);
         let num_positive = layout::num_buckets(&layout.positive_spans, self.bits.rest())?;
         let num_negative = layout::num_buckets(&layout.negative_spans, self.bits.rest())?;
@@ -226,7 +283,9 @@ impl<'d> Open<'d> {
                 sum.read(bits)?;
             }
             let is_stale = is_stale_nan(sum.value());
-            if !is_stale {
+            if !is_stale && !S::BUCKETS {
+                (0..buckets.len()).for_each(|_| self.bits.skip_int());
+            } else if !is_stale {
                 for (column, delta) in buckets.iter_mut().zip(&mut deltas) {
                     if index == 0 {
                         column.last = bits.int();

@@ -62,6 +62,16 @@ impl Bits<'_> {
     }
 }
 
+/// No sample but one with a full timestamp reaches beyond so many bytes from the byte it begins in.
+const WHOLE_BYTES: usize = 16;
+
+/// Eight bytes from number `byte` on, up to the seventh.
+#[inline]
+fn first_word(bytes: &[u8; WHOLE_BYTES], byte: usize) -> u64 {
+    let word: &[u8; 8] = bytes[byte..byte + 8].first_chunk().expect("eight bytes");
+    u64::from_be_bytes(*word)
+}
+
 /// The state of a reader between two samples.
 struct Cursor<'a> {
     bits: Bits<'a>,
@@ -106,16 +116,101 @@ impl<'a> Cursor<'a> {
         // The longest short field takes 24 bits, so 33 bits stay good for the control bits of the value.
         let (dod, length) = match word.leading_ones() {
             0 => (0, 1),
-            1 => (signed(word << 2, 14), 16),
-            2 => (signed(word << 3, 17), 20),
-            3 => (signed(word << 4, 20), 24),
-            _ => (self.bits.take(self.at + 4, 64), 68),
+            _ => short_change(word).unwrap_or((self.bits.take(self.at + 4, 64), 68)),
         };
         self.at += length;
         self.delta = self.delta.wrapping_add(dod);
         self.time = self.time.wrapping_add(self.delta as i64);
         self.value_after(if length < 64 { word << length } else { self.bits.peek(self.at) })?;
         self.check_end()
+    }
+
+    /// Samples that change, one after the other, as long as all their bytes are there for sure; returns how many it
+    /// read. Stops before a run of samples that repeat, a full timestamp and whatever is malformed.
+    fn changing(&mut self, times: &mut [i64], values: &mut [f64]) -> usize {
+        let data = self.bits.data;
+        let whole = data.len().saturating_sub(WHOLE_BYTES);
+        if self.at / 8 < whole {
+            return self.changing_within(data, usize::MAX, times, values);
+        }
+        // The end of the chunk, with zeros behind it.
+        let begin = self.at / 8;
+        let rest = data.get(begin..).unwrap_or_default();
+        let mut padded = [0; 3 * WHOLE_BYTES];
+        padded[..rest.len()].copy_from_slice(rest);
+        self.at %= 8;
+        let read = self.changing_within(&padded, rest.len() * 8, times, values);
+        self.at += begin * 8;
+        read
+    }
+
+    /// The same within `data`, whose first `limit` bits may be read. The place of the next sample depends on nothing of
+    /// this one but its width, which is found without a branch: whether a value brings a window of its own is as good
+    /// as random.
+    #[inline(never)]
+    fn changing_within(
+        &mut self,
+        data: &[u8],
+        limit: usize,
+        times: &mut [i64],
+        values: &mut [f64],
+    ) -> usize {
+        let (mut at, mut time, mut delta, mut value) = (self.at, self.time, self.delta, self.value);
+        let mut window = (u64::from(self.window.width()), u64::from(self.window.trailing));
+        let mut read = 0;
+        for (time_out, value_out) in times.iter_mut().zip(values) {
+            let Some(bytes) = data.get(at / 8..).and_then(<[u8]>::first_chunk::<WHOLE_BYTES>)
+            else {
+                break;
+            };
+            let mut word = first_word(bytes, 0) << (at % 8);
+            let mut next = at;
+            let mut dod = 0;
+            if word >> 63 == 0 {
+                if word >> 60 == 0 {
+                    break;
+                }
+                word <<= 1;
+                next += 1;
+            } else {
+                let Some((change, length)) = short_change(word) else { break };
+                dod = change;
+                word <<= length;
+                next += length;
+            }
+            if word >> 63 == 0 {
+                next += 1;
+            } else {
+                next += 2;
+                let (mut width, mut trailing) = window;
+                if word >> 62 == 0b11 {
+                    let Ok(new) = Window::read(word << 2) else { break };
+                    next += Window::BITS as usize;
+                    (width, trailing) = (u64::from(new.width()), u64::from(new.trailing));
+                }
+                let (byte, shift) = ((next / 8 - at / 8) % 8, next % 8);
+                let behind = u64::from(bytes[byte + 8]) >> (8 - shift);
+                let bits = first_word(bytes, byte) << shift | behind;
+                next += width as usize;
+                if next > limit {
+                    break;
+                }
+                value ^= bits >> (64 - width) << trailing;
+                window = (width, trailing);
+            }
+            if next > limit {
+                break;
+            }
+            at = next;
+            delta = delta.wrapping_add(dod);
+            time = time.wrapping_add(delta as i64);
+            *time_out = time;
+            *value_out = f64::from_bits(value);
+            read += 1;
+        }
+        (self.at, self.time, self.delta, self.value) = (at, time, delta, value);
+        self.window = Window::of_parts(window.0 as u8, window.1 as u8);
+        read
     }
 
     /// Reads the value at `self.at`, whose first bits are on top of `word`.
@@ -135,6 +230,17 @@ impl<'a> Cursor<'a> {
         self.value ^= self.bits.take(self.at, width) << self.window.trailing;
         self.at += width as usize;
         Ok(())
+    }
+}
+
+/// The change of the interval on top of `word` with its length in bits, unless it is none or a full one.
+#[inline]
+fn short_change(word: u64) -> Option<(u64, usize)> {
+    match word.leading_ones() {
+        1 => Some((signed(word << 2, 14), 16)),
+        2 => Some((signed(word << 3, 17), 20)),
+        3 => Some((signed(word << 4, 20), 24)),
+        _ => None,
     }
 }
 
@@ -195,6 +301,11 @@ fn decode_into(
                         continue;
                     }
                 }
+                let read = cursor.changing(&mut times[index..], &mut values[index..]);
+                index += read;
+                if read > 0 {
+                    continue;
+                }
                 cursor.next()
             }
         };
@@ -240,3 +351,6 @@ pub(super) fn resume(data: &[u8]) -> Result<XorAppender, DecodeError> {
         window: if num_samples == 0 { Window::none() } else { cursor.window },
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use crate::exec::Exec;
 use crate::functions::FunctionId;
 use crate::kernel::counter::{Counting, Events, Extrapolated, at_edges, between};
 use crate::kernel::extreme::Extreme;
+use crate::kernel::order::SlidingQuantile;
 use crate::kernel::sum::SlidingSum;
 use crate::kernel::{Each, Samples, Window, Windows, order, slide, sum};
 use crate::plan::WindowCall;
@@ -26,7 +27,7 @@ pub(crate) enum RangeKernel {
     Events(Events<Event>),
     AnchoredEvents(Event, bool),
     Plain(Plain),
-    Quantile { phi: Vec<f64>, scratch: Vec<f64> },
+    Quantile(SlidingQuantile),
     Mad { scratch: Vec<f64> },
     PredictLinear { seconds: Vec<f64> },
     Smoothing { level: Vec<f64>, trend: Vec<f64> },
@@ -103,7 +104,7 @@ impl RangeKernel {
             FunctionId::MaxOverTime => Self::Max(Extreme::new(false)),
             FunctionId::TsOfMinOverTime => Self::Min(Extreme::new(true)),
             FunctionId::TsOfMaxOverTime => Self::Max(Extreme::new(true)),
-            FunctionId::QuantileOverTime => Self::Quantile { phi: param(), scratch: Vec::new() },
+            FunctionId::QuantileOverTime => Self::Quantile(SlidingQuantile::new(param())),
             FunctionId::MadOverTime => Self::Mad { scratch: Vec::new() },
             FunctionId::PredictLinear => Self::PredictLinear { seconds: param() },
             FunctionId::DoubleExponentialSmoothing => {
@@ -138,14 +139,7 @@ impl RangeKernel {
                     |s: Samples<'_>, w: &Window| anchored_events((*event, *restarts), s, w);
                 slide(&mut Each(kernel), windows, samples, emit, count);
             }
-            Self::Quantile { phi, scratch } => {
-                let kernel = |s: Samples<'_>, w: &Window| {
-                    scratch.clear();
-                    scratch.extend_from_slice(window_values(s, w));
-                    Some(order::quantile(phi[w.step], scratch))
-                };
-                slide(&mut Each(kernel), windows, samples, emit, count);
-            }
+            Self::Quantile(kernel) => slide(kernel, windows, samples, emit, count),
             Self::Mad { scratch } => {
                 let kernel = |s: Samples<'_>, w: &Window| {
                     scratch.clear();
@@ -185,7 +179,7 @@ impl RangeKernel {
 
     /// What there is to say about the parameters once samples were found.
     pub(crate) fn annotate(&self, exec: &Exec<'_>, call: &WindowCall) {
-        let Self::Quantile { phi, .. } = self else { return };
+        let Self::Quantile(SlidingQuantile { phi, .. }) = self else { return };
         super::histogram::check_quantiles(exec, phi, call.first_arg);
     }
 }

@@ -21,11 +21,20 @@ pub(crate) struct Extrapolated {
     overlapping: Vec<usize>,
     /// Windows with such samples.
     overlaps: usize,
+    /// The last kind of window.
+    alike: Alike,
 }
 
 impl Extrapolated {
     pub(crate) fn new(counting: Counting) -> Self {
-        Self { counting, resets: Vec::new(), next: 0, overlapping: Vec::new(), overlaps: 0 }
+        Self {
+            counting,
+            resets: Vec::new(),
+            next: 0,
+            overlapping: Vec::new(),
+            overlaps: 0,
+            alike: Alike::default(),
+        }
     }
 
     /// How many windows had samples whose starts make no sense, since the last call.
@@ -39,6 +48,41 @@ impl Extrapolated {
         if self.overlapping.iter().any(|index| inside.contains(index)) {
             self.overlaps += 1;
         }
+    }
+}
+
+/// How many samples are searched for resets at once.
+const FALL_CHUNK: usize = 64;
+
+/// Whether any value is less than the one before it.
+#[inline]
+fn falls(values: &[f64]) -> bool {
+    let later = values.get(1..).unwrap_or_default();
+    values.iter().zip(later).fold(false, |any, (before, after)| any | (after < before))
+}
+
+/// What the extrapolation of a window comes to, for windows whose samples lie alike: series that are scraped at even
+/// intervals have few kinds of windows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Alike {
+    /// From the left edge to the first sample, from there to the last, from there to the right edge; pairs of samples.
+    lies: (i64, i64, i64, usize),
+    to_start: f64,
+    sampled: f64,
+    /// The factor as long as the counter was not zero between the left edge and the first sample.
+    factor: f64,
+}
+
+impl Alike {
+    /// Whether the counter was surely not zero between the left edge and the first sample. Roundings of the exact
+    /// computation are far below the margin taken here; numbers so small that they lose digits are left to it.
+    #[inline]
+    fn starts_above_zero(&self, difference: f64, first_value: f64) -> bool {
+        const MARGIN: f64 = 1.000_000_001;
+        const SMALLEST: f64 = 1e-140;
+        (SMALLEST..=1.0 / SMALLEST).contains(&first_value)
+            && difference <= 1.0 / SMALLEST
+            && first_value * self.sampled >= self.to_start * difference * MARGIN
     }
 }
 
@@ -61,9 +105,20 @@ impl Kernel for Extrapolated {
             self.overlapping.extend(later.filter(is_odd));
             return;
         }
-        let pairs = samples.values.windows(2).enumerate();
-        let falls = pairs.filter(|(_, pair)| pair[1] < pair[0]);
-        self.resets.extend(falls.map(|(index, pair)| (index + 1, pair[0])));
+        // Nearly all series only grow; that is seen many samples at a time.
+        for (index, values) in samples.values.chunks(FALL_CHUNK).enumerate() {
+            let begin = index * FALL_CHUNK;
+            let next = samples.values.get(begin + FALL_CHUNK);
+            let last_falls = next.is_some_and(|&next| next < values[FALL_CHUNK - 1]);
+            if falls(values) {
+                let pairs = values.windows(2).enumerate();
+                let fallen = pairs.filter(|(_, pair)| pair[1] < pair[0]);
+                self.resets.extend(fallen.map(|(index, pair)| (begin + index + 1, pair[0])));
+            }
+            if last_falls {
+                self.resets.push((begin + FALL_CHUNK, values[FALL_CHUNK - 1]));
+            }
+        }
     }
 
     #[inline]
@@ -96,14 +151,36 @@ impl Kernel for Extrapolated {
             let times = (start_ms, first_ms, last_ms);
             return Some(difference * since_start(self.counting, window, times, gaps));
         }
-        let factor = extrapolation(
-            self.counting,
-            window,
-            (first_ms, last_ms, gaps),
-            (difference, first_value),
-        );
+        let lies =
+            (first_ms - window.start_ms, last_ms - first_ms, window.end_ms - last_ms, last - begin);
+        if lies != self.alike.lies {
+            self.alike = Alike {
+                lies,
+                to_start: edges(window, (first_ms, last_ms, gaps)).0,
+                sampled: (last_ms - first_ms) as f64 / 1000.0,
+                // A difference of zero is no reason to look for where the counter was zero.
+                factor: extrapolation(self.counting, window, (first_ms, last_ms, gaps), (0.0, 0.0)),
+            };
+        }
+        let is_growing = self.counting.counter && difference > 0.0 && first_value >= 0.0;
+        if !is_growing || self.alike.starts_above_zero(difference, first_value) {
+            return Some(difference * self.alike.factor);
+        }
+        let times = (first_ms, last_ms, gaps);
+        let factor = extrapolation(self.counting, window, times, (difference, first_value));
         Some(difference * factor)
     }
+}
+
+/// How far a window is extended before its first sample and after its last one, in seconds.
+#[inline]
+fn edges(window: &Window, (first_ms, last_ms, gaps): (i64, i64, f64)) -> (f64, f64) {
+    let average = (last_ms - first_ms) as f64 / 1000.0 / gaps;
+    let threshold = average * 1.1;
+    let within = |distance: f64| if distance >= threshold { average / 2.0 } else { distance };
+    let to_start = (first_ms - window.start_ms) as f64 / 1000.0;
+    let to_end = (window.end_ms - last_ms) as f64 / 1000.0;
+    (within(to_start), within(to_end))
 }
 
 /// By how much the difference between the first and the last sample grows to cover the window.
@@ -114,23 +191,14 @@ pub(crate) fn extrapolation(
     (first_ms, last_ms, gaps): (i64, i64, f64),
     (difference, first_value): (f64, f64),
 ) -> f64 {
-    let mut to_start = (first_ms - window.start_ms) as f64 / 1000.0;
-    let mut to_end = (window.end_ms - last_ms) as f64 / 1000.0;
+    let (mut to_start, to_end) = edges(window, (first_ms, last_ms, gaps));
     let sampled = (last_ms - first_ms) as f64 / 1000.0;
-    let average = sampled / gaps;
-    let threshold = average * 1.1;
-    if to_start >= threshold {
-        to_start = average / 2.0;
-    }
     if counting.counter && difference > 0.0 && first_value >= 0.0 {
         // A counter cannot have been below zero: no further back than where it was zero.
         let to_zero = sampled * (first_value / difference);
         if to_zero < to_start {
             to_start = to_zero;
         }
-    }
-    if to_end >= threshold {
-        to_end = average / 2.0;
     }
     let factor = (sampled + to_start + to_end) / sampled;
     counting.per_seconds.map_or(factor, |seconds| factor / seconds)

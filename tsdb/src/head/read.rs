@@ -323,11 +323,13 @@ impl Access {
         if hidden < num_open {
             let meta = shard.open_meta(slot);
             let meta = ChunkMeta { num_samples: meta.num_samples - hidden as u32, ..meta };
-            if meta.min_ms <= self.in_order.max_ms {
+            if hidden == 0 {
+                open = Some(meta);
+            } else if meta.min_ms <= self.in_order.max_ms {
                 self.bytes.clear();
                 self.bytes.extend_from_slice(shard.open_bytes(slot));
                 meta.encoding.set_num_samples(&mut self.bytes, meta.num_samples as u16);
-                open = Some(if hidden == 0 { meta } else { self.cut_short(meta)? });
+                open = Some(self.cut_short(meta)?);
             }
         }
         let open = open.filter(|meta| self.touches(*meta));
@@ -352,7 +354,9 @@ impl Access {
         if let Some(meta) = open
             && !self.is_labels_only
         {
-            out.push_copied(meta, &self.bytes);
+            let bytes = if hidden == 0 { shard.open_bytes(slot) } else { &self.bytes };
+            let copy = out.push_copied(meta, bytes);
+            meta.encoding.set_num_samples(copy, meta.num_samples as u16);
         }
         self.push_deleted(shard, slot, out);
         Ok(if self.is_labels_only { found } else { out.has_pending_chunks() })

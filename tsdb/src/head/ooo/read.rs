@@ -11,7 +11,9 @@ use storage::{ChunkRef, Result, SeriesBatch, chain_exact, chain_samples};
 
 /// Adds the open chunk to the series at hand of `out`.
 pub(in crate::head) fn push_open(ooo: &Ooo, out: &mut SeriesBatch) {
-    encode(&ooo.open, Encodings::PLAIN, &mut |meta, bytes| out.push_copied(meta, bytes));
+    encode(&ooo.open, Encodings::PLAIN, &mut |meta, bytes| {
+        out.push_copied(meta, bytes);
+    });
 }
 
 /// Moves the chunks of the only series of `from` to the series at hand of `out`. What overlaps becomes one chunk.
