@@ -2,7 +2,8 @@
 //! sums of histograms are the same whether their buckets are read or not.
 
 use crate::SeriesBatch;
-use chunk::exact::{Encodings, ExactSample, ExactValue};
+use chunk::append::Encodings;
+use chunk::exact::{ExactSample, ExactValue};
 use chunk::{ChunkMeta, Encoding, SampleColumns};
 use model::TimeRange;
 use model::histogram::{CounterResetHint, Histogram, IntHistogram, Layout, Span};
