@@ -261,7 +261,8 @@ fn check_rest(root: &Section, scheme: NameValidation) -> Result<(), Problem> {
 }
 
 fn check_agent(root: &Section) -> Result<(), Problem> {
-    let refuse = |name: &str| Err(root.problem(name, format!("agent mode takes no {name}")));
+    let refuse =
+        |name: &str| Err(root.problem(name, format!("field {name} is not allowed in agent mode")));
     if !root.one("alerting").is_zero() {
         return refuse("alerting");
     }

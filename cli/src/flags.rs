@@ -1,12 +1,14 @@
 //! The command line of the server: typed values for what works, texts for what shows all flags.
 //! The flags themselves are data in `flags::table`; nothing is started here.
 
+mod agent;
 mod features;
 mod parse;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use agent::AgentFlags;
 pub use features::Features;
 pub use parse::FlagError;
 
@@ -118,6 +120,8 @@ pub struct Flags {
     pub features: Features,
     /// `--agent`
     pub agent: bool,
+    /// `--storage.agent.*`
+    pub agent_storage: AgentFlags,
     /// `--log.level`
     pub log_level: String,
     /// `--log.format`
@@ -248,6 +252,7 @@ impl Flags {
             discovery_reload_interval: duration("scrape.discovery-reload-interval"),
             features,
             agent: values.switch("agent"),
+            agent_storage: AgentFlags::new(&values),
             log_level: text("log.level"),
             log_format: text("log.format"),
             warnings,
@@ -313,20 +318,19 @@ impl Flags {
 
 /// Refuses flags of the other mode.
 fn check_mode(values: &Values) -> Result<(), FlagError> {
-    let (foreign, what) = if values.switch("agent") {
-        (Mode::Server, "cannot be used with --agent")
-    } else {
-        (Mode::Agent, "can only be used with --agent")
-    };
+    let (foreign, what) =
+        if values.switch("agent") { (Mode::Server, "can not") } else { (Mode::Agent, "can only") };
     let names: Vec<String> = values
         .given()
         .filter(|flag| flag.mode == foreign)
-        .map(|flag| format!("--{}", flag.name))
+        .map(|flag| format!("\"--{}\"", flag.name))
         .collect();
     if names.is_empty() {
         Ok(())
     } else {
-        Err(FlagError::new(3, format!("error: {} {what}", names.join(", "))))
+        let names = names.join(" ");
+        let text = format!("The following flag(s) {what} be used in agent mode: [{names}]");
+        Err(FlagError::new(3, text))
     }
 }
 
@@ -343,9 +347,11 @@ fn check_values(values: &Values) -> Result<(), FlagError> {
     if values.switch("agent") && values.int("storage.agent.checkpoint-batch-size") <= 0 {
         return refuse("storage.agent.checkpoint-batch-size", "is above 0");
     }
-    let segment = values.size("storage.tsdb.wal-segment-size");
-    if segment != 0 && !(10 << 20..=256 << 20).contains(&segment) {
-        return refuse("storage.tsdb.wal-segment-size", "lies between 10MB and 256MB");
+    for name in ["storage.tsdb.wal-segment-size", "storage.agent.wal-segment-size"] {
+        let segment = values.size(name);
+        if segment != 0 && !(10 << 20..=256 << 20).contains(&segment) {
+            return refuse(name, "lies between 10MB and 256MB");
+        }
     }
     let chunks = values.size("storage.tsdb.max-block-chunk-segment-size");
     if chunks != 0 && chunks < 1 << 20 {

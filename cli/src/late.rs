@@ -7,31 +7,57 @@ use storage::{
     Appendable, Appender, Error, ExemplarQueryable, FloatBatch, LabelBatch, Querier, Queryable,
     Rejected, Result, SeriesExemplars,
 };
-use tsdb::Db;
+use tsdb::{Agent, Db};
 
-/// The place where the database will be.
+/// The place where the database will be, or the storage of an agent, which only takes.
 #[derive(Debug, Default)]
-pub(crate) struct LateDb(ArcSwapOption<Db>);
+pub(crate) struct LateDb {
+    db: ArcSwapOption<Db>,
+    agent: ArcSwapOption<Agent>,
+    is_agent: bool,
+}
 
 fn not_yet() -> Error {
     Error::Closed("TSDB not ready".into())
 }
 
+/// What nobody can ask an agent.
+fn only_takes() -> Error {
+    Error::Unsupported("unsupported operation with WAL-only storage".into())
+}
+
 impl LateDb {
+    /// A place for a database, or for the storage of an agent.
+    pub(crate) fn new(is_agent: bool) -> Self {
+        Self { is_agent, ..Self::default() }
+    }
+
     /// Puts the database in its place.
     pub(crate) fn set(&self, db: Arc<Db>) {
-        self.0.store(Some(db));
+        self.db.store(Some(db));
+    }
+
+    /// Puts the storage of an agent in its place.
+    pub(crate) fn set_agent(&self, agent: Arc<Agent>) {
+        self.agent.store(Some(agent));
+    }
+
+    fn readable(&self) -> Result<Arc<Db>> {
+        if self.is_agent {
+            return Err(only_takes());
+        }
+        self.get().ok_or_else(not_yet)
     }
 
     /// The database, once it is open.
     pub(crate) fn get(&self) -> Option<Arc<Db>> {
-        self.0.load_full()
+        self.db.load_full()
     }
 }
 
 impl Queryable for LateDb {
     fn querier(&self, range: TimeRange) -> Result<Box<dyn Querier>> {
-        self.get().ok_or_else(not_yet)?.querier(range)
+        self.readable()?.querier(range)
     }
 }
 
@@ -41,15 +67,16 @@ impl ExemplarQueryable for LateDb {
         range: TimeRange,
         selectors: &[Vec<Matcher>],
     ) -> Result<Vec<SeriesExemplars>> {
-        self.get().ok_or_else(not_yet)?.head().select_exemplars(range, selectors)
+        self.readable()?.head().select_exemplars(range, selectors)
     }
 }
 
 impl Appendable for LateDb {
     fn appender(&self, now_ms: i64) -> Box<dyn Appender> {
-        match self.get() {
-            Some(db) => db.appender(now_ms),
-            None => Box::new(Refusing),
+        match (self.get(), self.agent.load_full()) {
+            (Some(db), _) => db.appender(now_ms),
+            (None, Some(agent)) => agent.appender(now_ms),
+            (None, None) => Box::new(Refusing),
         }
     }
 }

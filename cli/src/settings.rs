@@ -6,7 +6,7 @@ use crate::flags::Flags;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
-use tsdb::{DbOptions, IMAGE_GROWTH_BYTES};
+use tsdb::{AgentOptions, DbOptions, IMAGE_GROWTH_BYTES};
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +54,6 @@ pub(crate) fn from_flags(flags: &Flags) -> Result<Settings, Error> {
     for warning in &flags.warnings {
         tracing::warn!("{warning}");
     }
-    if flags.agent {
-        return Err(Error::NotBuilt("agent mode (--agent)"));
-    }
     let given = flags.is_given("config.file") || std::path::Path::new(&flags.config_file).exists();
     Ok(Settings {
         flags: flags.clone(),
@@ -65,7 +62,10 @@ pub(crate) fn from_flags(flags: &Flags) -> Result<Settings, Error> {
         } else {
             ConfigSource::Embedded
         },
-        storage_path: PathBuf::from(&flags.storage_path),
+        storage_path: PathBuf::from(match flags.agent {
+            true => &flags.agent_storage.path,
+            false => &flags.storage_path,
+        }),
         block_reload_interval: flags.block_reload_interval,
         engine: engine(flags),
         shared: shared(flags),
@@ -80,11 +80,6 @@ fn milliseconds(duration: Duration) -> i64 {
 
 /// How the database is opened; the flags hold the retention of the configuration by then.
 pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> DbOptions {
-    let wal_compression = match flags.wal_compression.as_deref() {
-        None => wal::Compression::None,
-        Some("snappy") => wal::Compression::Snappy,
-        Some(_) => wal::Compression::Zstd,
-    };
     let defaults = DbOptions::default();
     let segment = flags.wal_segment_size_bytes;
     DbOptions {
@@ -93,7 +88,7 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> DbOptions {
         min_block_ms: milliseconds(flags.min_block_duration),
         max_block_ms: milliseconds(flags.max_block_duration),
         wal_segment_bytes: if segment == 0 { defaults.wal_segment_bytes } else { segment },
-        wal_compression,
+        wal_compression: compression(flags.wal_compression.as_deref()),
         samples_per_chunk: u32::try_from(flags.samples_per_chunk).unwrap_or(u32::MAX),
         no_lockfile: flags.no_lockfile,
         max_exemplars: if flags.features.exemplar_storage { storage.max_exemplars } else { 0 },
@@ -104,8 +99,34 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> DbOptions {
     }
 }
 
+/// How the storage of an agent is opened.
+pub(crate) fn agent(flags: &Flags, storage: &StorageConfig) -> AgentOptions {
+    let (asked, defaults) = (&flags.agent_storage, AgentOptions::default());
+    let segment = asked.wal_segment_size_bytes;
+    AgentOptions {
+        wal_segment_bytes: if segment == 0 { defaults.wal_segment_bytes } else { segment },
+        wal_compression: compression(asked.wal_compression.as_deref()),
+        no_lockfile: asked.no_lockfile,
+        min_age_ms: milliseconds(asked.min_age),
+        max_age_ms: milliseconds(asked.max_age),
+        out_of_order_window_ms: milliseconds(storage.out_of_order_time_window),
+        keep_metadata: flags.features.metadata_records,
+    }
+}
+
+fn compression(kind: Option<&str>) -> wal::Compression {
+    match kind {
+        None => wal::Compression::None,
+        Some("snappy") => wal::Compression::Snappy,
+        Some(_) => wal::Compression::Zstd,
+    }
+}
+
 /// The retention in force, as the status page words it.
 pub(crate) fn retention_text(flags: &Flags) -> String {
+    if flags.agent {
+        return String::new();
+    }
     let time = milliseconds(flags.retention_time);
     let time = (time > 0).then(|| model::duration::format(time));
     let size = i64::try_from(flags.retention_size_bytes).unwrap_or(i64::MAX);

@@ -187,7 +187,8 @@ impl Db {
     }
 }
 
-fn lock(disk: &dyn Disk, dir: &Path) -> Result<Lock> {
+/// Takes the directory for this process.
+pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Lock> {
     let path = dir.join(LOCK_FILE);
     disk.lock(&path).map_err(|error| match error.kind() {
         ErrorKind::WouldBlock => Error::Locked { path },

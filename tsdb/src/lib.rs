@@ -1,8 +1,9 @@
 //! The database on disk and in memory: the mutable head, immutable blocks, compaction, selection.
 //! Reading order: `db` (how the parts hold hands), `head`, `index` and `block` (what lies on disk), `postings`
-//! (matchers to series), `querier`, `compact`.
+//! (matchers to series), `querier`, `compact`; `agent` is a storage of its own that only has a log.
 #![forbid(unsafe_code)]
 
+mod agent;
 pub mod block;
 mod budget;
 pub mod compact;
@@ -18,6 +19,7 @@ mod postings;
 pub mod querier;
 mod read_only;
 
+pub use agent::{Agent, AgentOptions};
 pub use block::Block;
 pub use budget::MemoryBudget;
 pub use db::{Db, IMAGE_GROWTH_BYTES, Maintained, MemoryState};

@@ -130,16 +130,28 @@ impl DbMetrics {
 
 impl LogMetrics {
     fn new(registry: &Registry) -> Self {
-        let counter = |name: &str, help| registry.counter(&format!("prometheus_tsdb_{name}"), help);
-        let summary = |name: &str, help| {
-            registry.summary(&format!("prometheus_tsdb_{name}"), help, &QUANTILES)
-        };
+        Self::named(registry, "prometheus_tsdb_wal_", "prometheus_tsdb_")
+    }
+
+    /// Under the names that an agent has for them.
+    pub(crate) fn of_agent(registry: &Registry) -> Self {
+        Self::named(registry, "prometheus_agent_", "prometheus_agent_")
+    }
+
+    fn named(registry: &Registry, log: &str, checkpoint: &str) -> Self {
+        let counter = |name: &str, help| registry.counter(&format!("{checkpoint}{name}"), help);
         Self {
-            corruptions: counter("wal_corruptions_total", "Corruptions of the log found."),
-            fsync_seconds: summary("wal_fsync_duration_seconds", "How long syncs of the log took."),
-            truncate_seconds: summary(
-                "wal_truncate_duration_seconds",
+            corruptions: registry
+                .counter(&format!("{log}corruptions_total"), "Corruptions of the log found."),
+            fsync_seconds: registry.summary(
+                "prometheus_tsdb_wal_fsync_duration_seconds",
+                "How long syncs of the log took.",
+                &QUANTILES,
+            ),
+            truncate_seconds: registry.summary(
+                &format!("{log}truncate_duration_seconds"),
                 "How long checkpoints and removals of segments took.",
+                &QUANTILES,
             ),
             checkpoints: counter("checkpoint_creations_total", "Checkpoints tried."),
             checkpoints_failed: counter(

@@ -62,8 +62,15 @@ fn mistakes_are_told_apart_by_exit_code() {
     assert_eq!(error(&["--web.listen-address=host"]).code, 2);
     assert_eq!(error(&["--web.external-url='http://a'"]).code, 2);
     assert_eq!(error(&["--web.cors.origin=("]).code, 2);
-    assert_eq!(error(&["--agent", "--query.timeout=5m"]).code, 3);
-    assert_eq!(error(&["--storage.agent.path=x"]).code, 3);
+    let server_only = error(&["--agent", "--query.timeout=5m", "--storage.tsdb.path=x"]);
+    assert_eq!(server_only.code, 3);
+    let flags = r#"["--query.timeout" "--storage.tsdb.path"]"#;
+    assert!(server_only.message.ends_with(&format!("can not be used in agent mode: {flags}")));
+    let agent_only = error(&["--storage.agent.path=x"]);
+    assert_eq!(agent_only.code, 3);
+    let text = r#"The following flag(s) can only be used in agent mode: ["--storage.agent.path"]"#;
+    assert_eq!(agent_only.message, text);
+    assert_eq!(error(&["--agent", "--storage.agent.wal-segment-size=1MB"]).code, 1);
     assert_eq!(error(&["--auto-gomemlimit.ratio=2"]).code, 1);
     let both = "otlp-deltatocumulative,otlp-native-delta-ingestion";
     assert_eq!(error(&["--enable-feature", both]).code, 1);
@@ -133,4 +140,17 @@ fn help_lists_flags_and_hides_some() {
     assert!(!help.contains("--storage.tsdb.samples-per-chunk"));
     let Ok(Start::Print(version)) = run(&["--version"]) else { panic!("version prints") };
     assert!(version.starts_with("firesteel, version "));
+}
+
+#[test]
+fn the_log_of_an_agent_is_kept_from_one_cut_to_the_next() {
+    let flags = flags(&["--agent", "--storage.agent.wal-truncate-frequency=6h"]);
+    let storage = flags.agent_storage;
+    assert_eq!(storage.truncate_frequency, std::time::Duration::from_secs(6 * 3600));
+    assert_eq!(storage.max_age, storage.truncate_frequency);
+    assert_eq!(storage.min_age, std::time::Duration::from_secs(300));
+    assert_eq!(
+        (storage.path.as_str(), storage.wal_compression.as_deref()),
+        ("data-agent/", Some("snappy"))
+    );
 }

@@ -1,0 +1,113 @@
+//! The log of an agent back into its table: which series there are, and when each had its newest sample.
+
+use super::metrics::AgentMetrics;
+use super::series::Table;
+use crate::Result;
+use crate::log::Log;
+use ::metrics::Stopwatch;
+use disk::Disk;
+use parking_lot::Mutex;
+use std::path::Path;
+use std::sync::Arc;
+use wal::record::{self, DecodeError, Histograms, Kind, Samples};
+use wal::{Replay, Writer, WriterOptions};
+
+/// What reading the log comes to.
+#[derive(Default)]
+struct Load {
+    table: Table,
+    samples: Samples,
+    histograms: Histograms,
+    /// Samples of series that nothing describes.
+    num_unknown: u64,
+}
+
+/// Reads the log in `dir` and opens it behind its end; what is damaged is cut off with all that follows.
+pub(super) fn recover(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    options: WriterOptions,
+    metrics: &AgentMetrics,
+    log: &Log,
+) -> Result<(Table, Arc<Mutex<Writer>>)> {
+    let stopwatch = Stopwatch::start();
+    let replay = Replay::open(Arc::clone(disk), dir)?;
+    let mut writer = Writer::open(Arc::clone(disk), dir, options)?;
+    let mut load = Load::default();
+    match load.feed(replay) {
+        Ok(()) => {}
+        Err(wal::Error::Corrupt(corruption)) => {
+            metrics.log.corruptions.inc();
+            log.warn("Encountered WAL read error, attempting repair", &[("err", &corruption)]);
+            writer.repair(&corruption)?;
+            log.warn(
+                "Cut the log at the corruption; what followed is lost",
+                &[("segment", &corruption.segment), ("kept_bytes", &corruption.good_bytes)],
+            );
+        }
+        Err(error) => return Err(error.into()),
+    }
+    if load.num_unknown > 0 {
+        log.warn("Unknown series references", &[("samples", &load.num_unknown)]);
+    }
+    metrics.replay_seconds.set(stopwatch.elapsed_seconds());
+    log.info(
+        "Replayed the log",
+        &[
+            ("series", &load.table.len()),
+            ("duration", &format!("{:.3}s", stopwatch.elapsed_seconds())),
+        ],
+    );
+    Ok((load.table, Arc::new(Mutex::new(writer))))
+}
+
+impl Load {
+    fn feed(&mut self, mut log: Replay) -> wal::Result<()> {
+        while let Some(record) = log.next_record()? {
+            if let Err(error) = self.take(record) {
+                let what = format!("decode {}: {error}", record::name(record));
+                return Err(log.corruption(&what));
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, record: &[u8]) -> Result<(), DecodeError> {
+        match record::kind(record) {
+            Kind::Series => {
+                for (number, pairs) in record::decode_series(record)?.iter() {
+                    if number > 0 {
+                        self.table.restore(number, pairs);
+                    }
+                }
+            }
+            Kind::Samples => {
+                record::decode_samples(record, &mut self.samples)?;
+                let samples = &self.samples;
+                self.num_unknown += advance(&self.table, &samples.refs, &samples.timestamps_ms);
+            }
+            Kind::Histograms => {
+                record::decode_histograms(record, &mut self.histograms)?;
+                let histograms = &self.histograms;
+                self.num_unknown +=
+                    advance(&self.table, &histograms.refs, &histograms.timestamps_ms);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Takes note of samples; how many were of unknown series.
+fn advance(table: &Table, refs: &[u64], timestamps_ms: &[i64]) -> u64 {
+    let mut num_unknown = 0;
+    for (&number, &timestamp_ms) in refs.iter().zip(timestamps_ms) {
+        match table.get(number) {
+            Some(series) => {
+                series.advance(timestamp_ms);
+            }
+            None => num_unknown += 1,
+        }
+    }
+    num_unknown
+}
