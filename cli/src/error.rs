@@ -26,9 +26,6 @@ pub enum Error {
         /// What was given.
         value: String,
     },
-    /// Something that was asked for and that this release does not have.
-    #[error("{0} is not built into this release")]
-    NotBuilt(&'static str),
     /// The operating system said no.
     #[error("{what}: {source}")]
     Io {

@@ -17,6 +17,7 @@ mod serve;
 mod settings;
 mod signals;
 mod status;
+mod storage;
 pub mod tool;
 
 pub use error::Error;

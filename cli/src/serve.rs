@@ -3,21 +3,20 @@
 //! Start: configuration, ports, log replay, scraping, remote write, ready. Stop: scraping, HTTP, remote write,
 //! maintenance, database.
 
-use crate::import::upload::{self, Importer};
+use crate::import::upload::Importer;
 use crate::late::LateDb;
 use crate::maintain::Maintenance;
 use crate::reload::{Reloaded, Reloader};
 use crate::settings::Settings;
 use crate::signals::{Signals, Wish};
 use crate::status::{PROMETHEUS_VERSION, ServerStatus, hostname};
+use crate::storage::{self, Storage};
 use crate::{Error, clock};
 use arc_swap::ArcSwap;
 use metrics::{Registry, Stopwatch};
-use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tsdb::{Db, DbOptions};
 use web::notifications::{STARTING, STOPPING};
 use web::{Api, Command, Readiness, Server};
 
@@ -31,7 +30,7 @@ struct Running {
     reads: crate::peers::Reads,
     sender: Arc<remote::send::Sender>,
     maintenance: Maintenance,
-    db: Arc<Db>,
+    storage: Storage,
 }
 
 /// The engine, which a reload replaces.
@@ -53,7 +52,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         Signals::new().map_err(|source| Error::Io { what: "receive signals", source })?;
     let registry = Registry::new();
     metrics::register_process(&registry, &crate::status::BUILD);
-    let late = Arc::new(LateDb::default());
+    let late = Arc::new(LateDb::new(settings.flags.agent));
     let status = Arc::new(ServerStatus::new(Arc::clone(&late)));
     status.register(&registry);
     let engine = queries(&settings, &registry);
@@ -61,9 +60,9 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));
     let loaded = reloader.load()?;
     settings.flags.apply_storage(&loaded.config.storage);
-    let options = crate::settings::database(&settings.flags, &loaded.config.storage);
-    let keeps_exemplars = settings.flags.features.exemplar_storage;
-    status.starting(&settings.flags, Arc::clone(&options.progress));
+    let options = storage::Options::new(&settings, &loaded.config.storage);
+    let keeps_exemplars = settings.flags.features.exemplar_storage && !settings.flags.agent;
+    status.starting(&settings.flags, options.progress());
     let (discovery, groups) = discovery::Manager::new(discovery::ManagerOptions {
         registry: registry.clone(),
         name: "scrape".into(),
@@ -96,19 +95,27 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let addresses = listening(&server);
     let stop_web = CancellationToken::new();
     let serving = tokio::spawn(server.serve(stop_web.clone()));
-    let opened =
-        open((options, &settings.storage_path), &registry, &mut signals, &mut commands).await;
-    let Some(db) = opened? else {
+    let options = (options, settings.storage_path.as_path());
+    let opened = Storage::open(options, &registry, &mut signals, &mut commands).await;
+    let Some(storage) = opened? else {
         stop_web.cancel();
         drop(serving.await);
         return Ok(());
     };
-    late.set(Arc::clone(&db));
-    let maintenance = Maintenance::start(Arc::clone(&db), settings.block_reload_interval)
-        .map_err(|source| Error::Io { what: "start the maintenance thread", source })?;
+    storage.show(&late);
     let sender = crate::peers::sender(&settings, &scraping, &registry);
-    let running =
-        Running { keeps_exemplars, status, discovery, scraping, reads, sender, maintenance, db };
+    let maintenance = Maintenance::start(&storage, &settings, &sender)
+        .map_err(|source| Error::Io { what: "start the maintenance thread", source })?;
+    let running = Running {
+        keeps_exemplars,
+        status,
+        discovery,
+        scraping,
+        reads,
+        sender,
+        maintenance,
+        storage,
+    };
     running.apply(&reloader, &loaded);
     running.status.set_readiness(Readiness::Ready);
     notifications.remove(STARTING, clock::now_ms());
@@ -131,7 +138,7 @@ fn administration(
     settings: &Settings,
     db: &Arc<LateDb>,
 ) -> (Option<Arc<dyn web::Admin>>, Option<Arc<dyn web::import::Import>>) {
-    if !settings.flags.enable_admin_api {
+    if !settings.flags.enable_admin_api || settings.flags.agent {
         return (None, None);
     }
     (Some(Arc::<LateDb>::clone(db)), Some(Arc::new(Importer::new(Arc::clone(db)))))
@@ -175,49 +182,13 @@ fn welcome(address: std::net::SocketAddr, settings: &Settings) {
         address.ip().to_string()
     };
     let url = format!("http://{host}:{}{}", address.port(), settings.web.route_prefix);
+    let next = if settings.flags.agent { "targets" } else { "query?query=up" };
     tracing::info!(
         page = format!("{url}/"),
-        try_next = format!("curl '{url}/api/v1/query?query=up'"),
+        try_next = format!("curl '{url}/api/v1/{next}'"),
         data = %settings.storage_path.display(),
         "Where to look"
     );
-}
-
-/// Opens the database on a thread of its own; `None` if the server was told to end meanwhile.
-async fn open(
-    (options, dir): (DbOptions, &Path),
-    registry: &Registry,
-    signals: &mut Signals,
-    commands: &mut mpsc::Receiver<Command>,
-) -> Result<Option<Arc<Db>>, Error> {
-    let (dir, registry) = (dir.to_owned(), registry.clone());
-    let mut opening = tokio::task::spawn_blocking(move || {
-        let disk: Arc<dyn disk::Disk> = Arc::new(disk::RealDisk);
-        let sink = crate::logging::tsdb_sink();
-        let db = Db::open(Arc::clone(&disk), &dir, options, clock::seed(), &registry, sink)?;
-        if let Err(error) = upload::clean(&*disk, &dir) {
-            tracing::warn!(component = "import", err = %error, "What imports left behind cannot be removed");
-        }
-        Ok::<Db, tsdb::Error>(db)
-    });
-    loop {
-        tokio::select! {
-            opened = &mut opening => {
-                return Ok(Some(Arc::new(opened.map_err(|_| Error::Panicked("opening the database"))??)));
-            }
-            wish = signals.next() => if let Wish::Stop(signal) = wish {
-                // The log stays as it is; whoever waits for minutes of replay wants to be let go.
-                tracing::warn!(signal, "Received an OS signal while the database opens, exiting");
-                return Ok(None);
-            },
-            Some(command) = commands.recv() => match command {
-                Command::Quit => return Ok(None),
-                Command::Reload(answer) => {
-                    drop(answer.send(Err("the server is still starting; try again".to_owned())));
-                }
-            },
-        }
-    }
 }
 
 impl Running {
@@ -226,21 +197,15 @@ impl Running {
         let jobs: Vec<(String, discovery::config::DiscoveryConfigs)> =
             loaded.jobs.iter().map(|job| (job.job_name.clone(), job.discovery.clone())).collect();
         self.discovery.apply_config(&jobs);
-        let window = loaded.config.storage.out_of_order_time_window.as_millis();
-        let window_ms = i64::try_from(window).unwrap_or(i64::MAX);
-        if let Err(error) = self.db.set_out_of_order_window(window_ms) {
-            tracing::error!(err = %error, "Failed to apply the window of samples out of order");
-        }
-        if self.keeps_exemplars {
-            self.db.head().set_max_exemplars(loaded.config.storage.max_exemplars);
-        }
-        if let Err(error) = self.scraping.apply_config(&loaded.config.global, &loaded.jobs) {
-            tracing::error!(err = %error, "A scrape job could not be set up; the others run");
-        }
+        self.storage.apply(&loaded.config.storage, self.keeps_exemplars);
         let (receivers, labels) =
             (&loaded.config.remote_write, &loaded.config.global.external_labels);
         // Queues that end finish the request at hand.
         let errors = tokio::task::block_in_place(|| self.sender.apply(receivers.clone(), labels));
+        // Queues of remote write are there before the samples they are to send.
+        if let Err(error) = self.scraping.apply_config(&loaded.config.global, &loaded.jobs) {
+            tracing::error!(err = %error, "A scrape job could not be set up; the others run");
+        }
         self.reads.apply(&loaded.config.remote_read, labels);
         for error in errors {
             tracing::error!(component = "remote", err = %error, "A receiver of remote write could not be set up");
@@ -302,11 +267,11 @@ impl Running {
         tracing::info!("Stopping the web handler...");
         stop_web.cancel();
         drop(serving.await);
-        let (sender, maintenance, db) = (self.sender, self.maintenance, self.db);
+        let (sender, maintenance, storage) = (self.sender, self.maintenance, self.storage);
         tokio::task::spawn_blocking(move || {
             sender.stop();
             maintenance.stop();
-            db.close()
+            storage.close()
         })
         .await
         .map_err(|_| Error::Panicked("closing the database"))??;

@@ -12,6 +12,7 @@ mod ledger;
 mod metadata;
 mod metrics;
 mod mirror;
+mod quiet;
 mod records;
 mod reshard;
 mod shard;
@@ -28,6 +29,7 @@ use mirror::Mirror;
 use model::Labels;
 use net::client::{Client, ClientOptions};
 use parking_lot::Mutex;
+use quiet::Quiet;
 use shard::Context;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -204,13 +206,17 @@ impl Sender {
         );
         let client =
             client.map_err(|source| Error::Client { url: config.url.as_str().into(), source })?;
-        let resume = self.shared.position(&config.key())?;
+        let saved = self.shared.position(&config.key())?;
+        // A queue that is new begins with what is logged from this moment on, and goes on from here after a crash.
+        let resume = saved.map_or_else(|| self.shared.end_of_log(), Ok)?;
         let name = config.queue_name();
         let context = Arc::new(Context {
             metrics: QueueMetrics::new(&self.families, &config),
-            ledger: Ledger::new(resume.unwrap_or_default()),
+            ledger: Ledger::new(resume),
             config,
             client,
+            retries: Quiet::default(),
+            failures: Quiet::default(),
             now_ms: options.now_ms,
         });
         let control = Arc::new(Control::default());
@@ -225,17 +231,20 @@ impl Sender {
             runtime: self.runtime.clone(),
             external_labels: external_labels.clone(),
             resume,
+            may_repeat: saved.is_some(),
             is_first,
         };
         let thread = std::thread::Builder::new().name(format!("write-{name}"));
-        let thread = thread.spawn(move || follower.run())?;
-        Ok(Queue {
+        let mut queue = Queue {
             external_labels: external_labels.clone(),
             context,
             control,
-            thread: Some(thread),
-            saved: Mutex::new(resume),
-        })
+            thread: None,
+            saved: Mutex::new(saved),
+        };
+        queue.save(options)?;
+        queue.thread = Some(thread.spawn(move || follower.run())?);
+        Ok(queue)
     }
 
     /// Starts the thread that looks after log and positions.
@@ -247,6 +256,14 @@ impl Sender {
             *keeper = Some(thread.spawn(move || shared.keep())?);
         }
         Ok(())
+    }
+
+    /// The time of the newest sample that each receiver has; zero without receivers, and where one has none yet.
+    #[must_use]
+    pub fn lowest_sent_ms(&self) -> i64 {
+        let queues = self.shared.queues.lock();
+        let sent = queues.iter().map(|queue| queue.context.metrics.flow.highest_sent_ms());
+        sent.min().unwrap_or(0)
     }
 
     /// Ends all queues: they send what they have within the deadline, the rest after the next start. Blocks.
@@ -288,7 +305,7 @@ impl Queue {
     fn save(&self, options: &SenderOptions) -> Result<(), Error> {
         let settled = self.context.ledger.settled();
         let mut saved = self.saved.lock();
-        if *saved != Some(settled) && settled != Position::default() {
+        if *saved != Some(settled) {
             let text = format!("{} {}\n", settled.segment, settled.offset);
             let path = path_of(&options.dir, &self.context.config.key());
             disk::write_atomic(&*options.disk, &path, text.as_bytes())?;
@@ -319,6 +336,15 @@ impl Shared {
     fn take_in(&self, queues: &[Queue]) -> Result<(), Error> {
         let settled = queues.iter().map(|queue| queue.context.ledger.settled().segment);
         Ok(self.mirror.follow(settled.min().unwrap_or(0))?)
+    }
+
+    /// Where the next record will be written, or a little before.
+    fn end_of_log(&self) -> Result<Position, Error> {
+        let (disk, dir) = (&*self.options.disk, self.mirror.dir());
+        let Some(segment) = wal::list_segments(disk, dir)?.pop() else {
+            return Ok(Position::default());
+        };
+        Ok(Position { segment, offset: disk.len(&wal::segment_path(dir, segment))? })
     }
 
     /// Where a queue went on to, as far as the log still is the one it read.

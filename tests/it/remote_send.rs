@@ -149,6 +149,7 @@ fn serve(
 struct Source {
     disk: Arc<dyn Disk>,
     head: Head,
+    log: Arc<Mutex<wal::Writer>>,
     refs: Vec<SeriesRef>,
     next: i64,
 }
@@ -163,8 +164,9 @@ impl Source {
             wal::Writer::open(Arc::clone(&disk), Path::new("data/wal"), options).expect("log");
         let options = HeadOptions::new(Arc::clone(&disk), PathBuf::from("data/chunks_head"));
         let head = Head::new(options, 1, &Registry::new());
-        head.set_log(Arc::new(Mutex::new(log)));
-        Self { disk, head, refs: Vec::new(), next: 1 }
+        let log = Arc::new(Mutex::new(log));
+        head.set_log(Arc::clone(&log));
+        Self { disk, head, log, refs: Vec::new(), next: 1 }
     }
 
     /// One sample more for each series, `rounds` times.
@@ -191,6 +193,20 @@ impl Source {
             appender.commit().expect("committed");
             self.next += 1;
         }
+    }
+
+    /// Folds what is old of the log into a checkpoint without samples, as the database does once it has blocks.
+    fn truncate(&self) {
+        let dir = Path::new("data/wal");
+        let segments = wal::list_segments(&*self.disk, dir).expect("listed");
+        let (first, last) = (segments[0], segments[segments.len() - 1]);
+        let covered = wal::checkpoint::plan(first, last).expect("enough segments");
+        let upto = *covered.end();
+        let options = wal::WriterOptions::default();
+        wal::checkpoint::create(&self.disk, dir, covered, options, i64::MAX, &mut |_| true)
+            .expect("a checkpoint");
+        self.log.lock().truncate(upto + 1).expect("truncated");
+        wal::checkpoint::remove_before(&*self.disk, dir, upto).expect("removed");
     }
 
     fn sender(&self, runtime: &Runtime) -> Sender {
@@ -261,7 +277,6 @@ fn every_sample_arrives_however_the_receiver_behaves() {
         let sender = source.sender(&runtime);
         let message = format!("  protobuf_message: {message}\n");
         assert!(sender.apply(config(peer.address, &message), &Labels::empty()).is_empty());
-        await_start(&source);
         for _ in 0..20 {
             source.write(5);
             std::thread::yield_now();
@@ -313,6 +328,41 @@ fn nothing_is_lost_over_restarts() {
     sender.apply(config(peer.address, ""), &Labels::empty());
     await_rounds(&peer, 2, 511);
     sender.stop();
+}
+
+#[test]
+fn what_the_database_lets_go_is_sent_all_the_same() {
+    let down = Arc::new(AtomicUsize::new(1));
+    let is_down = Arc::clone(&down);
+    let peer = Peer::start(move |_| match is_down.load(Ordering::SeqCst) {
+        0 => Manner::Take,
+        _ => Manner::Reset,
+    });
+    let (runtime, mut source) = (runtime(), Source::new());
+    source.write(1);
+    let sender = source.sender(&runtime);
+    sender.apply(config(peer.address, ""), &Labels::empty());
+    let mut sender = Some(sender);
+    for _ in 0..2 {
+        let from = source.log.lock().last_segment();
+        while source.log.lock().last_segment() < from + 5 {
+            source.write(50);
+        }
+        let newest = wal::segment_path(Path::new("data/remote_write/wal"), from + 5);
+        let begin = Stopwatch::start();
+        while !source.disk.exists(&newest) {
+            assert!(begin.elapsed() < LIMIT);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        source.truncate();
+        sender.take().expect("a sender").stop();
+        let next = source.sender(&runtime);
+        next.apply(config(peer.address, ""), &Labels::empty());
+        sender = Some(next);
+    }
+    down.store(0, Ordering::SeqCst);
+    await_rounds(&peer, 2, source.next - 1);
+    sender.take().expect("a sender").stop();
 }
 
 #[test]
@@ -369,7 +419,6 @@ fn labels_change_on_the_way() {
                  - {source_labels: [zone], target_label: z}\n";
     let external = Labels::from_pairs([("zone", "eu"), ("s", "not this")]);
     sender.apply(config(peer.address, rules), &external);
-    await_start(&source);
     source.write(1);
     let begin = Stopwatch::start();
     while stored(&peer.storage).len() < 5 {

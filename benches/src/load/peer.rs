@@ -71,10 +71,14 @@ impl Peer {
 
     /// Starts the server on `dir` and waits until it is ready; answers how long that took, in seconds.
     pub fn start(&self, dir: &Path, config: &str) -> io::Result<(Running, f64)> {
+        self.start_on(free_port()?, dir, config)
+    }
+
+    /// The same on a port that others know already.
+    pub fn start_on(&self, port: u16, dir: &Path, config: &str) -> io::Result<(Running, f64)> {
         std::fs::create_dir_all(dir)?;
         let config_path = dir.with_extension("yml");
         std::fs::write(&config_path, config)?;
-        let port = free_port()?;
         let fill = |arg: &String| {
             arg.replace("{port}", &port.to_string())
                 .replace("{dir}", &dir.to_string_lossy())
@@ -95,7 +99,8 @@ impl Peer {
     }
 }
 
-fn free_port() -> io::Result<u16> {
+/// A port nobody listens on.
+pub fn free_port() -> io::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

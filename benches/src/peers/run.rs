@@ -3,7 +3,7 @@
 
 use crate::load::http::{Client, encode};
 use crate::load::peer::{Peer, Running};
-use crate::peers::{compare, queries::QUERIES};
+use crate::peers::{compare, forward, queries::QUERIES};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -114,6 +114,7 @@ pub fn run(options: &Options, say: &dyn Fn(&str)) -> io::Result<Outcome> {
         outcome.agreed.push((name.to_owned(), agreed));
     }
     read_with_promtool(options, say, &mut outcome)?;
+    forward::check(options, say, &mut outcome)?;
     Ok(outcome)
 }
 

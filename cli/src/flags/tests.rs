@@ -146,9 +146,9 @@ fn help_lists_flags_and_hides_some() {
 fn the_log_of_an_agent_is_kept_from_one_cut_to_the_next() {
     let flags = flags(&["--agent", "--storage.agent.wal-truncate-frequency=6h"]);
     let storage = flags.agent_storage;
-    assert_eq!(storage.truncate_frequency, std::time::Duration::from_secs(6 * 3600));
+    assert_eq!(storage.truncate_frequency, Duration::from_secs(6 * 3600));
     assert_eq!(storage.max_age, storage.truncate_frequency);
-    assert_eq!(storage.min_age, std::time::Duration::from_secs(300));
+    assert_eq!(storage.min_age, Duration::from_secs(300));
     assert_eq!(
         (storage.path.as_str(), storage.wal_compression.as_deref()),
         ("data-agent/", Some("snappy"))

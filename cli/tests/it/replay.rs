@@ -262,6 +262,11 @@ fn admin() {
 }
 
 #[test]
+fn agent() {
+    replay("agent", &["agent"], &[("agent /api/v1/features", "lists what is built")]);
+}
+
+#[test]
 fn lifecycle() {
     replay(
         "lifecycle",

@@ -60,8 +60,10 @@ pub(super) struct Follower {
     pub(super) dir: PathBuf,
     pub(super) runtime: Handle,
     pub(super) external_labels: Labels,
-    /// Where to go on; `None` begins with what is written from now on.
-    pub(super) resume: Option<Position>,
+    /// What begins here or later is sent.
+    pub(super) resume: Position,
+    /// Some of it may have been sent before a crash.
+    pub(super) may_repeat: bool,
     /// Counts for all queues what comes in.
     pub(super) is_first: bool,
 }
@@ -88,7 +90,7 @@ impl Follower {
         let shards = self.shards(self.context.config.queue.min_shards);
         let context = Arc::clone(&self.context);
         let mut work = Work {
-            may_repeat: self.resume.is_some(),
+            may_repeat: self.may_repeat,
             records: Records::new(context, self.external_labels.clone(), self.is_first),
             read_to: None,
             follower: self,
@@ -141,11 +143,13 @@ impl Work {
             let begin = tail.position();
             match tail.advance() {
                 Ok(true) => {
-                    let is_new = self.follower.resume.is_some_and(|resume| begin >= resume);
+                    let is_new = begin >= self.follower.resume;
                     self.record(tail.record(), tail.position(), is_new);
                 }
                 Ok(false) => {
-                    self.caught_up(tail.position());
+                    // What comes from here on was not there before.
+                    self.hand_on();
+                    self.may_repeat = false;
                     std::thread::sleep(IDLE);
                 }
                 Err(wal::Error::Corrupt(corruption)) => {
@@ -176,7 +180,7 @@ impl Work {
     fn finish(&mut self, tail: &mut Tail) {
         while !self.follower.control.abandon.is_cancelled() {
             let begin = tail.position();
-            let is_new = self.follower.resume.is_some_and(|resume| begin >= resume);
+            let is_new = begin >= self.follower.resume;
             if !is_new || !matches!(tail.advance(), Ok(true)) {
                 break;
             }
@@ -186,16 +190,6 @@ impl Work {
             }
         }
         self.hand_on();
-    }
-
-    /// Nothing more is written yet.
-    fn caught_up(&mut self, end: Position) {
-        self.hand_on();
-        self.may_repeat = false;
-        if self.follower.resume.is_none() {
-            self.follower.resume = Some(end);
-            self.follower.context.ledger.begin(end, 0);
-        }
     }
 
     /// Reads the series of the checkpoint; the last segment it covers.

@@ -70,7 +70,9 @@ async fn send(context: &Context, body: &Bytes, count: u64) {
             Ok(posted) => format!("server returned HTTP status {}", posted.status),
             Err(error) => error.to_string(),
         };
-        tracing::warn!(component = "remote", err = why, "Failed to send metadata");
+        if let Some(times) = context.retries.note((context.now_ms)()) {
+            tracing::warn!(component = "remote", err = why, times, "Failed to send metadata");
+        }
         context.metrics.metadata_retried.inc_by(count);
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(context.config.queue.max_backoff);

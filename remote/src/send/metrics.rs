@@ -299,6 +299,11 @@ impl Flow {
         self.sending.lock().as_secs_f64()
     }
 
+    /// The time of the newest sample that was sent; zero before the first.
+    pub(super) fn highest_sent_ms(&self) -> i64 {
+        self.highest_sent_ms.load(Ordering::Relaxed)
+    }
+
     /// How far what was sent lies behind what was read.
     pub(super) fn delay_seconds(&self) -> f64 {
         let read = self.highest_enqueued_ms.load(Ordering::Relaxed);

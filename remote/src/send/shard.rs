@@ -6,6 +6,7 @@ use super::encode::Encoder;
 use super::item::{Counts, Item};
 use super::ledger::Ledger;
 use super::metrics::{Drop, QueueMetrics};
+use super::quiet::Quiet;
 use crate::receive::Message;
 use bytes::Bytes;
 use metrics::Stopwatch;
@@ -35,6 +36,9 @@ pub(super) struct Context {
     pub(super) client: Client,
     pub(super) ledger: Ledger,
     pub(super) metrics: QueueMetrics,
+    /// What is worth a line now and then.
+    pub(super) retries: Quiet,
+    pub(super) failures: Quiet,
     pub(super) now_ms: fn() -> i64,
 }
 
@@ -151,13 +155,16 @@ async fn send(
             }
             Outcome::Again { what, pause } => (what, pause),
         };
-        tracing::warn!(
-            component = "remote",
-            remote_name = context.config.queue_name(),
-            url = context.config.url,
-            err = what,
-            "Failed to send batch, retrying"
-        );
+        if let Some(times) = context.retries.note((context.now_ms)()) {
+            tracing::warn!(
+                component = "remote",
+                remote_name = context.config.queue_name(),
+                url = context.config.url,
+                err = what,
+                times,
+                "Failed to send batch, retrying"
+            );
+        }
         context.metrics.retried(counts);
         let pause = pause.unwrap_or(backoff);
         backoff = (backoff * 2).min(queue.max_backoff);
@@ -187,12 +194,10 @@ fn settle(context: &Context, items: &[Item], written: Counts, refused: Option<(u
     match refused {
         None if left.total() == 0 => {}
         None => {
-            tracing::error!(
-                component = "remote",
-                remote_name = context.config.queue_name(),
-                url = context.config.url,
-                count = left.total(),
-                "the receiver answered that all is well, and counts less as written than was sent"
+            log_failure(
+                context,
+                left,
+                "the receiver was content and counts less as written than was sent",
             );
             context.metrics.failed(left);
         }
@@ -200,14 +205,7 @@ fn settle(context: &Context, items: &[Item], written: Counts, refused: Option<(u
             context.metrics.dropped(left, Drop::Repeated, true);
         }
         Some((_, what)) => {
-            tracing::error!(
-                component = "remote",
-                remote_name = context.config.queue_name(),
-                url = context.config.url,
-                count = left.total(),
-                err = what,
-                "non-recoverable error"
-            );
+            log_failure(context, left, what);
             if context.config.logs_failed_requests {
                 log_items(context, items);
             }
@@ -215,6 +213,20 @@ fn settle(context: &Context, items: &[Item], written: Counts, refused: Option<(u
         }
     }
     context.ledger.done(items.iter().map(|item| item.number));
+}
+
+fn log_failure(context: &Context, left: Counts, what: &str) {
+    if let Some(times) = context.failures.note((context.now_ms)()) {
+        tracing::error!(
+            component = "remote",
+            remote_name = context.config.queue_name(),
+            url = context.config.url,
+            count = left.total(),
+            err = what,
+            times,
+            "non-recoverable error"
+        );
+    }
 }
 
 /// Says what was in a request that was refused, as far as that fits.

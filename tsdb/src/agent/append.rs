@@ -302,7 +302,7 @@ impl Drop for AgentAppender {
 
 impl Shared {
     /// Writes new series and these records, with one write.
-    fn log(&self, records: &[Vec<u8>]) -> Result<()> {
+    pub(super) fn log(&self, records: &[Vec<u8>]) -> Result<()> {
         let mut log = self.log.lock();
         // Taken under the lock of the log: series are logged before anybody's samples of them.
         let series = std::mem::take(&mut *self.new_series.lock());

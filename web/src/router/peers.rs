@@ -214,7 +214,11 @@ fn read_error(error: &read::Error) -> Answer {
         read::Error::Request(_) | read::Error::TooManySamples(_) => StatusCode::BAD_REQUEST,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    error_text(status, error)
+    match error {
+        // What an agent says, word for word.
+        read::Error::Storage(storage::Error::Unsupported(what)) => error_text(status, what),
+        error => error_text(status, error),
+    }
 }
 
 /// `/api/v1/otlp/v1/metrics`.

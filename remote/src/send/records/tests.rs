@@ -3,6 +3,7 @@
 use super::*;
 use crate::send::ledger::Ledger;
 use crate::send::metrics::Families;
+use crate::send::quiet::Quiet;
 use model::histogram::{IntHistogram, Layout};
 use model::validate::NameValidation;
 use net::client::{Client, ClientOptions};
@@ -18,6 +19,8 @@ fn records(more: &str) -> Records {
         ledger: Ledger::default(),
         config,
         client,
+        retries: Quiet::default(),
+        failures: Quiet::default(),
         now_ms: || 0,
     });
     Records::new(context, Labels::from_pairs([("zone", "eu")]), true)
