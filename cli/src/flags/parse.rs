@@ -29,7 +29,8 @@ impl FlagError {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
     texts: Vec<Vec<String>>,
-    given: Vec<bool>,
+    /// Where each was given, counted along the command line.
+    given: Vec<Option<usize>>,
 }
 
 impl Values {
@@ -47,7 +48,7 @@ impl Values {
     }
 
     pub(super) fn is_given(&self, name: &str) -> bool {
-        self.given[Self::index(name)]
+        self.given[Self::index(name)].is_some()
     }
 
     pub(super) fn set(&mut self, name: &str, text: String) {
@@ -72,9 +73,13 @@ impl Values {
         self.text(name).parse().unwrap_or(0)
     }
 
-    /// Flags that were given.
+    /// Flags that were given, in that order.
     pub(super) fn given(&self) -> impl Iterator<Item = &'static Flag> {
-        FLAGS.iter().zip(&self.given).filter(|(_, given)| **given).map(|(flag, _)| flag)
+        let places = FLAGS.iter().zip(&self.given);
+        let mut given: Vec<_> =
+            places.filter_map(|(flag, place)| Some(((*place)?, flag))).collect();
+        given.sort_unstable_by_key(|(place, _)| *place);
+        given.into_iter().map(|(_, flag)| flag)
     }
 
     /// All flags by name.
@@ -195,8 +200,9 @@ fn repeated(texts: &[String]) -> Option<&String> {
         .map(|(_, text)| text)
 }
 
-/// The members of a flag and whether it was given.
-fn texts(flag: &Flag, matches: &ArgMatches) -> (Vec<String>, bool) {
+/// The members of a flag and where it was given, if it was.
+fn texts(flag: &Flag, matches: &ArgMatches) -> (Vec<String>, Option<usize>) {
+    let place = |name: &str| matches.indices_of(name).and_then(|mut places| places.next());
     let default = || match flag.kind {
         Kind::Texts | Kind::Words(_) => {
             flag.default.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect()
@@ -204,13 +210,15 @@ fn texts(flag: &Flag, matches: &ArgMatches) -> (Vec<String>, bool) {
         _ => vec![flag.default.to_owned()],
     };
     if flag.kind == Kind::Switch {
-        let (on, off) = (matches.get_flag(flag.name), matches.get_flag(&off(flag.name)));
+        let (name, off_name) = (flag.name, off(flag.name));
+        let (on, off) = (matches.get_flag(name), matches.get_flag(&off_name));
         let value = if off { false } else { on || flag.default == "true" };
-        return (vec![value.to_string()], on || off);
+        let given = if off { place(&off_name) } else { place(name).filter(|_| on) };
+        return (vec![value.to_string()], given);
     }
     match matches.get_many::<String>(flag.name) {
-        Some(texts) => (texts.cloned().collect(), true),
-        None => (default(), false),
+        Some(texts) => (texts.cloned().collect(), place(flag.name)),
+        None => (default(), None),
     }
 }
 
