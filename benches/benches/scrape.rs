@@ -95,6 +95,7 @@ async fn run() -> f64 {
         name: "scrape".into(),
         user_agent: "Prometheus/".into(),
         clock: Arc::new(|| 0),
+        environment: Arc::new(|_| None),
     });
     discovery.apply_config(&[("j".to_owned(), jobs[0].discovery.clone())]);
     let sink = Sink::default();

@@ -1,6 +1,7 @@
 //! The load driver: the same work on us and on any Prometheus-compatible server, one after the other, side by side.
 //! Reading order: `peer` (a server process), `series` (what is written), `work` (the rows), `report` (the table).
 
+pub mod crowd;
 pub mod http;
 pub mod peer;
 pub mod queries;

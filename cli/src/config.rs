@@ -358,11 +358,6 @@ impl Config {
         note(!root.list("rule_files").is_empty(), "rule_files");
         note(root.one("tracing").is_written(), "tracing");
         note(!self.global.query_log_file.is_empty(), "global.query_log_file");
-        for job in &self.jobs {
-            for kind in &job.discovery.inactive {
-                note(true, &format!("scrape_configs[{}].{kind}", job.job_name));
-            }
-        }
         inactive
     }
 }

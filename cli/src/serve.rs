@@ -68,6 +68,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         name: "scrape".into(),
         user_agent: format!("Prometheus/{PROMETHEUS_VERSION}").into(),
         clock: Arc::new(clock::now_ms),
+        environment: discovery::process_environment(),
     });
     let reads = crate::peers::Reads::new(&settings, &late, &registry);
     let scraping = scraping(&settings, &late, &registry, groups);

@@ -5,6 +5,7 @@ mod analyze;
 mod bench;
 mod check_config;
 mod check_metrics;
+mod check_service_discovery;
 mod create_blocks;
 mod dump;
 mod expressions;
@@ -59,9 +60,8 @@ enum Failure {
 type Outcome = Result<u8, Failure>;
 
 /// Commands of promtool that are not here: they need parts of the server that are not built.
-const NOT_BUILT: [&str; 8] = [
+const NOT_BUILT: [&str; 7] = [
     "check rules",
-    "check service-discovery",
     "create-blocks-from rules",
     "debug all",
     "debug metrics",
@@ -101,6 +101,7 @@ fn commands() -> Command {
         .subcommand(group("check", "Check the resources for validity").subcommands([
             check_config::command(),
             check_metrics::command(),
+            check_service_discovery::command(),
             server::healthy_command(),
             server::ready_command(),
             web_config::command(),
@@ -176,6 +177,7 @@ fn dispatch(matches: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
     match path[..] {
         ["check", "config"] => check_config::run(args, streams),
         ["check", "metrics"] => check_metrics::run(args, streams),
+        ["check", "service-discovery"] => check_service_discovery::run(args, streams),
         ["check", "healthy"] => server::check(args, "/-/healthy", streams),
         ["check", "ready"] => server::check(args, "/-/ready", streams),
         ["check", "web-config"] => web_config::run(args, streams),

@@ -6,8 +6,8 @@ mod cloud;
 mod local;
 mod platform;
 
-pub(crate) use local::STATIC_CONFIG;
 pub use local::{DISCOVERY_FIELDS, FILE_EXTENSIONS, check_static_targets};
+pub(crate) use local::{STATIC_CONFIG, schema_of};
 
 use model::Labels;
 use std::fmt;
@@ -21,10 +21,8 @@ pub struct DiscoveryConfigs {
     pub static_configs: Vec<StaticGroup>,
     /// Targets read from files.
     pub file_sd_configs: Vec<FileSdConfig>,
-    /// Entries of the other kinds that are served (`consul_sd_configs`, ...).
+    /// Entries of the other kinds (`consul_sd_configs`, ...).
     pub mechanisms: Vec<MechanismConfig>,
-    /// The kinds that are configured, checked and shown, but not served.
-    pub inactive: Vec<&'static str>,
 }
 
 /// Targets with the labels they share: an entry of `static_configs` or of a discovery file.

@@ -37,6 +37,8 @@ struct Consul {
     refresh_interval: Duration,
     metrics: ConsulMetrics,
     job: Box<str>,
+    /// After a failure.
+    retry: Duration,
 }
 
 pub(crate) struct ConsulMetrics {
@@ -63,6 +65,10 @@ pub(crate) fn register(registry: &Registry) -> ConsulMetrics {
 }
 
 pub(crate) fn build(context: &Context<'_>, section: &Section) -> Result<Box<dyn Provider>, Error> {
+    Ok(Box::new(new(context, section)?))
+}
+
+fn new(context: &Context<'_>, section: &Section) -> Result<Consul, Error> {
     let mut api = Api::new(context, section, WATCH_TIMEOUT + GRACE)?
         .header("Content-Type", "application/json; charset=utf-8");
     if section.has("token") {
@@ -75,7 +81,7 @@ pub(crate) fn build(context: &Context<'_>, section: &Section) -> Result<Box<dyn 
     };
     let own = |name: &str| section.text(name).to_owned();
     let prefix = own("path_prefix");
-    Ok(Box::new(Consul {
+    Ok(Consul {
         api,
         base: format!("{server}{}", prefix.trim_end_matches('/')),
         datacenter: own("datacenter"),
@@ -91,7 +97,8 @@ pub(crate) fn build(context: &Context<'_>, section: &Section) -> Result<Box<dyn 
         refresh_interval: section.duration("refresh_interval").max(Duration::from_millis(1)),
         metrics: register(context.registry),
         job: context.job.into(),
-    }))
+        retry: RETRY,
+    })
 }
 
 impl Provider for Consul {
@@ -139,7 +146,7 @@ impl Consul {
                 Ok(datacenter) => return datacenter,
                 Err(error) => self.failed("Error retrieving datacenter name", &error),
             }
-            sleep(RETRY).await;
+            sleep(self.retry).await;
         }
     }
 
@@ -213,7 +220,7 @@ impl Consul {
                 Ok(answer) => answer,
                 Err(error) => {
                     self.failed("Error refreshing service list", &error);
-                    sleep(RETRY).await;
+                    sleep(self.retry).await;
                     continue;
                 }
             };
@@ -231,14 +238,22 @@ impl Consul {
                     watched.insert(name.clone(), tasks.spawn(watch));
                 }
             }
+            let mut gone = Vec::new();
             watched.retain(|name, task| {
                 let stays = services.get(name).is_some();
                 if !stays {
                     task.abort();
-                    publisher.publish([group(name, Vec::new())]);
+                    gone.push((name.clone(), task.clone()));
                 }
                 stays
             });
+            for (name, task) in gone {
+                // What it publishes at its end must not come after its removal.
+                while !task.is_finished() {
+                    tokio::task::yield_now().await;
+                }
+                publisher.publish([group(&name, Vec::new())]);
+            }
             while tasks.try_join_next().is_some() {}
         }
     }
@@ -272,7 +287,7 @@ impl Consul {
                 }
                 Err(error) => {
                     self.failed("Error refreshing service", &error);
-                    sleep(RETRY).await;
+                    sleep(self.retry).await;
                 }
             }
         }
@@ -332,3 +347,6 @@ fn health(checks: &Value) -> &'static str {
     }
     worst
 }
+
+#[cfg(test)]
+mod tests;

@@ -224,3 +224,6 @@ impl Docker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Instances of the AWS Elastic Compute Cloud.
 
-use crate::aws::{Account, Form};
+use crate::aws::{self, Account, Form, Session};
 use crate::provider::{Context, Provider};
 use crate::refresh::{self, Mechanism};
 use crate::target::{Target, group, surrounded};
@@ -12,7 +12,6 @@ use yaml::Section;
 
 const VERSION: &str = "2016-11-15";
 const SEPARATOR: &str = ",";
-const REFUSALS: [&str; 2] = ["AuthFailure", "UnauthorizedOperation"];
 
 struct Ec2 {
     account: Account,
@@ -30,42 +29,25 @@ pub(crate) fn build(context: &Context<'_>, section: &Section) -> Result<Box<dyn 
             filters.push((format!("Filter.{index}.Value.{number}"), value.clone()));
         }
     }
-    let account = Account::new(context, section)?;
+    let account = Account::new(context, section, "ec2")?;
     let ec2 = Ec2 { account, filters, port: section.int("port"), zones: None };
     Ok(refresh::every(context, "ec2", section, ec2))
 }
 
-/// The discovery of AWS by its roles.
-pub(crate) fn build_aws(
-    context: &Context<'_>,
-    section: &Section,
-) -> Result<Box<dyn Provider>, Error> {
-    let role = section.text("role");
-    if role != "ec2" {
-        return Err(Error::config("aws_sd_configs", format!("role {role} is not built in")));
-    }
-    // What is not given has the defaults of the role.
-    let mut section = section.clone();
-    for (name, default) in [("port", 80), ("refresh_interval", 60_000)] {
-        if section.int(name) == 0 {
-            section.set(name, yaml::Value::Int(default));
-        }
-    }
-    build(context, &section)
-}
-
-fn form(action: &str, further: impl IntoIterator<Item = (String, String)>) -> Form {
-    let mut form = vec![("Action".to_owned(), action.to_owned())];
-    form.extend(further);
-    form.push(("Version".to_owned(), VERSION.to_owned()));
-    form
-}
-
 impl Mechanism for Ec2 {
     async fn refresh(&mut self) -> Result<Vec<TargetGroup>, Error> {
-        self.account.find_region().await?;
+        let session = self.account.session().await?;
+        let found = self.find(&session).await;
+        let targets = self.account.checked(found)?;
+        Ok(vec![group(session.region(), targets)])
+    }
+}
+
+impl Ec2 {
+    async fn find(&mut self, session: &Session) -> Result<Vec<Labels>, Error> {
         if self.zones.is_none() {
-            match self.account.query("ec2", &form("DescribeAvailabilityZones", [])).await {
+            let form = aws::form("DescribeAvailabilityZones", VERSION, &[]);
+            match session.query("ec2", &form).await {
                 Ok(answer) => self.zones = Some(zones(&answer)),
                 Err(error) => {
                     tracing::debug!(err = %error, "Unable to describe availability zones");
@@ -75,25 +57,21 @@ impl Mechanism for Ec2 {
         let mut targets = Vec::new();
         let mut page = String::new();
         loop {
-            let mut further = self.filters.clone();
+            let mut form = aws::form("DescribeInstances", VERSION, &[]);
+            form.extend(self.filters.iter().cloned());
             if !page.is_empty() {
-                further.push(("NextToken".to_owned(), page));
+                form.push(("NextToken".to_owned(), page));
             }
-            let answer = self.account.query("ec2", &form("DescribeInstances", further)).await;
-            if let Err(Error::Status { body, .. }) = &answer
-                && REFUSALS.iter().any(|code| body.starts_with(code))
-            {
-                self.account.forget();
-            }
-            let answer = answer?;
+            let answer = session.query("ec2", &form).await?;
             for reservation in answer.at("reservationSet").all("item") {
                 let owner = reservation.at("ownerId").text();
                 let instances = reservation.at("instancesSet").all("item");
-                targets.extend(instances.filter_map(|instance| self.target(owner, instance)));
+                let target = |instance| self.target(session.region(), owner, instance);
+                targets.extend(instances.filter_map(target));
             }
             page = answer.at("nextToken").text().to_owned();
             if page.is_empty() {
-                return Ok(vec![group(&self.account.region, targets)]);
+                return Ok(targets);
             }
         }
     }
@@ -124,7 +102,7 @@ const TEXTS: [(&str, &str); 11] = [
 
 impl Ec2 {
     /// An instance without address is no target.
-    fn target(&self, owner: &str, instance: &Element) -> Option<Labels> {
+    fn target(&self, region: &str, owner: &str, instance: &Element) -> Option<Labels> {
         let own = |name: &str| instance.at(name).text();
         let has_network = !own("vpcId").is_empty();
         let (primary, all) = match has_network {
@@ -141,7 +119,7 @@ impl Ec2 {
         if !has_network {
             target.set("primary_subnet_id", "");
         }
-        target.set("region", &self.account.region);
+        target.set("region", region);
         target.set("owner_id", owner);
         target.set("default_ipv6_address", default.copied().unwrap_or_default());
         if !own("ipAddress").is_empty() {

@@ -118,7 +118,7 @@ pub(crate) fn register(registry: &Registry) -> KubernetesMetrics {
 }
 
 pub(crate) fn build(context: &Context<'_>, section: &Section) -> Result<Box<dyn Provider>, Error> {
-    let cluster = Cluster::from_section(section)?;
+    let cluster = Cluster::from_section(section, context.environment)?;
     let api = Api::with_config(context, &cluster.http, watch::TIMEOUT, None)?;
     let role = ROLES.into_iter().find(|role| role.name() == section.text("role"));
     let namespaces = section.one("namespaces");
@@ -214,6 +214,7 @@ impl Kubernetes {
                 sender: sender.clone(),
                 failures: self.metrics.failures.clone(),
                 job: self.job.clone(),
+                min_pause: watch::MIN_PAUSE,
             };
             tasks.spawn(watcher.watch());
         }

@@ -1,10 +1,12 @@
 //! Where targets come from: configuration, providers, and the manager that merges them per job.
 //! Reading order: `group`, `provider` (what a mechanism implements), `manager`, `kinds` (the table of mechanisms),
-//! `refresh` (the loop of those that ask at intervals), `api` and `target` (from answers to labels), the mechanisms.
+//! `refresh` (the loop of those that ask at intervals), `concurrent`, `api` and `target` (from answers to labels), the mechanisms.
 #![forbid(unsafe_code)]
 
 mod api;
 mod aws;
+mod azure;
+mod concurrent;
 pub mod config;
 mod consul;
 mod digitalocean;
@@ -16,6 +18,7 @@ mod error;
 mod eureka;
 mod file;
 pub mod file_format;
+mod gce;
 mod group;
 mod hetzner;
 mod http;
@@ -24,9 +27,12 @@ mod kinds;
 mod kubernetes;
 mod kuma;
 mod linode;
+#[cfg(test)]
+mod loopback;
 mod manager;
 mod marathon;
 mod nomad;
+mod oci;
 mod openstack;
 mod outscale;
 mod ovhcloud;
@@ -41,9 +47,10 @@ mod triton;
 mod uyuni;
 mod vultr;
 mod xml;
+mod zookeeper;
 
 pub use error::Error;
 pub use group::{TargetGroup, TargetGroups};
 pub use kinds::built;
 pub use manager::{Manager, ManagerOptions};
-pub use provider::{Clock, Provider, Publisher, Running};
+pub use provider::{Clock, Environment, Provider, Publisher, Running, process_environment};

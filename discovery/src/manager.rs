@@ -3,7 +3,7 @@
 
 use crate::config::{DiscoveryConfigs, FileSdConfig, MechanismConfig, StaticGroup};
 use crate::file::FileProvider;
-use crate::provider::{Clock, Context, Groups, Provider, Publisher};
+use crate::provider::{Clock, Context, Environment, Groups, Provider, Publisher};
 use crate::{Error, TargetGroup, TargetGroups, kinds, refresh};
 use metrics::{Counter, Gauge, GaugeVec, Registry};
 use model::Labels;
@@ -30,6 +30,8 @@ pub struct ManagerOptions {
     pub user_agent: Box<str>,
     /// Milliseconds since 1970, for signatures of requests and the time of the last update.
     pub clock: Clock,
+    /// What mechanisms look up: credentials of clouds, and where their metadata servers are.
+    pub environment: Environment,
 }
 
 impl fmt::Debug for ManagerOptions {
@@ -220,6 +222,7 @@ impl Manager {
                     user_agent: &options.user_agent,
                     job: jobs.first().map_or("", String::as_str),
                     clock: &options.clock,
+                    environment: &options.environment,
                 };
                 Some(kinds::build(&context, &config.0)?)
             }

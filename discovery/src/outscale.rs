@@ -82,6 +82,7 @@ impl Outscale {
                 method: "POST",
                 host,
                 path: self.url.path(),
+                query: "",
                 headers: &[("accept", "application/json"), ("content-type", "application/json")],
                 body: body.as_bytes(),
                 region: &self.region,

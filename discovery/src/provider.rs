@@ -11,6 +11,15 @@ use std::sync::Arc;
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Variables of the environment by their names; those without a value are absent.
+pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The environment of the process.
+#[must_use]
+pub fn process_environment() -> Environment {
+    Arc::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
 /// What a mechanism is built with, beside its section of the configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
@@ -22,6 +31,8 @@ pub(crate) struct Context<'a> {
     pub job: &'a str,
     /// The time, for signatures.
     pub clock: &'a Clock,
+    /// Where credentials and metadata servers are told.
+    pub environment: &'a Environment,
 }
 
 /// A mechanism at work.

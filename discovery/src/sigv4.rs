@@ -4,7 +4,7 @@ use ring::digest::{SHA256, digest};
 use ring::hmac::{self, HMAC_SHA256};
 
 /// Who signs.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Credentials {
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
@@ -24,7 +24,10 @@ pub(crate) struct Signed<'a> {
     pub(crate) method: &'a str,
     /// Host, with the port if the URL has one.
     pub(crate) host: &'a str,
+    /// As it stands in the URL, escapes included.
     pub(crate) path: &'a str,
+    /// As it stands in the URL, the pairs sorted; empty if there is none.
+    pub(crate) query: &'a str,
     /// Headers beside host, date and token: names in lower case, values.
     pub(crate) headers: &'a [(&'a str, &'a str)],
     pub(crate) body: &'a [u8],
@@ -64,7 +67,10 @@ pub(crate) fn sign(credentials: &Credentials, request: &Signed<'_>) -> Vec<(&'st
     let names = names.join(";");
     let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
     let body = hex(digest(&SHA256, request.body).as_ref());
-    let canonical = format!("{}\n{}\n\n{lines}\n{names}\n{body}", request.method, request.path);
+    // What is escaped in a path is escaped once more for its signature.
+    let path = request.path.replace('%', "%25");
+    let canonical =
+        format!("{}\n{path}\n{}\n{lines}\n{names}\n{body}", request.method, request.query);
     let scope = format!("{day}/{}/{}/aws4_request", request.region, request.service);
     let hashed = hex(digest(&SHA256, canonical.as_bytes()).as_ref());
     let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashed}");

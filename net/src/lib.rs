@@ -1,7 +1,8 @@
 //! The HTTP client of everything that asks other servers, and its configuration. The only place that opens sockets as a
-//! client. Reading order: `config`, `client`, `auth`, `oauth2`, `tls`, `proxy`, `connect`, `decompress`.
+//! client. Reading order: `config`, `client`, `auth`, `assertion`, `oauth2`, `tls`, `proxy`, `connect`, `decompress`.
 #![forbid(unsafe_code)]
 
+pub mod assertion;
 mod auth;
 pub mod client;
 pub mod config;

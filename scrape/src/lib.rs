@@ -28,4 +28,4 @@ pub use fetch::{Fetch, FetchError, FetchRequest, Fetching, HttpFetch};
 pub use ingest::Features;
 pub use manager::{Clock, FetchFactory, Manager, ManagerOptions, http_fetch_factory};
 pub use status::{ActiveTarget, DroppedTarget, Health, PoolStatus, TargetMetadata};
-pub use target::check_targets;
+pub use target::{DiscoveredTarget, check_targets, discovered_targets};

@@ -148,17 +148,22 @@ fn histogram_forms(labels: &LabelsBuilder) -> Result<HistogramForms, TargetError
     })
 }
 
-/// Builds the target of discovered labels, `target` before `group`.
-pub(crate) fn build(
+/// Discovered labels after relabelling, hidden ones among them, and what they say of the scrape.
+struct Populated {
+    labels: Labels,
+    interval: Duration,
+    timeout: Duration,
+    histograms: HistogramForms,
+}
+
+/// Relabels what is in `builder` and checks what comes of it; `None` if it is dropped.
+fn populate(
     config: &ScrapeConfig,
-    target: &Labels,
-    group: &Labels,
     builder: &mut LabelsBuilder,
     scratch: &mut Scratch,
-) -> Result<Discovered, TargetError> {
-    let discovered_labels = discovered_labels(config, target, group, builder);
+) -> Result<Option<Populated>, TargetError> {
     if !process(&config.relabel_configs, builder, scratch) {
-        return Ok(Discovered::Dropped(discovered_labels));
+        return Ok(None);
     }
     let address = builder.get("__address__").to_owned();
     if address.is_empty() {
@@ -182,7 +187,22 @@ pub(crate) fn build(
     if builder.get("instance").is_empty() {
         builder.set("instance", &address);
     }
-    let all_labels = builder.labels();
+    Ok(Some(Populated { labels: builder.labels(), interval, timeout, histograms }))
+}
+
+/// Builds the target of discovered labels, `target` before `group`.
+pub(crate) fn build(
+    config: &ScrapeConfig,
+    target: &Labels,
+    group: &Labels,
+    builder: &mut LabelsBuilder,
+    scratch: &mut Scratch,
+) -> Result<Discovered, TargetError> {
+    let discovered_labels = discovered_labels(config, target, group, builder);
+    let Some(populated) = populate(config, builder, scratch)? else {
+        return Ok(Discovered::Dropped(discovered_labels));
+    };
+    let Populated { labels: all_labels, interval, timeout, histograms } = populated;
     let url = url_of(config, &all_labels);
     let hash = target_hash(&all_labels, &url);
     let unix_socket = all_labels.get("__unix_socket__").map(Into::into);
@@ -192,6 +212,33 @@ pub(crate) fn build(
     let target =
         Target { discovered_labels, labels, url, unix_socket, interval, timeout, histograms, hash };
     Ok(Discovered::Target(Box::new(target)))
+}
+
+/// What a job makes of a discovered target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscoveredTarget {
+    /// The labels before relabelling, those of the job among them.
+    pub discovered_labels: Labels,
+    /// The labels after it, hidden ones among them; empty if the target is dropped or wrong.
+    pub labels: Labels,
+    /// Why it cannot be scraped.
+    pub error: Option<String>,
+}
+
+/// What a job makes of the targets of a group, in their order.
+#[must_use]
+pub fn discovered_targets(config: &ScrapeConfig, group: &TargetGroup) -> Vec<DiscoveredTarget> {
+    let (mut builder, mut scratch) = (LabelsBuilder::new(), Scratch::default());
+    let one = |target: &Labels| {
+        let discovered_labels = discovered_labels(config, target, &group.labels, &mut builder);
+        let (labels, error) = match populate(config, &mut builder, &mut scratch) {
+            Ok(Some(populated)) => (populated.labels, None),
+            Ok(None) => (Labels::empty(), None),
+            Err(error) => (Labels::empty(), Some(error.to_string())),
+        };
+        DiscoveredTarget { discovered_labels, labels, error }
+    };
+    group.targets.iter().map(one).collect()
 }
 
 /// Whether the job could make targets of what was discovered; those it would drop are fine.

@@ -140,6 +140,7 @@ fn target_url(
         name: "scrape".into(),
         user_agent: "Prometheus/".into(),
         clock: Arc::new(|| 0),
+        environment: Arc::new(|_| None),
     });
     discovery.apply_config(&[(config.job_name.clone(), config.discovery.clone())]);
     let options = scrape::ManagerOptions {

@@ -44,6 +44,8 @@ mod roles;
 mod scalars;
 mod scrape;
 mod server;
+mod service_discovery;
+mod simulated_aws;
 mod tools;
 mod wal;
 mod web_config;

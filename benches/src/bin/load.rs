@@ -7,12 +7,13 @@ use benches::load::work::{self, Scale};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,histograms,answers,containers] \
+const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,histograms,answers,containers,idle] \
 [--divisor N] [--dir DIR] [--out DIR]
   --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
            or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
   --work   which works, by default all
   --divisor  makes every work smaller by this factor
+           (idle holds 20,000 connections on both sides: run it under `ulimit -n 65536`)
   --dir    where data directories go, by default a fresh one in the temporary directory
   --out    keeps raw.csv and summary.md there";
 
@@ -27,6 +28,7 @@ const WORKS: &[(&str, Work)] = &[
     ("histograms", work::histograms),
     ("answers", work::answers),
     ("containers", work::containers),
+    ("idle", work::idle),
 ];
 
 #[derive(Debug)]

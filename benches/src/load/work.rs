@@ -5,11 +5,13 @@
 mod answers;
 mod containers;
 mod histograms;
+mod idle;
 mod query;
 
 pub use answers::answers;
 pub use containers::containers;
 pub use histograms::histograms;
+pub use idle::idle;
 pub use query::query;
 
 use crate::load::http::Client;

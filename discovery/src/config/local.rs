@@ -2,7 +2,7 @@
 
 use super::{DiscoveryConfigs, FileSdConfig, MechanismConfig, StaticGroup, cloud, platform};
 use model::Labels;
-use yaml::{Field, Kind, Problem, Schema, Section, Value};
+use yaml::{Field, Kind, Problem, Schema, Section};
 
 /// All kinds of discovery, as fields of a section that has targets; in the order they are printed.
 pub const DISCOVERY_FIELDS: &[Field] = &[
@@ -44,6 +44,14 @@ pub const DISCOVERY_FIELDS: &[Field] = &[
     Field::new("uyuni_sd_configs", Kind::Many(&platform::UYUNI)),
     Field::new("vultr_sd_configs", Kind::Many(&cloud::VULTR)),
 ];
+
+/// The fields and checks of a kind of discovery; `None` if there is no such kind.
+pub(crate) fn schema_of(kind: &str) -> Option<&'static Schema> {
+    match DISCOVERY_FIELDS.iter().find(|field| field.name == kind)?.kind {
+        Kind::Many(schema) => Some(schema),
+        _ => None,
+    }
+}
 
 const STATIC: &str = "static_configs";
 const FILE: &str = "file_sd_configs";
@@ -119,14 +127,9 @@ impl DiscoveryConfigs {
     /// What the fields of `section` say about targets.
     #[must_use]
     pub fn from_section(section: &Section) -> Self {
-        let is_given = |field: &&Field| !matches!(section.value(field.name), Value::Null);
-        let (served, inactive): (Vec<&str>, Vec<&str>) = DISCOVERY_FIELDS
-            .iter()
-            .filter(|field| field.name != STATIC && field.name != FILE)
-            .filter(is_given)
-            .map(|field| field.name)
-            .partition(|name| crate::kinds::is_built(name));
-        let entries = served.iter().flat_map(|name| section.sections(name));
+        let kinds = DISCOVERY_FIELDS.iter().map(|field| field.name);
+        let kinds = kinds.filter(|name| *name != STATIC && *name != FILE);
+        let entries = kinds.flat_map(|name| section.sections(name));
         Self {
             static_configs: section
                 .sections(STATIC)
@@ -142,7 +145,6 @@ impl DiscoveryConfigs {
                 })
                 .collect(),
             mechanisms: entries.cloned().map(MechanismConfig).collect(),
-            inactive,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! pod.
 
 use crate::Error;
+use crate::provider::Environment;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use net::config::{Authorization, BasicAuth, HttpClientConfig, Secret};
@@ -21,7 +22,10 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn from_section(section: &Section) -> Result<Self, Error> {
+    pub(super) fn from_section(
+        section: &Section,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
         let http = HttpClientConfig::from_section(section);
         let file = section.text("kubeconfig_file");
         if !file.is_empty() {
@@ -29,29 +33,29 @@ impl Cluster {
         }
         let server = section.text("api_server");
         if server.is_empty() {
-            return inside(http);
+            return inside(http, environment, ACCOUNT);
         }
         Ok(Self { server: server.trim_end_matches('/').to_owned(), http })
     }
 }
 
-/// The cluster around this pod.
-fn inside(mut http: HttpClientConfig) -> Result<Cluster, Error> {
+/// The cluster around this pod, whose account is in the files of a directory.
+fn inside(
+    mut http: HttpClientConfig,
+    environment: &Environment,
+    account: &str,
+) -> Result<Cluster, Error> {
     let variable = |name: &str| {
-        let value = std::env::var(name).unwrap_or_default();
-        if value.is_empty() {
-            let what = "is not set: without api_server this works inside of a cluster only";
-            return Err(Error::config(name, what));
-        }
-        Ok(value)
+        let what = "is not set: without api_server this works inside of a cluster only";
+        environment(name).ok_or_else(|| Error::config(name, what))
     };
     let host = variable("KUBERNETES_SERVICE_HOST")?;
     let port = variable("KUBERNETES_SERVICE_PORT")?;
-    http.tls_config.ca_file = format!("{ACCOUNT}/ca.crt");
+    http.tls_config.ca_file = format!("{account}/ca.crt");
     http.authorization = Some(Authorization {
         kind: "Bearer".to_owned(),
         credentials: Secret::default(),
-        credentials_file: format!("{ACCOUNT}/token"),
+        credentials_file: format!("{account}/token"),
     });
     Ok(Cluster { server: format!("https://{}", crate::target::host_port(&host, port)), http })
 }
@@ -143,3 +147,6 @@ fn kubeconfig(file: &str, mut http: HttpClientConfig) -> Result<Cluster, Error> 
     }
     Ok(Cluster { server: server.trim_end_matches('/').to_owned(), http })
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,8 +17,11 @@ use tokio::time::{sleep, timeout};
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a watch lasts before it is taken up anew.
 const WATCH: Duration = Duration::from_secs(400);
-const MIN_PAUSE: Duration = Duration::from_millis(800);
+pub(super) const MIN_PAUSE: Duration = Duration::from_millis(800);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// After this many failures of a watch that saw nothing new everything is listed again: whatever is in its way is then
+/// behind it.
+const MAX_FAILURES: usize = 3;
 const PAGE: usize = 500;
 /// An event beyond this size is refused.
 const MAX_EVENT_BYTES: usize = 64 << 20;
@@ -92,42 +95,55 @@ pub(super) struct Watcher {
     pub(super) sender: Sender<Change>,
     pub(super) failures: Counter,
     pub(super) job: Box<str>,
+    /// After a failure; longer after further ones.
+    pub(super) min_pause: Duration,
 }
 
 impl Watcher {
     /// Lists and watches until nobody listens any more.
     pub(super) async fn watch(self) {
-        let mut pause = MIN_PAUSE;
+        let mut pause = self.min_pause;
         while !self.sender.is_closed() {
             let mut version = match self.list().await {
                 Ok(version) => version,
                 Err(error) => {
                     self.failed(&error);
-                    sleep(pause).await;
-                    pause = (pause * 2).min(MAX_PAUSE);
+                    self.wait(&mut pause).await;
                     continue;
                 }
             };
-            pause = MIN_PAUSE;
-            loop {
+            let mut failures = 0;
+            while failures < MAX_FAILURES && !self.sender.is_closed() {
                 let before = version.clone();
                 let ended = self.stream(&mut version).await;
                 let has_moved = version != before;
+                if has_moved {
+                    pause = self.min_pause;
+                    failures = 0;
+                }
                 match ended {
-                    Ok(End::Gone) => break,
-                    Ok(End::Closed) if has_moved => pause = MIN_PAUSE,
-                    Ok(End::Closed) => sleep(pause).await,
+                    Ok(End::Gone) => {
+                        if !has_moved {
+                            self.wait(&mut pause).await;
+                        }
+                        break;
+                    }
+                    Ok(End::Closed) if has_moved => {}
+                    Ok(End::Closed) => sleep(self.min_pause).await,
                     Err(error) => {
                         self.failed(&error);
-                        sleep(pause).await;
-                        pause = (pause * 2).min(MAX_PAUSE);
+                        failures += 1;
+                        self.wait(&mut pause).await;
                     }
-                }
-                if self.sender.is_closed() {
-                    return;
                 }
             }
         }
+    }
+
+    /// Waits, longer each time.
+    async fn wait(&self, pause: &mut Duration) {
+        sleep(*pause).await;
+        *pause = (*pause * 2).min(MAX_PAUSE);
     }
 
     fn failed(&self, error: &Error) {
@@ -221,7 +237,6 @@ impl Watcher {
             let message = object["message"].as_str().unwrap_or_default();
             let what = format!("the watch ended with {code}: {message}");
             self.failed(&Error::answer(&self.server, what));
-            sleep(MIN_PAUSE).await;
             return Some(End::Gone);
         }
         if let Value::String(new) = object["metadata"]["resourceVersion"].take() {
@@ -238,3 +253,6 @@ impl Watcher {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

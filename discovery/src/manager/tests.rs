@@ -16,6 +16,7 @@ async fn static_targets_are_published_at_once_and_leave_with_their_job() {
         name: "scrape".into(),
         user_agent: "Prometheus/".into(),
         clock: Arc::new(|| 1500),
+        environment: Arc::new(|_| None),
     });
     manager
         .apply_config(&[("a".to_owned(), statics(&["x:1"])), ("b".to_owned(), statics(&["x:1"]))]);

@@ -12,6 +12,7 @@ fn signature(method: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
         method,
         host: "example.amazonaws.com",
         path: "/",
+        query: "",
         headers,
         body,
         region: "us-east-1",

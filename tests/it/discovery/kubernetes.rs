@@ -179,6 +179,7 @@ fn discover(config: &str, address: SocketAddr) -> (discovery::Manager, Receiver)
         name: "scrape".into(),
         user_agent: "Prometheus/".into(),
         clock: Arc::new(|| 0),
+        environment: Arc::new(|_| None),
     });
     manager.apply_config(&[("j".to_owned(), job(&config))]);
     (manager, receive)

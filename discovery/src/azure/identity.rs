@@ -1,0 +1,194 @@
+//! Who asks Azure: an application with its secret, with the token of a pod, or the machine we run on.
+
+use super::Cloud;
+use crate::Error;
+use crate::api::{Api, escaped, good, json};
+use crate::provider::{Clock, Context, Environment};
+use crate::target::text;
+use serde_json::Value;
+use std::sync::Arc;
+use yaml::Section;
+
+const MACHINE: &str = "http://169.254.169.254";
+const BY_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// Tokens are renewed this long before they end.
+const MARGIN_MS: i64 = 5 * 60 * 1000;
+
+/// How tokens are come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Secret,
+    Pod,
+    Machine,
+    /// The first of these for which the environment has what is needed.
+    Any,
+}
+
+/// Whoever asks.
+pub(super) struct Identity {
+    clock: Clock,
+    environment: Environment,
+    method: Method,
+    tenant: String,
+    client: String,
+    secret: String,
+    resources: String,
+    login: String,
+    /// The header in use and when it ends.
+    current: Option<(String, i64)>,
+}
+
+impl Identity {
+    pub(super) fn new(
+        context: &Context<'_>,
+        section: &Section,
+        cloud: &Cloud,
+    ) -> Result<Self, Error> {
+        let method = match section.text("authentication_method") {
+            "OAuth" => Method::Secret,
+            "WorkloadIdentity" => Method::Pod,
+            "ManagedIdentity" => Method::Machine,
+            "SDK" => Method::Any,
+            other => {
+                let what = format!("there is no method {other:?}");
+                return Err(Error::config("authentication_method", what));
+            }
+        };
+        let own = |name: &str| section.text(name).to_owned();
+        let login = (context.environment)("AZURE_AUTHORITY_HOST");
+        let login = login.unwrap_or_else(|| cloud.login.clone());
+        Ok(Self {
+            clock: Arc::clone(context.clock),
+            environment: Arc::clone(context.environment),
+            method,
+            tenant: own("tenant_id"),
+            client: own("client_id"),
+            secret: own("client_secret"),
+            resources: cloud.resources.clone(),
+            login: login.trim_end_matches('/').to_owned(),
+            current: None,
+        })
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        (self.environment)(name)
+    }
+
+    /// Forgets the token, which is asked for anew.
+    pub(super) fn forget(&mut self) {
+        self.current = None;
+    }
+
+    /// The `Authorization` header of a request that is sent now.
+    pub(super) async fn header(&mut self, api: &Api) -> Result<String, Error> {
+        let now_ms = (self.clock)();
+        if let Some((header, end_ms)) = &self.current
+            && now_ms < end_ms.saturating_sub(MARGIN_MS)
+        {
+            return Ok(header.clone());
+        }
+        let answer = match self.method {
+            Method::Secret => self.by_secret(api, &self.tenant, &self.client, &self.secret).await?,
+            Method::Pod => self.by_pod(api).await?,
+            Method::Machine => self.by_machine(api).await?,
+            Method::Any => self.by_any(api).await?,
+        };
+        let token = text(&answer["access_token"]);
+        if token.is_empty() {
+            return Err(Error::answer("the token server of Azure", "no access_token"));
+        }
+        let header = format!("Bearer {token}");
+        // Numbers are texts in some of the answers.
+        let number = |name: &str| text(&answer[name]).parse::<i64>().ok();
+        let end_ms = match (number("expires_in"), number("expires_on")) {
+            (Some(seconds), _) => now_ms.saturating_add(seconds.saturating_mul(1000)),
+            (None, Some(seconds)) => seconds.saturating_mul(1000),
+            (None, None) => now_ms,
+        };
+        self.current = Some((header.clone(), end_ms));
+        Ok(header)
+    }
+
+    async fn by_any(&self, api: &Api) -> Result<Value, Error> {
+        let (tenant, client, secret) = (
+            self.variable("AZURE_TENANT_ID"),
+            self.variable("AZURE_CLIENT_ID"),
+            self.variable("AZURE_CLIENT_SECRET"),
+        );
+        if let (Some(tenant), Some(client), Some(secret)) = (&tenant, &client, &secret) {
+            return self.by_secret(api, tenant, client, secret).await;
+        }
+        match self.variable("AZURE_FEDERATED_TOKEN_FILE") {
+            Some(_) => self.by_pod(api).await,
+            None => self.by_machine(api).await,
+        }
+    }
+
+    async fn by_secret(
+        &self,
+        api: &Api,
+        tenant: &str,
+        client: &str,
+        secret: &str,
+    ) -> Result<Value, Error> {
+        self.by_form(api, tenant, &[("client_id", client), ("client_secret", secret)]).await
+    }
+
+    async fn by_pod(&self, api: &Api) -> Result<Value, Error> {
+        let needed = |name: &str| {
+            self.variable(name).ok_or_else(|| {
+                Error::config(name, "WorkloadIdentity needs this variable of the environment")
+            })
+        };
+        let path = needed("AZURE_FEDERATED_TOKEN_FILE")?;
+        let (tenant, client) = (needed("AZURE_TENANT_ID")?, needed("AZURE_CLIENT_ID")?);
+        let token = tokio::fs::read_to_string(&path).await;
+        let token = token.map_err(|error| Error::config(&path, error))?;
+        let pairs = [
+            ("client_id", client.as_str()),
+            ("client_assertion_type", BY_ASSERTION),
+            ("client_assertion", token.trim()),
+        ];
+        self.by_form(api, &tenant, &pairs).await
+    }
+
+    /// What the login server answers to a form.
+    async fn by_form(
+        &self,
+        api: &Api,
+        tenant: &str,
+        pairs: &[(&str, &str)],
+    ) -> Result<Value, Error> {
+        let url = format!("{}/{}/oauth2/v2.0/token", self.login, escaped(tenant));
+        let scope = format!("{}/.default", self.resources);
+        let all = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
+        let pairs = all.iter().chain(pairs);
+        let pairs = pairs.map(|(name, value)| format!("{name}={}", escaped(value)));
+        let form = pairs.collect::<Vec<_>>().join("&");
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        let answer = api.call("POST", &url, &headers, form).await?;
+        json(&url, &good(&url, answer)?.body)
+    }
+
+    async fn by_machine(&self, api: &Api) -> Result<Value, Error> {
+        let (base, version, header) =
+            match (self.variable("IDENTITY_ENDPOINT"), self.variable("IDENTITY_HEADER")) {
+                (Some(url), Some(secret)) => (url, "2019-08-01", ("X-IDENTITY-HEADER", secret)),
+                _ => {
+                    let base = self.variable("AZURE_POD_IDENTITY_AUTHORITY_HOST");
+                    let base = base.unwrap_or_else(|| MACHINE.to_owned());
+                    let url =
+                        format!("{}/metadata/identity/oauth2/token", base.trim_end_matches('/'));
+                    (url, "2018-02-01", ("Metadata", "true".to_owned()))
+                }
+            };
+        let resource = escaped(&self.resources);
+        let mut url = format!("{base}?api-version={version}&resource={resource}");
+        if !self.client.is_empty() {
+            url = format!("{url}&client_id={}", escaped(&self.client));
+        }
+        let headers = [(header.0, header.1.as_str())];
+        let answer = api.call("GET", &url, &headers, "").await?;
+        json(&url, &good(&url, answer)?.body)
+    }
+}
