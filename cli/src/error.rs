@@ -18,6 +18,14 @@ pub enum Error {
     /// A port cannot be had.
     #[error("unable to start listening: {0}")]
     Listen(#[from] web::ListenError),
+    /// A setting of the configuration that the flags do not allow.
+    #[error("{setting}: {why}")]
+    Setting {
+        /// Where it is.
+        setting: &'static str,
+        /// Why, and what to do.
+        why: &'static str,
+    },
     /// A flag whose value cannot be used.
     #[error("--{flag}: {value:?} cannot be used")]
     Flag {

@@ -91,6 +91,7 @@ impl Reloader {
                 config::load(text.as_bytes(), "the embedded configuration", &context)?
             }
         };
+        self.check_encoding(config.storage.xor2)?;
         let (mut jobs, mut pools) = (Vec::new(), BTreeMap::new());
         for (job, yaml) in config.shown_scrape_configs()? {
             let relabel_rules = Arc::clone(&job.relabel_configs);
@@ -98,6 +99,21 @@ impl Reloader {
             jobs.push(Arc::new(job));
         }
         Ok(Reloaded { config, jobs, pools })
+    }
+
+    /// Whether the encoding of floats is one that the flags allow.
+    fn check_encoding(&self, xor2: Option<bool>) -> Result<(), Error> {
+        let features = &self.flags.features;
+        let why = match xor2 {
+            Some(true) if !features.xor2_encoding => {
+                "xor2 needs --enable-feature=xor2-encoding at the start"
+            }
+            Some(false) if features.start_timestamps => {
+                "xor cannot be had with --enable-feature=st-storage: it keeps no start timestamps"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::Setting { setting: "storage.tsdb.chunk_encoding.floats", why })
     }
 
     /// The parts have taken this configuration over.

@@ -95,6 +95,10 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> DbOptions {
         head_image_growth_bytes: if flags.head_image { IMAGE_GROWTH_BYTES } else { 0 },
         sync_commits: flags.wal_sync_delay,
         keep_metadata: flags.features.metadata_records,
+        // What the configuration says applies once the log is read, as in Prometheus.
+        xor2: flags.features.xor2_encoding,
+        started_histograms: flags.features.started_histograms,
+        keep_starts: flags.features.start_timestamps,
         ..defaults
     }
 }
@@ -140,6 +144,7 @@ fn scrape(flags: &Flags) -> scrape::Features {
         zero_samples: flags.features.zero_samples,
         start_timestamps: flags.features.start_timestamps,
         synthesise_starts: flags.features.synthesise_starts,
+        metadata: flags.features.metadata_records,
     }
 }
 
@@ -212,9 +217,13 @@ fn switches(flags: &Flags) -> Vec<(&'static str, &'static str, bool)> {
         ("scrape", "start_timestamp_zero_ingestion", features.zero_samples),
         ("scrape", "type_and_unit_labels", features.type_and_unit_labels),
         ("tsdb", "exemplar_storage", features.exemplar_storage),
+        ("tsdb", "histograms_st_encoding", features.started_histograms),
         ("tsdb", "st_storage", features.start_timestamps),
-        ("tsdb", "xor2_encoding", true),
+        ("tsdb", "xor2_encoding", features.xor2_encoding),
     ];
+    if features.metadata_records {
+        switches.push(("tsdb", "metadata_wal_records", true));
+    }
     let mechanisms = discovery::built().map(|name| ("service_discovery_providers", name, true));
     switches.extend(mechanisms);
     switches

@@ -116,6 +116,7 @@ impl Storage {
                 if let Err(error) = db.set_out_of_order_window(window_ms) {
                     tracing::error!(err = %error, "Failed to apply the window of samples out of order");
                 }
+                db.set_xor2(config.xor2);
                 if keeps_exemplars {
                     db.head().set_max_exemplars(config.max_exemplars);
                 }

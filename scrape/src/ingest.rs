@@ -16,10 +16,12 @@ use model::{Labels, LabelsBuilder, STALE_NAN, SeriesRef};
 use read::Reading;
 use rows::{Column, Rows, When, fatal};
 use storage::{Appender, LabelBatch, RejectReason, Rejected};
+use told::Told;
 
 mod exemplars;
 mod read;
 mod rows;
+mod told;
 
 /// What flags of the server change about samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Features {
     pub start_timestamps: bool,
     /// Counters without a start timestamp get one: when they were first seen, or just before a reset.
     pub synthesise_starts: bool,
+    /// Type, unit and help go to the storage with their series.
+    pub metadata: bool,
 }
 
 /// The settings of a loop that concern samples.
@@ -85,6 +89,7 @@ pub(crate) struct Ingest {
     zero_floats: Rows<f64>,
     zero_histograms: Rows<Histogram>,
     exemplars: Exemplars,
+    told: Told,
     new_series: Vec<NewSeries>,
     vanished: Vec<(Slot, SeriesRef)>,
     exposed_labels: LabelBuffer,
@@ -109,6 +114,7 @@ impl Ingest {
         self.zero_floats.clear();
         self.zero_histograms.clear();
         self.exemplars.clear();
+        self.told.clear();
         self.new_series.clear();
         let read = self.read(format, body, &mut reading);
         let mut counts = reading.counts;
@@ -169,6 +175,7 @@ impl Ingest {
         }
         (self.floats, self.histograms, self.new_series) = (floats, histograms, new_series);
         appended?;
+        self.append_told(appender)?;
         counts.out_of_order_exemplars = self.exemplars.append(&self.cache, appender)?;
         Ok(())
     }

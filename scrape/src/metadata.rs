@@ -19,6 +19,8 @@ const KEPT_SCRAPES: u64 = 10;
 struct Family {
     metadata: Metadata,
     seen: u64,
+    /// The last scrape that said something new.
+    changed: u64,
 }
 
 /// A line of the last body.
@@ -64,6 +66,12 @@ impl MetadataCache {
         self.families.len()
     }
 
+    /// What is known of a family, and whether the body at hand changed it.
+    pub(crate) fn get(&self, family: &[u8]) -> Option<(&Metadata, bool)> {
+        let family = self.families.get(&*String::from_utf8_lossy(family))?;
+        Some((&family.metadata, family.changed == self.scrape))
+    }
+
     /// The text of the line that is expected next, its newline included, and the type it declares, if it is a comment of
     /// the last body.
     #[inline]
@@ -94,7 +102,7 @@ impl MetadataCache {
         let metric = String::from_utf8_lossy(metric);
         if !self.families.contains_key(&*metric) {
             self.changed = true;
-            let family = Family { metadata: Metadata::default(), seen: 0 };
+            let family = Family { metadata: Metadata::default(), seen: 0, changed: self.scrape };
             self.families.insert(metric.as_ref().into(), family);
         }
         let family = self.families.get_mut(&*metric).expect("it was just inserted");
@@ -103,12 +111,14 @@ impl MetadataCache {
         match entry {
             Entry::Type { metric_type, .. } if metadata.metric_type != *metric_type => {
                 metadata.metric_type = *metric_type;
+                family.changed = self.scrape;
                 self.changed = true;
             }
             Entry::Help { help, escapes, .. } => {
                 let help = unescape_help(help, *escapes);
                 if *metadata.help != *help {
                     metadata.help = help.into();
+                    family.changed = self.scrape;
                     self.changed = true;
                 }
             }
@@ -116,6 +126,7 @@ impl MetadataCache {
                 let unit = String::from_utf8_lossy(unit);
                 if *metadata.unit != *unit {
                     metadata.unit = unit.into();
+                    family.changed = self.scrape;
                     self.changed = true;
                 }
             }

@@ -2,20 +2,32 @@
 
 use crate::Result;
 use crate::ingest::Counts;
+use model::metadata::{Metadata, MetricType};
 use model::{Labels, LabelsBuilder, METRIC_NAME, STALE_NAN, SeriesRef};
 use storage::{Appender, FloatBatch, LabelBatch, RejectReason};
 
-const NAMES: [&str; 5] = [
-    "up",
-    "scrape_duration_seconds",
-    "scrape_samples_scraped",
-    "scrape_samples_post_metric_relabeling",
-    "scrape_series_added",
+/// Name, unit, help.
+type Described = (&'static str, &'static str, &'static str);
+
+const ALWAYS: [Described; 5] = [
+    ("up", "targets", "Whether the last scrape of the target went well."),
+    ("scrape_duration_seconds", "seconds", "How long the last scrape took."),
+    ("scrape_samples_scraped", "samples", "How many samples the target exposed."),
+    (
+        "scrape_samples_post_metric_relabeling",
+        "samples",
+        "How many samples were left after relabelling.",
+    ),
+    ("scrape_series_added", "series", "How many series the last scrape had that were new."),
 ];
-const EXTRA_NAMES: [&str; 3] =
-    ["scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes"];
+const EXTRA: [Described; 3] = [
+    ("scrape_timeout_seconds", "seconds", "How long a scrape of the target may take."),
+    ("scrape_sample_limit", "samples", "How many samples the target may expose; 0 is no limit."),
+    ("scrape_body_size_bytes", "bytes", "How long the last body was before compression."),
+];
 /// Where limits leave out instead of failing; at the end of all.
-const LEFT_OUT_NAME: &str = "scrape_samples_dropped";
+const LEFT_OUT: Described =
+    ("scrape_samples_dropped", "samples", "How many samples limits left out of the last scrape.");
 
 /// What there is to report.
 #[derive(Clone, Copy, Debug)]
@@ -34,19 +46,32 @@ pub(crate) struct Report {
 pub(crate) struct ReportSeries {
     labels: Vec<Labels>,
     refs: Vec<SeriesRef>,
+    /// Of each of the series, where the storage is told.
+    metadata: Vec<Metadata>,
     extra: bool,
     left_out: bool,
 }
 
 impl ReportSeries {
     /// The series of the target with these labels; `extra` ones are asked for by the configuration, `left_out` tells that
-    /// limits leave samples out.
-    pub(crate) fn new(target_labels: &Labels, extra: bool, left_out: bool) -> Self {
+    /// limits leave samples out, `metadata` that the storage is told what the series are.
+    pub(crate) fn new(
+        target_labels: &Labels,
+        extra: bool,
+        left_out: bool,
+        metadata: bool,
+    ) -> Self {
         let mut builder = LabelsBuilder::new();
-        let names = NAMES.iter().chain(EXTRA_NAMES.iter().filter(|_| extra));
-        let names = names.chain([&LEFT_OUT_NAME].into_iter().filter(|_| left_out));
-        let labels = names
-            .map(|name| {
+        let described = ALWAYS.iter().chain(EXTRA.iter().filter(|_| extra));
+        let described = described.chain([&LEFT_OUT].into_iter().filter(|_| left_out));
+        let told = described.clone().filter(|_| metadata).map(|(_, unit, help)| Metadata {
+            metric_type: MetricType::Gauge,
+            unit: (*unit).into(),
+            help: (*help).into(),
+        });
+        let metadata = told.collect();
+        let labels = described
+            .map(|(name, ..)| {
                 builder.clear();
                 builder.set(METRIC_NAME, name);
                 for (name, value) in target_labels {
@@ -57,7 +82,7 @@ impl ReportSeries {
                 builder.labels()
             })
             .collect();
-        Self { labels, refs: Vec::new(), extra, left_out }
+        Self { labels, refs: Vec::new(), metadata, extra, left_out }
     }
 
     /// Stages the report of the scrape at `timestamp_ms`.
@@ -104,11 +129,15 @@ impl ReportSeries {
         let timestamps_ms = vec![timestamp_ms; values.len()];
         let mut rejected = Vec::new();
         for _ in 0..2 {
-            if self.refs.is_empty() {
+            let is_new = self.refs.is_empty();
+            if is_new {
                 self.resolve(appender)?;
             }
             if self.refs.len() < values.len() {
                 return Ok(());
+            }
+            if is_new && !self.metadata.is_empty() {
+                appender.append_metadata(&self.refs, &self.metadata)?;
             }
             rejected.clear();
             let batch = FloatBatch::new(&self.refs, &timestamps_ms, values);

@@ -80,7 +80,12 @@ impl ScrapeLoop {
         orders: watch::Receiver<Order>,
     ) -> Self {
         let left_out = rules.labels.limits.mode == LimitMode::KeepExisting;
-        let report = ReportSeries::new(&target.labels, context.extra_metrics, left_out);
+        let report = ReportSeries::new(
+            &target.labels,
+            context.extra_metrics,
+            left_out,
+            rules.features.metadata,
+        );
         let metadata_gauges =
             MetadataGauges::new(context.metadata_entries.clone(), context.metadata_bytes.clone());
         let (ingest, body) = (Box::default(), Vec::new());

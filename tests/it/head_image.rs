@@ -20,12 +20,20 @@ const IMAGE: &str = "/data/head_image/00000000";
 
 /// Opens the database; whether an image was used is the second answer.
 fn open(disk: &SimDisk, has_image: bool) -> (Db, bool) {
+    open_with(disk, has_image, false)
+}
+
+/// With start timestamps, or without.
+fn open_with(disk: &SimDisk, has_image: bool, has_starts: bool) -> (Db, bool) {
     let options = DbOptions {
         retention_ms: 0,
         wal_segment_bytes: 32 * 1024,
         out_of_order_window_ms: 3_600_000,
         max_exemplars: 50,
         keep_metadata: true,
+        xor2: has_starts,
+        started_histograms: has_starts,
+        keep_starts: has_starts,
         head_image_growth_bytes: u64::from(has_image),
         ..DbOptions::default()
     };
@@ -58,7 +66,11 @@ fn write(db: &Db, rounds: std::ops::Range<i64>) {
         let refs: Vec<SeriesRef> = refs.into_iter().flatten().collect();
         let values: Vec<f64> = (0..10).map(|n| (round * n) as f64 / 7.0).collect();
         let times = vec![time; 10];
-        let batch = FloatBatch::new(&refs[..10], &times, &values);
+        // Some have no start, some always the same, some a new one now and then.
+        let starts: Vec<i64> =
+            (0..10).map(|n| [0, START, START + round / (n + 1) * 1000][n as usize % 3]).collect();
+        let batch =
+            FloatBatch::new(&refs[..10], &times, &values).with_start_timestamps(&starts);
         appender.append_floats(batch, &mut rejected).expect("floats");
         let histogram = Histogram::Int(IntHistogram {
             count: round as u64 + 1,
@@ -68,7 +80,8 @@ fn write(db: &Db, rounds: std::ops::Range<i64>) {
         });
         if round % 9 < 5 {
             let (histograms, times) = ([histogram.clone(), histogram], [time; 2]);
-            let batch = HistogramBatch::new(&refs[10..], &times, &histograms);
+            let batch = HistogramBatch::new(&refs[10..], &times, &histograms)
+                .with_start_timestamps(&starts[..2]);
             appender.append_histograms(batch, &mut rejected).expect("histograms");
         } else {
             let batch = FloatBatch::new(&refs[11..], &times[..1], &values[..1]);
@@ -76,7 +89,8 @@ fn write(db: &Db, rounds: std::ops::Range<i64>) {
         }
         if round % 4 == 3 {
             let late = [time - 45_000];
-            let batch = FloatBatch::new(&refs[..1], &late, &values[..1]);
+            let batch = FloatBatch::new(&refs[..1], &late, &values[..1])
+                .with_start_timestamps(&starts[1..2]);
             appender.append_floats(batch, &mut rejected).expect("late");
         }
         let labels = [("trace_id", "t")];
@@ -126,8 +140,12 @@ fn delete(db: &Db) {
 
 /// A database that was closed in good order, and what it knew.
 fn closed() -> (SimDisk, Known) {
+    closed_with(false)
+}
+
+fn closed_with(has_starts: bool) -> (SimDisk, Known) {
     let disk = SimDisk::new();
-    let (db, used) = open(&disk, true);
+    let (db, used) = open_with(&disk, true, has_starts);
     assert!(!used, "there is none yet");
     write(&db, 0..130);
     delete(&db);
@@ -144,21 +162,25 @@ fn replace(disk: &SimDisk, path: &Path, bytes: &[u8]) {
 
 #[test]
 fn a_clean_stop_leaves_an_image_that_the_next_start_uses() {
-    let (disk, before) = closed();
-    let (db, used) = open(&disk, true);
-    assert!(used);
-    assert_eq!(known(&db), before);
-    write(&db, 140..300);
-    let longer = known(&db);
-    drop(db);
-    // As after a kill: the image is old, the log has gone on.
-    let (db, used) = open(&disk.kill(), true);
-    assert!(used);
-    assert_eq!(known(&db), longer);
-    drop(db);
-    let (db, used) = open(&disk.kill(), false);
-    assert!(!used);
-    assert_eq!(known(&db), longer, "the log alone says the same");
+    for has_starts in [false, true] {
+        let (disk, before) = closed_with(has_starts);
+        let (db, used) = open_with(&disk, true, has_starts);
+        assert!(used);
+        assert_eq!(known(&db), before);
+        let text = format!("{before:?}");
+        assert_eq!(text.contains(" since "), has_starts);
+        write(&db, 140..300);
+        let longer = known(&db);
+        drop(db);
+        // As after a kill: the image is old, the log has gone on.
+        let (db, used) = open_with(&disk.kill(), true, has_starts);
+        assert!(used);
+        assert_eq!(known(&db), longer);
+        drop(db);
+        let (db, used) = open_with(&disk.kill(), false, has_starts);
+        assert!(!used);
+        assert_eq!(known(&db), longer, "the log alone says the same");
+    }
 }
 
 #[test]

@@ -142,6 +142,11 @@ impl Db {
         &self.head
     }
 
+    /// Whether new chunks of floats are XOR2; `None` is as the database was opened. For reloads of the configuration.
+    pub fn set_xor2(&self, is_on: Option<bool>) {
+        self.head.set_xor2(is_on.unwrap_or(self.options.xor2));
+    }
+
     /// The blocks that are open, by their begin.
     #[must_use]
     pub fn blocks(&self) -> Arc<Vec<Arc<Block>>> {

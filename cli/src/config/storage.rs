@@ -16,8 +16,8 @@ pub struct StorageConfig {
     pub retention_percentage: Option<f64>,
     /// How many exemplars are kept, where exemplars are kept at all.
     pub max_exemplars: usize,
-    /// New chunks of floats may carry start times.
-    pub xor2: bool,
+    /// Whether new chunks of floats are XOR2.
+    pub xor2: Option<bool>,
 }
 
 impl StorageConfig {
@@ -35,7 +35,10 @@ impl StorageConfig {
             max_exemplars: storage
                 .section("exemplars")
                 .map_or(0, |section| usize::try_from(section.int("max_exemplars")).unwrap_or(0)),
-            xor2: tsdb.one("chunk_encoding").text("floats") == "xor2",
+            xor2: match tsdb.one("chunk_encoding").text("floats") {
+                "" => None,
+                floats => Some(floats == "xor2"),
+            },
         }
     }
 }

@@ -13,8 +13,10 @@ pub struct Features {
     pub promql_delayed_name_removal: bool,
     /// `stats=all` lists samples by step.
     pub promql_per_step_stats: bool,
-    /// Chunks of floats may carry start times.
+    /// Chunks of floats are XOR2 unless the configuration says otherwise.
     pub xor2_encoding: bool,
+    /// Chunks of native histograms have start timestamps.
+    pub started_histograms: bool,
     /// Exemplars are kept in memory.
     pub exemplar_storage: bool,
     /// Further metrics about each scrape by default.
@@ -48,17 +50,9 @@ const INERT: &[&str] = &[
     "concurrent-rule-eval",
     "delayed-compaction",
     "fast-startup",
-    "histograms-st-encoding",
     "memory-snapshot-on-shutdown",
     "old-ui",
     "use-uncached-io",
-    "xor2-encoding",
-];
-
-/// Features that do a part of what they do in Prometheus, and what is missing.
-const PARTLY: &[(&str, &str)] = &[
-    ("metadata-wal-records", "metadata of scrapes is not logged yet"),
-    ("st-storage", "start timestamps are not stored yet"),
 ];
 
 /// Features that are always on or were replaced by settings.
@@ -73,6 +67,7 @@ impl Features {
             "promql-delayed-name-removal" => Some(&mut self.promql_delayed_name_removal),
             "promql-per-step-stats" => Some(&mut self.promql_per_step_stats),
             "xor2-encoding" => Some(&mut self.xor2_encoding),
+            "histograms-st-encoding" => Some(&mut self.started_histograms),
             "exemplar-storage" => Some(&mut self.exemplar_storage),
             "extra-scrape-metrics" => Some(&mut self.extra_scrape_metrics),
             "type-and-unit-labels" => Some(&mut self.type_and_unit_labels),
@@ -98,8 +93,6 @@ impl Features {
             let known = features.switch(name).map(|switch| *switch = true).is_some();
             if INERT.contains(name) {
                 warnings.push(format!("feature {name} does nothing yet"));
-            } else if let Some((_, missing)) = PARTLY.iter().find(|(partly, _)| partly == name) {
-                warnings.push(format!("feature {name}: {missing}"));
             } else if SETTLED.contains(name) {
                 warnings.push(format!("feature {name} needs no flag any more"));
             } else if !known {

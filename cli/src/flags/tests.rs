@@ -127,7 +127,6 @@ fn what_does_nothing_is_said() {
         [
             "feature old-ui does nothing yet",
             "there is no feature nope",
-            "feature st-storage: start timestamps are not stored yet",
             "flag --web.user-assets does nothing yet"
         ]
     );

@@ -59,6 +59,11 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// The settings.
+    pub(super) fn rules(&self) -> &'a SampleRules {
+        self.rules
+    }
+
     /// Whether a sample may go to the storage: below the limit, not too far ahead.
     #[inline]
     fn admits(&mut self, timestamp_ms: Option<i64>) -> bool {
@@ -143,14 +148,7 @@ impl Ingest {
                 if let Some((line, metric_type)) = self.metadata.expected()
                     && parser.skip_line(line, metric_type)
                 {
-                    let seen = self.metadata.see_expected();
-                    if let Some(metric_type) = seen.metric_type {
-                        reading.declare_type(seen.metric.as_bytes(), metric_type);
-                    }
-                    if let Some(unit) = &seen.unit {
-                        reading.unit.clear();
-                        reading.unit.extend_from_slice(unit.as_bytes());
-                    }
+                    self.see_expected_comment(reading);
                     continue;
                 }
             } else if let Some((slot, text)) = self.cache.expected()
@@ -159,6 +157,7 @@ impl Ingest {
                 if let Some(point) = self.known_line(reading, slot, point) {
                     self.push_float(reading, slot, point);
                     self.take_exemplars(&parser, reading, slot, point, false);
+                    self.tell(reading, slot, false)?;
                 }
                 continue;
             }
@@ -167,30 +166,27 @@ impl Ingest {
                 None => return Ok(()),
                 Some(Entry::Sample(sample)) => {
                     let point = sample.point;
+                    let before = self.new_series.len();
                     if let Some(slot) = self.line(reading, sample.series, point)? {
                         self.push_float(reading, slot, point);
                         self.take_exemplars(&parser, reading, slot, point, false);
+                        self.tell(reading, slot, self.new_series.len() > before)?;
                     }
                 }
                 Some(Entry::Histogram(sample)) => {
                     let point = sample.point;
+                    let before = self.new_series.len();
                     let slot = self.line(reading, sample.series, point)?;
                     let histogram = parser.take_histogram();
                     if let Some(slot) = slot
                         && self.push_histogram(reading, slot, point, histogram)
                     {
                         self.take_exemplars(&parser, reading, slot, point, true);
+                        self.tell(reading, slot, self.new_series.len() > before)?;
                     }
                 }
                 Some(entry) => {
-                    match entry {
-                        Entry::Type { metric, metric_type } => {
-                            reading.declare_type(metric, metric_type);
-                        }
-                        Entry::Unit { unit, .. } => unit.clone_into(&mut reading.unit),
-                        Entry::Help { .. } if P::DECLARES_FAMILIES => reading.unit.clear(),
-                        _ => {}
-                    }
+                    self.see_comment::<P>(reading, &entry);
                     if P::RECALLS_LINES {
                         // The entry may borrow from the parser; the place of the next one does not.
                         self.metadata.see_line(&entry);
@@ -201,6 +197,45 @@ impl Ingest {
                     }
                 }
             }
+        }
+    }
+
+    /// The comment that was expected next.
+    fn see_expected_comment(&mut self, reading: &mut Reading<'_>) {
+        let seen = self.metadata.see_expected();
+        if reading.rules.features.metadata {
+            self.told.see(seen.metric.as_bytes());
+        }
+        if let Some(metric_type) = seen.metric_type {
+            reading.declare_type(seen.metric.as_bytes(), metric_type);
+        }
+        if let Some(unit) = &seen.unit {
+            reading.unit.clear();
+            reading.unit.extend_from_slice(unit.as_bytes());
+        }
+    }
+
+    /// Another comment.
+    fn see_comment<P: Parser>(&mut self, reading: &mut Reading<'_>, entry: &Entry<'_>) {
+        let metric = match entry {
+            Entry::Type { metric, metric_type } => {
+                reading.declare_type(metric, *metric_type);
+                metric
+            }
+            Entry::Unit { unit, metric } => {
+                (*unit).clone_into(&mut reading.unit);
+                metric
+            }
+            Entry::Help { metric, .. } => {
+                if P::DECLARES_FAMILIES {
+                    reading.unit.clear();
+                }
+                metric
+            }
+            _ => return,
+        };
+        if reading.rules.features.metadata {
+            self.told.see(metric);
         }
     }
 

@@ -1,12 +1,14 @@
-// Opens a data directory with the storage of Prometheus itself and prints every sample, histogram and exemplar.
+// Opens a data directory with the storage of Prometheus itself and prints every sample, histogram and exemplar, and
+// what its log says of metadata.
 //
-//	dump [-out-of-order-ms N] [-exemplars N] [-starts] DIRECTORY
+//	dump [-out-of-order-ms N] [-exemplars N] [-starts] [-metadata] DIRECTORY
 //
 // One line a sample, fields separated by tabs, series in the order of their labels, samples in time order:
 //
 //	LABELS  f  TIMESTAMP  VALUE
 //	LABELS  h  TIMESTAMP  HISTOGRAM
 //	LABELS  e  TIMESTAMP  VALUE  EXEMPLAR_LABELS
+//	LABELS  m  TYPE  UNIT  HELP
 //
 // With -starts, a sample whose start timestamp is known ends with it. Floats are their sixteen hex digits. A
 // histogram is `int` or `float`, schema, zero threshold, zero count, count, sum, positive spans, positive counts,
@@ -17,12 +19,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 
@@ -30,12 +34,16 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/tsdb/record"
+	"github.com/prometheus/prometheus/tsdb/wlog"
 )
 
 func main() {
 	outOfOrder := flag.Int64("out-of-order-ms", 0, "the out-of-order window")
 	exemplars := flag.Int64("exemplars", 0, "how many exemplars to keep")
 	starts := flag.Bool("starts", false, "keep and print start timestamps")
+	metadata := flag.Bool("metadata", false, "print the metadata in the log")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: dump [flags] DIRECTORY")
@@ -54,6 +62,9 @@ func main() {
 	}
 	out := bufio.NewWriterSize(os.Stdout, 1<<20)
 	err := dump(flag.Arg(0), options, *starts, out)
+	if err == nil && *metadata {
+		err = printMetadata(flag.Arg(0), out)
+	}
 	if flushed := out.Flush(); err == nil {
 		err = flushed
 	}
@@ -141,6 +152,57 @@ func printExemplars(db *tsdb.DB, out io.Writer) error {
 		for _, e := range series.Exemplars {
 			fmt.Fprintf(out, "%s\te\t%d\t%s\t%s\n", series.SeriesLabels, e.Ts, bits(e.Value), e.Labels)
 		}
+	}
+	return nil
+}
+
+// printMetadata reads checkpoint and log: the storage has no other way to tell.
+func printMetadata(directory string, out io.Writer) error {
+	directory = filepath.Join(directory, "wal")
+	first := -1
+	sources := []wlog.SegmentRange{}
+	checkpoint, number, err := wlog.LastCheckpoint(directory)
+	if err == nil {
+		sources = append(sources, wlog.SegmentRange{Dir: checkpoint, First: -1, Last: -1})
+		first = number + 1
+	} else if !errors.Is(err, record.ErrNotFound) {
+		return err
+	}
+	sources = append(sources, wlog.SegmentRange{Dir: directory, First: first, Last: -1})
+	segments, err := wlog.NewSegmentsRangeReader(sources...)
+	if err != nil {
+		return err
+	}
+	defer segments.Close()
+	names, told := map[chunks.HeadSeriesRef]string{}, map[chunks.HeadSeriesRef]record.RefMetadata{}
+	decoder := record.NewDecoder(labels.NewSymbolTable(), slog.Default())
+	reader := wlog.NewReader(segments)
+	for reader.Next() {
+		switch decoder.Type(reader.Record()) {
+		case record.Series:
+			series, err := decoder.Series(reader.Record(), nil)
+			if err != nil {
+				return err
+			}
+			for _, s := range series {
+				names[s.Ref] = s.Labels.String()
+			}
+		case record.Metadata:
+			rows, err := decoder.Metadata(reader.Record(), nil)
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				told[row.Ref] = row
+			}
+		}
+	}
+	if err := reader.Err(); err != nil {
+		return err
+	}
+	for ref, row := range told {
+		kind := record.ToMetricType(row.Type)
+		fmt.Fprintf(out, "%s\tm\t%s\t%s\t%s\n", names[ref], kind, row.Unit, row.Help)
 	}
 	return nil
 }

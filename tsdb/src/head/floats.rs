@@ -232,3 +232,6 @@ fn store(hot: &mut Hot, buffers: &mut ByteSlab, piece: &XorPiece) {
         bytes[piece.at..end].copy_from_slice(&piece.bytes[..piece.len]);
     }
 }
+
+#[cfg(test)]
+mod tests;
