@@ -1,11 +1,13 @@
 //! From the log back to memory: series keep their references, samples that chunks on disk already hold are skipped,
 //! what is not in order is dropped. Samples are applied by one thread per part of the shards while the caller reads on.
 
+mod apply;
+
 use super::dictionary::{LabelHash, PairId};
 use super::ooo::{Ooo, OooReplay};
 use super::refs::{RefMap, Target};
-use super::series::{FullChunk, OooFloor, Place, When};
-use super::shard::{Commit, Tally};
+use super::series::{FullChunk, Place, When};
+use super::shard::Tally;
 use super::{Head, LoadedChunks, Shared};
 use crate::block::Tombstones;
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -461,60 +463,4 @@ fn find(
     let (first, last_ms) = duplicates.get_mut(&number)?;
     *last_ms = (*last_ms).max(timestamp_ms);
     Some((refs.get(*first), *first))
-}
-
-impl Shared {
-    fn replay_commit(&self) -> Commit {
-        Commit {
-            rule: self.rule,
-            encodings: self.encodings(),
-            is_strict: self.keep_starts,
-            min_valid_ms: self.min_valid_ms.load(Ordering::Relaxed),
-            ooo_floor: OooFloor(None),
-            epoch: 0,
-            oldest_reader: u64::MAX,
-        }
-    }
-
-    fn replay_histograms(&self, rows: &[(Target, u64, When, Histogram)], tally: &mut Tally) {
-        let commit = self.replay_commit();
-        for (target, number, when, value) in rows {
-            let (index, slot) = self.place(*target);
-            let mut shard = self.shards[index].0.write();
-            if shard.cold[slot].number == *number {
-                // What came late is in the other log.
-                let _is_late = shard.append_histogram(slot, *when, value, &commit, tally);
-            }
-        }
-    }
-
-    fn replay_rows(&self, rows: &[(Target, u64, i64, f64)], tally: &mut Tally) {
-        let commit = self.replay_commit();
-        let mut rest = rows;
-        while let Some(first) = rest.first() {
-            let (index, _) = self.place(first.0);
-            let mut shard = self.shards[index].0.write();
-            let same = rest.iter().take_while(|row| self.place(row.0).0 == index).count();
-            let (run, later) = rest.split_at(same);
-            rest = later;
-            for &(target, number, timestamp_ms, value) in run {
-                let (_, slot) = self.place(target);
-                if shard.cold[slot].number == number {
-                    let when = When { timestamp_ms, start_ms: 0 };
-                    shard.append(slot, when, value, &commit, tally);
-                }
-            }
-        }
-    }
-
-    fn replay_started(&self, rows: &[(Target, u64, When, f64)], tally: &mut Tally) {
-        let commit = self.replay_commit();
-        for &(target, number, when, value) in rows {
-            let (index, slot) = self.place(target);
-            let mut shard = self.shards[index].0.write();
-            if shard.cold[slot].number == number {
-                shard.append(slot, when, value, &commit, tally);
-            }
-        }
-    }
 }
