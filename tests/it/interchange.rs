@@ -40,6 +40,7 @@ fn open(dir: &Path, has_starts: bool) -> Db {
         max_exemplars: 10_000,
         keep_metadata: true,
         head_image_growth_bytes: 1,
+        no_lockfile: true,
         xor2: has_starts,
         started_histograms: has_starts,
         keep_starts: has_starts,

@@ -118,6 +118,7 @@ async fn replay(scenario: &Scenario) -> Outcome {
             zero_samples: scenario.has("created-timestamp-zero-ingestion"),
             start_timestamps: scenario.has("st-storage"),
             synthesise_starts: scenario.has("st-synthesis"),
+            metadata: scenario.has("metadata-wal-records"),
         },
     };
     let manager = scrape::Manager::new(options, receive);

@@ -125,7 +125,6 @@ fn histogram(name: &str, i: u64) -> Histogram {
 }
 
 /// A transaction at one time, row by row.
-#[derive(Default)]
 struct Rows<V> {
     names: Vec<&'static str>,
     times: Vec<i64>,
@@ -134,6 +133,10 @@ struct Rows<V> {
 }
 
 impl<V> Rows<V> {
+    fn new() -> Self {
+        Self { names: Vec::new(), times: Vec::new(), values: Vec::new(), starts: Vec::new() }
+    }
+
     fn push(&mut self, name: &'static str, time: i64, value: V, start: i64) {
         self.names.push(name);
         self.times.push(time);
@@ -192,7 +195,7 @@ impl Written {
 
     fn write_round(&mut self, db: &Db, round: i64) {
         let time = START + round * STEP;
-        let (mut floats, mut histograms) = (Rows::default(), Rows::default());
+        let (mut floats, mut histograms) = (Rows::new(), Rows::new());
         for (n, name) in FLOATS.into_iter().enumerate() {
             if name == "mixed" && round % 40 >= 20 {
                 histograms.push(name, time, histogram("int", round as u64), START);
@@ -250,7 +253,8 @@ impl Written {
         let trace = format!("t{time}");
         let labels = [("trace_id", trace.as_str())];
         let row = ExemplarRow { labels: &labels, timestamp_ms: time, value: 0.25 };
-        let batch = ExemplarBatch::new(&[of("c0")], &[row]);
+        let (first, rows) = ([of("c0")], [row]);
+        let batch = ExemplarBatch::new(&first, &rows);
         appender.append_exemplars(batch, &mut rejected).expect("exemplars");
         let help = format!("Help number {}.", (time - START) / STEP / 25);
         let told = Metadata {
@@ -258,7 +262,7 @@ impl Written {
             unit: "seconds".into(),
             help: help.as_str().into(),
         };
-        appender.append_metadata(&[of("c0")], &[told]).expect("metadata");
+        appender.append_metadata(&first, &[told]).expect("metadata");
         assert_eq!(rejected, []);
         appender.commit().expect("commits");
         self.exemplars.push(format!(
