@@ -55,12 +55,7 @@ pub(crate) struct ReportSeries {
 impl ReportSeries {
     /// The series of the target with these labels; `extra` ones are asked for by the configuration, `left_out` tells that
     /// limits leave samples out, `metadata` that the storage is told what the series are.
-    pub(crate) fn new(
-        target_labels: &Labels,
-        extra: bool,
-        left_out: bool,
-        metadata: bool,
-    ) -> Self {
+    pub(crate) fn new(target_labels: &Labels, extra: bool, left_out: bool, metadata: bool) -> Self {
         let mut builder = LabelsBuilder::new();
         let described = ALWAYS.iter().chain(EXTRA.iter().filter(|_| extra));
         let described = described.chain([&LEFT_OUT].into_iter().filter(|_| left_out));

@@ -69,8 +69,7 @@ fn write(db: &Db, rounds: std::ops::Range<i64>) {
         // Some have no start, some always the same, some a new one now and then.
         let starts: Vec<i64> =
             (0..10).map(|n| [0, START, START + round / (n + 1) * 1000][n as usize % 3]).collect();
-        let batch =
-            FloatBatch::new(&refs[..10], &times, &values).with_start_timestamps(&starts);
+        let batch = FloatBatch::new(&refs[..10], &times, &values).with_start_timestamps(&starts);
         appender.append_floats(batch, &mut rejected).expect("floats");
         let histogram = Histogram::Int(IntHistogram {
             count: round as u64 + 1,

@@ -73,11 +73,7 @@ fn line(sample: &ExactSample, has_starts: bool) -> String {
         ExactValue::Float(value) => format!("f\t{}\t{}", sample.timestamp_ms, bits(*value)),
         ExactValue::Histogram(value) => format!("h\t{}\t{}", sample.timestamp_ms, text(value)),
     };
-    if has_starts && sample.start_ms != 0 {
-        format!("{value}\t{}", sample.start_ms)
-    } else {
-        value
-    }
+    if has_starts && sample.start_ms != 0 { format!("{value}\t{}", sample.start_ms) } else { value }
 }
 
 /// Number `i` of a series of histograms.
@@ -181,7 +177,9 @@ impl Written {
         let time = |line: &str| line.split('\t').nth(2).expect("a time").parse::<i64>();
         let exemplars = self.exemplars.iter().filter(|line| time(line).expect("a time") >= min_ms);
         lines.extend(exemplars.cloned());
-        lines.extend(self.metadata.iter().map(|(name, told)| format!("{}\tm\t{told}", series(name))));
+        lines.extend(
+            self.metadata.iter().map(|(name, told)| format!("{}\tm\t{told}", series(name))),
+        );
         lines.sort_unstable();
         lines
     }
@@ -275,7 +273,10 @@ impl Written {
             let name = floats.names[row];
             let value = if name == "stale_histogram" {
                 let sum = model::STALE_NAN;
-                ExactValue::Histogram(Histogram::Int(IntHistogram { sum, ..IntHistogram::default() }))
+                ExactValue::Histogram(Histogram::Int(IntHistogram {
+                    sum,
+                    ..IntHistogram::default()
+                }))
             } else {
                 ExactValue::Float(floats.values[row])
             };

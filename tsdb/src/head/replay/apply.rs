@@ -20,7 +20,11 @@ impl Shared {
         }
     }
 
-    pub(super) fn replay_histograms(&self, rows: &[(Target, u64, When, Histogram)], tally: &mut Tally) {
+    pub(super) fn replay_histograms(
+        &self,
+        rows: &[(Target, u64, When, Histogram)],
+        tally: &mut Tally,
+    ) {
         let commit = self.replay_commit();
         for (target, number, when, value) in rows {
             let (index, slot) = self.place(*target);
