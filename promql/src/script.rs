@@ -3,6 +3,7 @@
 
 mod compare;
 mod expect;
+mod found;
 mod histogram;
 mod nhcb;
 mod pin;
@@ -10,8 +11,9 @@ mod run;
 mod series;
 
 pub use expect::{Annotation, Pattern};
+pub use found::{Found, Reply, Sample, ask};
 pub use histogram::HistogramItem;
-pub use run::{Case, Database, Outcome, engine, run};
+pub use run::{Case, Database, Outcome, engine_options, run};
 pub use series::{Item, SeriesLine, parse_series};
 
 use model::duration;

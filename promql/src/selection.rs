@@ -110,7 +110,7 @@ impl<'e, 'a> Selection<'e, 'a> {
         windows: &Windows,
         instant: bool,
     ) -> Result<Self, Error> {
-        let hints = hints::select_hints(windows, instant);
+        let hints = hints::select_hints(select, windows, instant);
         let set = exec.querier.select(&select.matchers, &hints, &exec.symbols, exec.cancel)?;
         Ok(Self { exec, select, set, seen: 0, before: exec.memory.used() })
     }

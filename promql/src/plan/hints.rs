@@ -92,12 +92,14 @@ pub(crate) fn range_windows(
 }
 
 /// What storage may know of a selection.
-pub(crate) fn select_hints(windows: &Windows, instant: bool) -> SelectHints {
+pub(crate) fn select_hints(select: &Select, windows: &Windows, instant: bool) -> SelectHints {
+    // Totals of histograms learn from the sample before whether they were reset.
+    let newest = instant && windows.grid.len == 1 && windows.after_ms == 0 && !select.totals_only;
     SelectHints {
         range: Some(windows.span()),
         step_ms: if windows.grid.len > 1 { windows.grid.step_ms } else { 0 },
         window_ms: if instant { 0 } else { windows.range_ms },
-        newest_only: instant && windows.grid.len == 1 && windows.after_ms == 0,
+        newest_only: newest,
         any_order: true,
         ..SelectHints::default()
     }

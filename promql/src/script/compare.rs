@@ -1,12 +1,11 @@
 //! Answers against expectations: floats to a relative 1e-6, everything else exactly.
 
+use super::found::{Found, Sample};
 use super::histogram::HistogramItem;
 use super::{Eval, Expected, Item, SeriesLine, When};
-use crate::value::{Matrix, Value, Vector};
 use model::hash::HashMap;
-use model::histogram::FloatHistogram;
+use model::histogram::{Bucket, FloatHistogram};
 use model::{Labels, float, is_stale_nan};
-use std::sync::Arc;
 
 /// Why an answer is not the expected one.
 pub(super) type Compared = Result<(), String>;
@@ -29,27 +28,15 @@ fn almost_equal(a: f64, b: f64) -> bool {
     difference / sum.min(f64::MAX) < EPSILON
 }
 
-/// An element of an answer.
-#[derive(Clone, Debug)]
-enum Got {
-    Float(f64),
-    Histogram(Arc<FloatHistogram>),
-}
-
-impl Got {
-    fn text(&self) -> String {
-        match self {
-            Self::Float(value) => float::fixed(*value),
-            Self::Histogram(histogram) => histogram.to_string(),
-        }
-    }
-}
-
 /// Compares one sample.
-fn sample(want: &Item, got: &Got) -> Compared {
+fn sample(want: &Item, got: &Sample) -> Compared {
     match (want, got) {
-        (Item::Value(want), Got::Float(got)) => number(*want, *got),
-        (Item::Histogram(want), Got::Histogram(got)) => histograms(want, got),
+        (Item::Value(want), Sample::Float(got)) => number(*want, *got),
+        (Item::Histogram(want), Sample::Histogram(got)) => histograms(want, got),
+        (Item::Histogram(want), Sample::Shown { count, sum, buckets }) => {
+            shown(&want.value, (*count, *sum), buckets)
+                .map_err(|what| format!("{what}, got {}", got.text()))
+        }
         (want, got) => Err(format!("expected {want:?}, got {}", got.text())),
     }
 }
@@ -75,24 +62,39 @@ fn histograms(want: &HistogramItem, got: &FloatHistogram) -> Compared {
     Err(format!("expected {left}, got {right}"))
 }
 
+/// Compares what the API shows of a histogram.
+fn shown(want: &FloatHistogram, (count, sum): (f64, f64), buckets: &[Bucket]) -> Compared {
+    let mut all = Vec::new();
+    want.view().all_buckets(&mut all);
+    all.retain(|bucket| bucket.count != 0.0);
+    let alike = |(a, b): (&Bucket, &Bucket)| {
+        let bounds = almost_equal(a.lower, b.lower) && almost_equal(a.upper, b.upper);
+        let ends = (a.lower_inclusive, a.upper_inclusive) == (b.lower_inclusive, b.upper_inclusive);
+        bounds && ends && almost_equal(a.count, b.count)
+    };
+    let totals = almost_equal(want.count, count) && almost_equal(want.sum, sum);
+    if totals && all.len() == buckets.len() && all.iter().zip(buckets).all(alike) {
+        return Ok(());
+    }
+    Err(format!("expected {} with buckets {all:?}", want.view().test_notation()))
+}
+
 /// Compares the answer of an evaluation.
-pub(super) fn answer(eval: &Eval, value: &Value) -> Compared {
-    match (&eval.expected, value) {
-        (Expected::String(want), Value::String { value, .. }) => {
+pub(super) fn answer(eval: &Eval, found: &Found) -> Compared {
+    match (&eval.expected, found) {
+        (Expected::String(want), Found::Text(value)) => {
             if want == value {
                 Ok(())
             } else {
                 Err(format!("expected {want:?}, got {value:?}"))
             }
         }
-        (Expected::Scalar(want), Value::Scalar { value, .. }) => number(*want, *value),
-        (Expected::Series(want), Value::Vector(vector)) => {
-            instant(want, eval.ordered, &elements(vector))
-        }
-        (Expected::RangeVector { start_ms, end_ms, step_ms, series }, Value::Matrix(matrix)) => {
+        (Expected::Scalar(want), Found::Scalar(value)) => number(*want, *value),
+        (Expected::Series(want), Found::Vector(vector)) => instant(want, eval.ordered, vector),
+        (Expected::RangeVector { start_ms, end_ms, step_ms, series }, Found::Matrix(matrix)) => {
             points(series, matrix, (*start_ms, *end_ms, *step_ms))
         }
-        (Expected::Series(want), Value::Matrix(matrix)) => match eval.when {
+        (Expected::Series(want), Found::Matrix(matrix)) => match eval.when {
             When::Range { start_ms, end_ms, step_ms } => {
                 points(want, matrix, (start_ms, end_ms, step_ms))
             }
@@ -103,24 +105,24 @@ pub(super) fn answer(eval: &Eval, value: &Value) -> Compared {
 }
 
 /// Compares one step of a range query with what the instant query must answer.
-pub(super) fn step(eval: &Eval, matrix: &Matrix, at_ms: i64) -> Compared {
+pub(super) fn step(eval: &Eval, matrix: &[Series], at_ms: i64) -> Compared {
     let mut found = Vec::new();
-    for (row, labels) in matrix.labels.iter().enumerate() {
-        for (time, got) in samples_of(matrix, row) {
-            if time == at_ms {
-                found.push((matrix.symbols.labels(labels), got));
-            }
-        }
+    for (labels, samples) in matrix {
+        let now = samples.iter().filter(|(time, _)| *time == at_ms);
+        found.extend(now.map(|(_, sample)| (labels.clone(), sample.clone())));
     }
     match &eval.expected {
         Expected::Series(want) => instant(want, false, &found),
         Expected::Scalar(want) => match &found[..] {
-            [(_, Got::Float(value))] => number(*want, *value),
+            [(_, Sample::Float(value))] => number(*want, *value),
             others => Err(format!("expected one series, got {}", others.len())),
         },
         Expected::String(_) | Expected::RangeVector { .. } => Ok(()),
     }
 }
+
+/// A series of a matrix.
+type Series = (Labels, Vec<(i64, Sample)>);
 
 fn number(want: f64, got: f64) -> Compared {
     if almost_equal(want, got) {
@@ -129,33 +131,11 @@ fn number(want: f64, got: f64) -> Compared {
     Err(format!("expected {}, got {}", float::fixed(want), float::fixed(got)))
 }
 
-fn elements(vector: &Vector) -> Vec<(Labels, Got)> {
-    let labels = vector.labels.iter().map(|labels| vector.symbols.labels(labels));
-    let element = |(row, labels)| {
-        let histogram = vector.histograms.get(row).and_then(Option::as_ref);
-        let float = Got::Float(vector.values[row]);
-        (labels, histogram.map_or(float, |histogram| Got::Histogram(Arc::clone(histogram))))
-    };
-    labels.enumerate().map(element).collect()
-}
-
-/// The samples of one series of a matrix by time.
-fn samples_of(matrix: &Matrix, row: usize) -> Vec<(i64, Got)> {
-    let floats = matrix.floats.of(row).map(|(_, time, value)| (time, Got::Float(value)));
-    let (times, histograms) = matrix.histograms.of(row);
-    let histograms = times.iter().zip(histograms);
-    let histograms =
-        histograms.map(|(time, histogram)| (*time, Got::Histogram(Arc::clone(histogram))));
-    let mut all: Vec<_> = floats.chain(histograms).collect();
-    all.sort_by_key(|(time, _)| *time);
-    all
-}
-
 fn by_labels(want: &[SeriesLine]) -> HashMap<&Labels, usize> {
     want.iter().enumerate().map(|(index, series)| (&series.labels, index)).collect()
 }
 
-fn instant(want: &[SeriesLine], ordered: bool, got: &[(Labels, Got)]) -> Compared {
+fn instant(want: &[SeriesLine], ordered: bool, got: &[(Labels, Sample)]) -> Compared {
     let positions = by_labels(want);
     let mut seen = vec![false; want.len()];
     for (position, (labels, value)) in got.iter().enumerate() {
@@ -185,21 +165,20 @@ fn missing(want: &[SeriesLine], seen: &[bool]) -> Compared {
     }
 }
 
-fn points(want: &[SeriesLine], matrix: &Matrix, grid: (i64, i64, i64)) -> Compared {
+fn points(want: &[SeriesLine], matrix: &[Series], grid: (i64, i64, i64)) -> Compared {
     let (start_ms, end_ms, step_ms) = grid;
     let positions = by_labels(want);
     let mut seen = vec![false; want.len()];
-    let mut previous: Option<Labels> = None;
-    for (row, labels) in matrix.labels.iter().enumerate() {
-        let labels = matrix.symbols.labels(labels);
-        if previous.as_ref().is_some_and(|previous| *previous >= labels) {
+    let mut previous: Option<&Labels> = None;
+    for (labels, samples) in matrix {
+        if previous.is_some_and(|previous| previous >= labels) {
             return Err(format!("{labels} is not in order"));
         }
-        let Some(&index) = positions.get(&labels) else {
+        let Some(&index) = positions.get(labels) else {
             return Err(format!("unexpected {labels}"));
         };
         seen[index] = true;
-        let mut got = samples_of(matrix, row).into_iter();
+        let mut got = samples.iter();
         for (place, item) in want[index].items.iter().enumerate() {
             let at_ms = start_ms + step_ms * place as i64;
             if at_ms > end_ms {
@@ -209,8 +188,8 @@ fn points(want: &[SeriesLine], matrix: &Matrix, grid: (i64, i64, i64)) -> Compar
                 continue;
             }
             match got.next() {
-                Some((ms, value)) if ms == at_ms => {
-                    sample(item, &value).map_err(|what| format!("{labels} at {ms}: {what}"))?;
+                Some((ms, value)) if *ms == at_ms => {
+                    sample(item, value).map_err(|what| format!("{labels} at {ms}: {what}"))?;
                 }
                 other => {
                     return Err(format!("{labels}: expected a value at {at_ms}, got {other:?}"));

@@ -1,33 +1,35 @@
 //! Runs scripts against any storage. Each instant query is also run pinned to its time and as a step of a range query.
 
 use super::{
-    Command, Eval, Expected, Item, Load, Script, ScriptError, SeriesLine, When, compare, nhcb, pin,
+    Command, Eval, Expected, Found, Item, Load, Reply, Script, ScriptError, SeriesLine, When,
+    compare, nhcb, pin,
 };
 use crate::ast::Features;
-use crate::engine::{Answer, Engine, EngineOptions, Error, Request};
+use crate::engine::EngineOptions;
 use crate::parser::parse;
-use crate::value::Value;
 use model::hash::HashMap;
 use model::histogram::Histogram;
 use model::{Labels, SeriesRef};
-use storage::{
-    Appendable, Appender, Cancel, FloatBatch, HistogramBatch, LabelBatch, Queryable, Rejected,
-};
+use storage::{Appendable, Appender, FloatBatch, HistogramBatch, LabelBatch, Rejected};
 
-/// A storage that scripts run against.
+/// A storage that scripts run against, and whoever answers queries over it.
 pub trait Database {
     /// Drops all series.
     fn clear(&mut self) -> storage::Result<()>;
     /// Where samples go.
     fn appendable(&self) -> &dyn Appendable;
-    /// Where queries look.
-    fn queryable(&self) -> &dyn Queryable;
+    /// Called after samples were written and before the next query.
+    fn settle(&mut self) -> storage::Result<()> {
+        Ok(())
+    }
+    /// Answers a query as an engine with [`engine_options`] does; the error in its words.
+    fn ask(&self, query: &str, when: When) -> Result<Reply, String>;
 }
 
-/// The engine that the public scripts are written for.
+/// What the engine of the public scripts is made with.
 #[must_use]
-pub fn engine() -> Engine {
-    Engine::new(EngineOptions {
+pub fn engine_options() -> EngineOptions {
+    EngineOptions {
         max_samples: 10_000,
         lookback_ms: 300_000,
         default_eval_interval_ms: 60_000,
@@ -35,7 +37,7 @@ pub fn engine() -> Engine {
         delayed_name_removal: true,
         use_start_timestamps: true,
         ..EngineOptions::default()
-    })
+    }
 }
 
 /// How an evaluation went.
@@ -59,20 +61,18 @@ pub struct Case {
 }
 
 /// Runs all commands; evaluations that fail do not stop it.
-pub fn run(
-    script: &Script,
-    engine: &Engine,
-    database: &mut dyn Database,
-) -> Result<Vec<Case>, ScriptError> {
+pub fn run(script: &Script, database: &mut dyn Database) -> Result<Vec<Case>, ScriptError> {
     let mut cases = Vec::new();
     for (line, command) in &script.commands {
         let failed = |source| ScriptError::Storage { line: *line, source };
         match command {
             Command::Clear => database.clear().map_err(failed)?,
-            Command::Load(load) => write(load, database.appendable()).map_err(failed)?,
+            Command::Load(load) => {
+                write(load, database.appendable()).map_err(failed)?;
+                database.settle().map_err(failed)?;
+            }
             Command::Eval(eval) => {
-                let result = evaluate(eval, engine, database.queryable());
-                let outcome = match result {
+                let outcome = match evaluate(eval, database) {
                     Ok(()) => Outcome::Passed,
                     Err(what) => Outcome::Failed(what),
                 };
@@ -177,18 +177,13 @@ fn append(
     Ok(())
 }
 
-fn evaluate(eval: &Eval, engine: &Engine, storage: &dyn Queryable) -> Result<(), String> {
-    let cancel = Cancel::new();
-    let request = Request::new(&cancel);
+fn evaluate(eval: &Eval, database: &dyn Database) -> Result<(), String> {
     match eval.when {
-        When::Range { start_ms, end_ms, step_ms } => {
-            let answer = engine.range(storage, &eval.query, start_ms, end_ms, step_ms, &request);
-            check(eval, answer)
-        }
+        When::Range { .. } => check(eval, database.ask(&eval.query, eval.when)),
         When::Instant { at_ms } => {
-            instant(eval, &eval.query, at_ms, engine, storage)?;
+            instant(eval, &eval.query, at_ms, database)?;
             for (query, at_ms) in pinned(eval, at_ms) {
-                instant(eval, &query, at_ms, engine, storage)
+                instant(eval, &query, at_ms, database)
                     .map_err(|what| format!("as {query} at {at_ms} ms: {what}"))?;
             }
             Ok(())
@@ -212,55 +207,44 @@ fn pinned(eval: &Eval, at_ms: i64) -> Vec<(String, i64)> {
 }
 
 /// Runs an instant query, and the same as the middle step of a range query.
-fn instant(
-    eval: &Eval,
-    query: &str,
-    at_ms: i64,
-    engine: &Engine,
-    storage: &dyn Queryable,
-) -> Result<(), String> {
-    let cancel = Cancel::new();
-    let request = Request::new(&cancel);
-    check(eval, engine.instant(storage, query, at_ms, &request))?;
+fn instant(eval: &Eval, query: &str, at_ms: i64, database: &dyn Database) -> Result<(), String> {
+    const MINUTE_MS: i64 = 60_000;
+    check(eval, database.ask(query, When::Instant { at_ms }))?;
     let unlike_range = ["range()", "step()", "start()", "end()"];
     let comparable = matches!(eval.expected, Expected::Series(_) | Expected::Scalar(_))
         && !unlike_range.iter().any(|call| query.contains(call));
     if eval.fail.is_some() || eval.ordered || !comparable {
         return Ok(());
     }
-    const MINUTE_MS: i64 = 60_000;
     let (start_ms, end_ms) = (at_ms - MINUTE_MS, at_ms + MINUTE_MS);
-    let answer = engine
-        .range(storage, query, start_ms, end_ms, MINUTE_MS, &request)
-        .map_err(|error| format!("as a range query: {error}"))?;
-    match &answer.value {
-        Value::Matrix(matrix) => {
-            compare::step(eval, matrix, at_ms).map_err(|what| format!("as a range query: {what}"))
-        }
-        other => Err(format!("a range query answered with {other:?}")),
-    }
+    let reply = database.ask(query, When::Range { start_ms, end_ms, step_ms: MINUTE_MS });
+    let compared = match reply.map(|reply| reply.found) {
+        Ok(Found::Matrix(matrix)) => compare::step(eval, &matrix, at_ms),
+        Ok(other) => Err(format!("the answer is {other:?}")),
+        Err(error) => Err(error),
+    };
+    compared.map_err(|what| format!("as a range query: {what}"))
 }
 
-fn check(eval: &Eval, answer: Result<Answer, Error>) -> Result<(), String> {
-    let answer = match (answer, &eval.fail) {
+fn check(eval: &Eval, reply: Result<Reply, String>) -> Result<(), String> {
+    let reply = match (reply, &eval.fail) {
         (Err(_), Some(None)) => return Ok(()),
-        (Err(error), Some(Some(pattern))) => {
-            let text = error.to_string();
+        (Err(text), Some(Some(pattern))) => {
             if pattern.matches(&text) {
                 return Ok(());
             }
             return Err(format!("failed with another text: {text}"));
         }
-        (Err(error), None) => return Err(error.to_string()),
+        (Err(text), None) => return Err(text),
         (Ok(_), Some(_)) => return Err("expected to fail".into()),
-        (Ok(answer), None) => answer,
+        (Ok(reply), None) => reply,
     };
-    annotations(eval, &answer)?;
-    compare::answer(eval, &answer.value)
+    annotations(eval, &reply)?;
+    compare::answer(eval, &reply.found)
 }
 
-fn annotations(eval: &Eval, answer: &Answer) -> Result<(), String> {
-    for (info, found) in [(false, &answer.annotations.warnings), (true, &answer.annotations.infos)]
+fn annotations(eval: &Eval, reply: &Reply) -> Result<(), String> {
+    for (info, found) in [(false, &reply.annotations.warnings), (true, &reply.annotations.infos)]
     {
         let kind = if info { "info" } else { "warning" };
         let about = || eval.annotations.iter().filter(move |annotation| annotation.info == info);

@@ -1,6 +1,6 @@
-//! A client that sends a request exactly as it is written down, and hangs up after the answer.
+//! A client that sends a request exactly as it is written down, and hangs up after the answer; and one that stays.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -105,5 +105,59 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
         }
         body.extend_from_slice(&rest[..size]);
         rest = &rest[size + 2..];
+    }
+}
+
+/// A connection that is kept from request to request.
+#[derive(Debug)]
+pub struct Connection {
+    address: SocketAddr,
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connects.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("connect");
+        stream.set_nodelay(true).expect("an option");
+        Self { address, stream: BufReader::new(stream) }
+    }
+
+    /// Posts a form.
+    pub fn post(&mut self, path: &str, form: &str) -> Answer {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{form}",
+            self.address,
+            form.len()
+        );
+        self.stream.get_mut().write_all(request.as_bytes()).expect("send");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            assert_ne!(self.stream.read_until(b'\n', &mut head).expect("a line"), 0, "hung up");
+        }
+        let mut answer = parse(&head, "HEAD");
+        if answer.header("transfer-encoding") == ["chunked"] {
+            let mut chunks = Vec::new();
+            loop {
+                let begin = chunks.len();
+                self.stream.read_until(b'\n', &mut chunks).expect("a chunk size");
+                let size = std::str::from_utf8(&chunks[begin..]).expect("a chunk size");
+                let size = usize::from_str_radix(size.trim(), 16).expect("a chunk size");
+                let begin = chunks.len();
+                chunks.resize(begin + size + 2, 0);
+                self.stream.read_exact(&mut chunks[begin..]).expect("a chunk");
+                if size == 0 {
+                    break;
+                }
+            }
+            answer.body = unchunk(&chunks);
+        } else {
+            let len = answer.header("content-length").first().expect("a length").parse();
+            answer.body = vec![0; len.expect("a number")];
+            self.stream.read_exact(&mut answer.body).expect("a body");
+        }
+        answer
     }
 }
