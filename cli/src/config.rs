@@ -357,7 +357,6 @@ impl Config {
         note(!root.one("alerting").is_zero(), "alerting");
         note(!root.list("rule_files").is_empty(), "rule_files");
         note(root.one("tracing").is_written(), "tracing");
-        note(!self.global.query_log_file.is_empty(), "global.query_log_file");
         inactive
     }
 }

@@ -34,6 +34,14 @@ pub enum Error {
         /// What was given.
         value: String,
     },
+    /// The file that queries are logged to cannot be opened.
+    #[error("can't create json log file: open {path}: {source}")]
+    QueryLog {
+        /// The file.
+        path: String,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The operating system said no.
     #[error("{what}: {source}")]
     Io {

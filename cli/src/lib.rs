@@ -13,6 +13,7 @@ pub mod logging;
 mod maintain;
 mod peers;
 mod reload;
+mod running_queries;
 mod serve;
 mod settings;
 mod signals;

@@ -11,8 +11,9 @@ use metrics::{Gauge, Registry};
 use promql::Engine;
 use scrape::config::ScrapeConfig;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::Arc;
-use web::PoolConfig;
+use web::{PoolConfig, QueryLog};
 use web::notifications::{Notifications, RELOAD_FAILED};
 
 /// The configuration of a server that was given none.
@@ -24,6 +25,8 @@ pub(crate) struct Reloaded {
     pub(crate) jobs: Vec<Arc<ScrapeConfig>>,
     /// The jobs as the pages show them, by name.
     pools: BTreeMap<String, PoolConfig>,
+    /// Where queries are logged; opened anew with each configuration, so that the file may be moved away before.
+    query_log: Option<File>,
 }
 
 /// Loads configurations and remembers how that went.
@@ -33,6 +36,7 @@ pub(crate) struct Reloader {
     port: u16,
     engine_options: promql::EngineOptions,
     engine: Arc<ArcSwap<Engine>>,
+    query_log: Arc<QueryLog>,
     reloadable: Reloadable,
     status: Arc<ServerStatus>,
     notifications: Arc<Notifications>,
@@ -54,6 +58,7 @@ impl Reloader {
             port: settings.web.listen.first().map_or(9090, std::net::SocketAddr::port),
             engine_options: settings.engine,
             engine,
+            query_log: Arc::new(QueryLog::new(registry)),
             reloadable: Reloadable::default(),
             status,
             notifications: Arc::new(Notifications::new(
@@ -73,6 +78,11 @@ impl Reloader {
     /// What the pages tell.
     pub(crate) fn notifications(&self) -> &Arc<Notifications> {
         &self.notifications
+    }
+
+    /// Where queries are logged.
+    pub(crate) fn query_log(&self) -> &Arc<QueryLog> {
+        &self.query_log
     }
 
     /// What follows the configuration in force.
@@ -98,7 +108,8 @@ impl Reloader {
             pools.insert(job.job_name.clone(), PoolConfig { yaml, relabel_rules });
             jobs.push(Arc::new(job));
         }
-        Ok(Reloaded { config, jobs, pools })
+        let query_log = open_query_log(&config.global.query_log_file)?;
+        Ok(Reloaded { config, jobs, pools, query_log })
     }
 
     /// Whether the encoding of floats is one that the flags allow.
@@ -117,7 +128,7 @@ impl Reloader {
     }
 
     /// The parts have taken this configuration over.
-    pub(crate) fn in_force(&self, loaded: &Reloaded) {
+    pub(crate) fn in_force(&self, loaded: Reloaded) {
         let interval_ms = loaded.config.global.evaluation_interval.as_millis();
         let options = promql::EngineOptions {
             default_eval_interval_ms: i64::try_from(interval_ms).unwrap_or(i64::MAX),
@@ -125,6 +136,7 @@ impl Reloader {
         };
         let engine = self.engine.load().with_options(options);
         self.engine.store(Arc::new(engine));
+        self.query_log.set(loaded.query_log.map(|file| Box::new(file) as _));
         let external_labels = loaded.config.global.external_labels.clone();
         self.reloadable.external_labels.store(Arc::new(external_labels));
         self.reloadable.otlp.store(Arc::new(loaded.config.otlp()));
@@ -144,8 +156,8 @@ impl Reloader {
         self.status.config_loaded(LoadedConfig {
             yaml: loaded.config.to_yaml(),
             gogc: loaded.config.gogc(),
-            pools: loaded.pools.clone(),
-            external_labels: loaded.config.global.external_labels.clone(),
+            pools: loaded.pools,
+            external_labels: loaded.config.global.external_labels,
         });
     }
 
@@ -155,4 +167,13 @@ impl Reloader {
         self.notifications.add(RELOAD_FAILED, clock::now_ms());
         self.status.config_refused();
     }
+}
+
+/// Opens the file that queries are logged to, behind what is there; `None` if no file is given.
+fn open_query_log(path: &str) -> Result<Option<File>, Error> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let opened = File::options().append(true).create(true).open(path);
+    opened.map(Some).map_err(|source| Error::QueryLog { path: path.to_owned(), source })
 }

@@ -7,6 +7,7 @@ use crate::import::upload::Importer;
 use crate::late::LateDb;
 use crate::maintain::Maintenance;
 use crate::reload::{Reloaded, Reloader};
+use crate::running_queries::RunningFile;
 use crate::settings::Settings;
 use crate::signals::{Signals, Wish};
 use crate::status::{PROMETHEUS_VERSION, ServerStatus, hostname};
@@ -15,7 +16,7 @@ use crate::{Error, clock};
 use arc_swap::ArcSwap;
 use metrics::{Registry, Stopwatch};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use web::notifications::{STARTING, STOPPING};
 use web::{Api, Command, Readiness, Server};
@@ -45,16 +46,37 @@ fn queries(settings: &Settings, registry: &Registry) -> Arc<ArcSwap<promql::Engi
     Arc::new(ArcSwap::from_pointee(promql::Engine::sharing(settings.engine, shared)))
 }
 
+fn signals() -> Result<Signals, Error> {
+    Signals::new().map_err(|source| Error::Io { what: "receive signals", source })
+}
+
+fn status(late: &Arc<LateDb>, registry: &Registry) -> Arc<ServerStatus> {
+    let status = Arc::new(ServerStatus::new(Arc::clone(late)));
+    status.register(registry);
+    status
+}
+
+/// Where targets come from, without jobs yet.
+fn discovery(
+    registry: &Registry,
+) -> (discovery::Manager, watch::Receiver<Arc<discovery::TargetGroups>>) {
+    discovery::Manager::new(discovery::ManagerOptions {
+        registry: registry.clone(),
+        name: "scrape".into(),
+        user_agent: format!("Prometheus/{PROMETHEUS_VERSION}").into(),
+        clock: Arc::new(clock::now_ms),
+        environment: discovery::process_environment(),
+    })
+}
+
 /// Runs a server until it is told to end.
 pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let begin = Stopwatch::start();
-    let mut signals =
-        Signals::new().map_err(|source| Error::Io { what: "receive signals", source })?;
+    let mut signals = signals()?;
     let registry = Registry::new();
     metrics::register_process(&registry, &crate::status::BUILD);
     let late = Arc::new(LateDb::new(settings.flags.agent));
-    let status = Arc::new(ServerStatus::new(Arc::clone(&late)));
-    status.register(&registry);
+    let status = status(&late, &registry);
     let engine = queries(&settings, &registry);
     // Load before anything is touched: a bad configuration leaves no trace.
     let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));
@@ -63,19 +85,14 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let options = storage::Options::new(&settings, &loaded.config.storage);
     let keeps_exemplars = settings.flags.features.exemplar_storage && !settings.flags.agent;
     status.starting(&settings.flags, options.progress());
-    let (discovery, groups) = discovery::Manager::new(discovery::ManagerOptions {
-        registry: registry.clone(),
-        name: "scrape".into(),
-        user_agent: format!("Prometheus/{PROMETHEUS_VERSION}").into(),
-        clock: Arc::new(clock::now_ms),
-        environment: discovery::process_environment(),
-    });
+    let (discovery, groups) = discovery(&registry);
     let reads = crate::peers::Reads::new(&settings, &late, &registry);
     let scraping = scraping(&settings, &late, &registry, groups);
     let notifications = reloader.notifications();
     notifications.add(STARTING, clock::now_ms());
     let (wishes, mut commands) = mpsc::channel(4);
     let (admin, import) = administration(&settings, &late);
+    let notes = Arc::new(RunningFile::new(settings.web.max_concurrency, clock::now_ms));
     let api = Api {
         queryable: reads.queryable(),
         remote: crate::peers::endpoints(&settings, reloader.reloadable(), &late, &registry),
@@ -85,6 +102,8 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         import,
         notifications: Arc::clone(notifications),
         engine,
+        query_log: Arc::clone(reloader.query_log()),
+        running_queries: Some(Arc::<RunningFile>::clone(&notes) as _),
         targets: Arc::new(scraping.clone()),
         status: Arc::<ServerStatus>::clone(&status),
         lifecycle: settings.flags.enable_lifecycle.then_some(wishes),
@@ -103,6 +122,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         drop(serving.await);
         return Ok(());
     };
+    note_queries(&notes, &settings);
     storage.show(&late);
     let sender = crate::peers::sender(&settings, &scraping, &registry);
     let maintenance = Maintenance::start(&storage, &settings, &sender)
@@ -117,7 +137,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         maintenance,
         storage,
     };
-    running.apply(&reloader, &loaded);
+    running.apply(&reloader, loaded);
     running.status.set_readiness(Readiness::Ready);
     notifications.remove(STARTING, clock::now_ms());
     greet(begin, &addresses, &settings);
@@ -145,6 +165,30 @@ fn administration(
     (Some(Arc::<LateDb>::clone(db)), Some(Arc::new(Importer::new(Arc::clone(db)))))
 }
 
+/// Notes queries that run from now on, and tells which did not finish the last time. The database holds its lock, so
+/// the file is ours.
+fn note_queries(running: &RunningFile, settings: &Settings) {
+    // An agent answers no queries.
+    if settings.flags.agent {
+        return;
+    }
+    let dir = &settings.storage_path;
+    match running.open(dir) {
+        Ok(None) => {}
+        Ok(Some(queries)) => tracing::info!(
+            component = "activeQueryTracker",
+            queries,
+            "These queries didn't finish in prometheus' last run:"
+        ),
+        Err(error) => tracing::error!(
+            component = "activeQueryTracker",
+            err = %error,
+            dir = %dir.display(),
+            "Failed to create queries.active; queries that run will not be noted"
+        ),
+    }
+}
+
 /// Says that all is well, since when and where.
 fn greet(begin: Stopwatch, addresses: &[std::net::SocketAddr], settings: &Settings) {
     let seconds = begin.elapsed_seconds();
@@ -159,7 +203,7 @@ fn scraping(
     settings: &Settings,
     late: &Arc<LateDb>,
     registry: &Registry,
-    groups: tokio::sync::watch::Receiver<Arc<discovery::TargetGroups>>,
+    groups: watch::Receiver<Arc<discovery::TargetGroups>>,
 ) -> scrape::Manager {
     scrape::Manager::new(
         scrape::ManagerOptions {
@@ -194,7 +238,7 @@ fn welcome(address: std::net::SocketAddr, settings: &Settings) {
 
 impl Running {
     /// Puts a loaded configuration in force.
-    fn apply(&self, reloader: &Reloader, loaded: &Reloaded) {
+    fn apply(&self, reloader: &Reloader, loaded: Reloaded) {
         let jobs: Vec<(String, discovery::config::DiscoveryConfigs)> =
             loaded.jobs.iter().map(|job| (job.job_name.clone(), job.discovery.clone())).collect();
         self.discovery.apply_config(&jobs);
@@ -243,7 +287,7 @@ impl Running {
     fn reload(&self, reloader: &Reloader) -> Result<(), String> {
         match reloader.load() {
             Ok(loaded) => {
-                self.apply(reloader, &loaded);
+                self.apply(reloader, loaded);
                 tracing::info!("Completed loading of configuration file");
                 Ok(())
             }

@@ -18,6 +18,7 @@ mod observe;
 mod openapi;
 mod params;
 mod queries;
+mod query_log;
 mod response;
 mod router;
 mod server;
@@ -25,6 +26,7 @@ mod ui;
 
 pub use api::admin::Admin;
 pub use guard::{Guard, GuardError};
+pub use query_log::{QueryLog, RunningQueries};
 pub use server::{ListenError, Server};
 
 use arc_swap::ArcSwap;
@@ -56,6 +58,10 @@ pub struct Api {
     pub remote: remote::Endpoints,
     /// Runs queries; swapped when a reload changes what it depends on.
     pub engine: Arc<ArcSwap<Engine>>,
+    /// Where queries are logged.
+    pub query_log: Arc<QueryLog>,
+    /// Where queries that run are noted.
+    pub running_queries: Option<Arc<dyn RunningQueries>>,
     /// What scraping knows.
     pub targets: Arc<dyn TargetsSource>,
     /// What the server knows of itself.

@@ -65,12 +65,6 @@ impl Observer {
             |name: &str| Slice { quantiles: slices.with(&[name]), buckets: buckets.with(&[name]) };
         // There is nothing to prepare or to sort apart from evaluation; dashboards list the slices all the same.
         drop(["prepare_time", "result_sort"].map(slice));
-        // Queries are logged where they are slow, not to a file of their own.
-        registry.gauge("prometheus_engine_query_log_enabled", "State of the query log.").set(0.0);
-        registry.counter(
-            "prometheus_engine_query_log_failures_total",
-            "The number of query log failures.",
-        );
         let expositions = registry.counter_vec(
             "promhttp_metric_handler_requests_total",
             "Total number of scrapes by HTTP status code.",

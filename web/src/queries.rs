@@ -5,6 +5,7 @@
 mod tests;
 
 use crate::api::query::Query;
+use crate::query_log::Origin;
 use http::HeaderMap;
 use metrics::Stopwatch;
 use model::hash::HashMap;
@@ -48,6 +49,7 @@ pub(crate) struct Active {
     pub(crate) since_ms: i64,
     /// What its caller said of itself.
     pub(crate) caller: Vec<(&'static str, String)>,
+    pub(crate) origin: Origin,
     pub(crate) cancel: Arc<Cancel>,
     clock: Stopwatch,
     runs: AtomicBool,
@@ -113,13 +115,19 @@ pub(crate) struct Queries {
 
 impl Queries {
     /// Takes note of a query until the guard is dropped.
-    pub(crate) fn enter(&self, query: Query, headers: &HeaderMap, now_ms: i64) -> Entered<'_> {
+    pub(crate) fn enter(
+        &self,
+        query: Query,
+        (headers, origin): (&HeaderMap, Origin),
+        now_ms: i64,
+    ) -> Entered<'_> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
         let active = Arc::new(Active {
             id,
             query,
             since_ms: now_ms,
             caller: caller(headers),
+            origin,
             cancel: Arc::new(Cancel::new()),
             clock: Stopwatch::start(),
             runs: AtomicBool::new(false),

@@ -78,7 +78,8 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let clock = Stopwatch::start();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(peer);
     let caller = match &state.api.guard {
         None => Caller::default(),
         Some(guard) => match guard.admit(&parts.headers).await {
@@ -256,7 +257,7 @@ where
                 Err(refusal) => return refusal,
             };
             let asked = (endpoint.needs() == Needs::Admin).then(|| Asked(params.shown()));
-            let mut answer = endpoints::api(state, endpoint, params, &parts.headers).await;
+            let mut answer = endpoints::api(state, endpoint, params, parts).await;
             if let Some(asked) = asked {
                 answer.extensions_mut().insert(asked);
             }

@@ -86,6 +86,90 @@ fn a_bad_configuration_is_refused_and_the_old_one_goes_on() {
 }
 
 #[test]
+fn queries_are_logged_to_the_file_of_the_configuration() {
+    let scratch = tests::Scratch::new("query-log");
+    let (dir, log) = (scratch.path().join("data"), scratch.path().join("query.log"));
+    let running = start(&dir, "global: {query_log_file: query.log}\n");
+    let lines = |path: &Path| -> Vec<serde_json::Value> {
+        tests::json_lines(&std::fs::read(path).expect("a log"))
+    };
+    assert_eq!(query(&running, "up + 1")["status"], "success");
+    assert_eq!(query(&running, "up +")["status"], "error");
+    assert_eq!(query(&running, "label_replace(vector(1), \"~\", \"\", \"\", \"(\")")["status"], "error");
+    let found = lines(&log);
+    assert_eq!(found.len(), 2, "what is no query is not logged: {found:?}");
+    assert_eq!(found[0]["msg"], "promql query logged");
+    assert_eq!(found[0]["params"]["query"], "up + 1");
+    assert_eq!(found[0]["params"]["step"], 0);
+    assert_eq!(found[0]["httpRequest"]["clientIP"], "127.0.0.1");
+    assert_eq!(found[0]["httpRequest"]["method"], "GET");
+    assert_eq!(found[0]["httpRequest"]["path"], "/api/v1/query");
+    assert!(found[0]["stats"]["timings"]["execTotalTime"].as_f64() > Some(0.0), "{found:?}");
+    assert_eq!(found[0].get("error"), None);
+    let error = found[1]["error"].as_str().expect("an error");
+    assert!(error.contains("invalid regular expression in label_replace()"), "{error}");
+    // Moved away, the file is made anew by a reload; before that, lines follow it.
+    let moved = log.with_extension("old");
+    std::fs::rename(&log, &moved).expect("moved");
+    query(&running, "1");
+    assert_eq!(lines(&moved).len(), 3);
+    let reload = || running.client().post("/-/reload", "", b"").expect("an answer");
+    assert_eq!(reload().status, 200);
+    query(&running, "2");
+    assert_eq!((lines(&moved).len(), lines(&log).len()), (3, 1));
+    let (_, metrics) = get(&running, "/metrics");
+    assert!(metrics.contains("\nprometheus_engine_query_log_enabled 1\n"));
+    // A file that cannot be made refuses the configuration; the old one goes on.
+    let config = dir.with_extension("yml");
+    std::fs::write(&config, "global: {query_log_file: none/query.log}\n").expect("config");
+    let refused = reload();
+    let text = String::from_utf8_lossy(&refused.body).into_owned();
+    assert_eq!(refused.status, 500);
+    assert!(text.contains("can't create json log file: open "), "{text}");
+    query(&running, "3");
+    assert_eq!(lines(&log).len(), 2);
+    std::fs::write(&config, "global: {}\n").expect("config");
+    assert_eq!(reload().status, 200);
+    query(&running, "4");
+    assert_eq!(lines(&log).len(), 2);
+    assert!(get(&running, "/metrics").1.contains("\nprometheus_engine_query_log_enabled 0\n"));
+}
+
+#[test]
+fn queries_of_a_server_that_died_are_told_at_the_next_start() {
+    let scratch = tests::Scratch::new("running-queries");
+    let dir = scratch.path().join("data");
+    let file = dir.join("queries.active");
+    let running = start(&dir, "global: {}\n");
+    assert_eq!(query(&running, "1")["status"], "success");
+    let content = std::fs::read(&file).expect("the file");
+    assert_eq!((content[0], content.len()), (b'[', 20_001));
+    assert!(content[1..].iter().all(|&byte| byte == 0), "nothing runs");
+    drop(running);
+    let mut content = content;
+    let entry = br#"{"query":"sum(x)","timestamp_sec":1700000000}"#;
+    content[3001..3001 + entry.len()].copy_from_slice(entry);
+    content[4000] = b',';
+    std::fs::write(&file, content).expect("written");
+    let config = dir.with_extension("yml");
+    let mut child = Command::new(BINARY)
+        .args([format!("--config.file={}", config.display())])
+        .args([format!("--storage.tsdb.path={}", dir.display())])
+        .args(["--web.listen-address=127.0.0.1:0"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let stderr = std::io::BufReader::new(child.stderr.take().expect("piped"));
+    let mut lines = std::io::BufRead::lines(stderr).map(|line| line.expect("text"));
+    let told = lines.find(|line| line.contains("These queries didn't finish") || line.contains("is ready"));
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    let told = told.expect("a line");
+    let queries = r#"queries="[{\"query\":\"sum(x)\",\"timestamp_sec\":1700000000}]""#;
+    assert!(told.contains(queries), "{told}");
+}
+
+#[test]
 fn a_mistyped_flag_is_told_what_was_meant() {
     let scratch = tests::Scratch::new("flags");
     let output = run(&["--storage.tsdb.pth=x"], scratch.path());

@@ -16,8 +16,15 @@ const DIR: &str = "data";
 const CENTURY_MS: i64 = 100 * 365 * 86_400_000;
 
 fn open(disk: &SimDisk, dir: &Path, min_block_ms: i64, max_block_ms: i64) -> Db {
-    let options =
-        DbOptions { retention_ms: 0, min_block_ms, max_block_ms, ..DbOptions::default() };
+    let options = DbOptions {
+        retention_ms: 0,
+        min_block_ms,
+        max_block_ms,
+        xor2: true,
+        started_histograms: true,
+        keep_starts: true,
+        ..DbOptions::default()
+    };
     let registry = metrics::Registry::new();
     Db::open(Arc::new(disk.clone()), dir, options, 7, &registry, Arc::new(|_| {})).expect("opens")
 }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tsdb::head::{Head, HeadOptions};
 use web::api::status::{BuildInfo, RuntimeInfo, TsdbStatus, WalReplay};
 use web::notifications::Notifications;
-use web::{Api, Guard, Options, PoolConfig, Readiness, Server, Status, TargetsSource};
+use web::{Api, Guard, Options, PoolConfig, QueryLog, Readiness, Server, Status, TargetsSource};
 
 /// What differs from server to server.
 pub(crate) struct Setup {
@@ -150,6 +150,8 @@ pub(crate) fn api(
         guard: setup.guard.as_deref().map(|path| Guard::load(path).expect("web configuration")),
         notifications: Arc::new(Notifications::new(16)),
         engine: Arc::new(Arc::new(Engine::new(setup.engine)).into()),
+        query_log: Arc::new(QueryLog::new(&registry)),
+        running_queries: None,
         targets: Arc::new(NoTargets),
         status: Arc::new(Fixed {
             readiness: setup.readiness,

@@ -195,7 +195,8 @@ impl Query {
         out.push(b']');
     }
 
-    fn push_stats(&self, out: &mut Vec<u8>, stats: &Stats, queued: f64, evaluated: f64) {
+    /// Writes what it took.
+    pub(crate) fn push_stats(&self, out: &mut Vec<u8>, stats: &Stats, queued: f64, evaluated: f64) {
         Object::write(out, |object| {
             object.object("timings", |timings| {
                 timings.plain("evalTotalTime", evaluated);

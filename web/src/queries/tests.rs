@@ -3,11 +3,16 @@
 use super::{MAX_PAST, Queries};
 use crate::api::query::Query;
 use crate::params::Params;
+use crate::query_log::Origin;
 use http::HeaderMap;
 
 fn query(text: &str) -> Query {
     let form = format!("query={text}&start=0&end=60&step=15");
     Query::range(&Params::read(&form, &HeaderMap::new(), &[])).expect("a query")
+}
+
+fn nobody() -> Origin {
+    Origin { client: None, method: "GET".to_owned(), path: String::new() }
 }
 
 #[test]
@@ -16,8 +21,8 @@ fn queries_are_listed_as_long_as_they_run_and_can_be_revoked() {
     let mut headers = HeaderMap::new();
     headers.insert("x-panel-id", "7".parse().unwrap());
     headers.insert("authorization", "Basic secret".parse().unwrap());
-    let first = queries.enter(query("a"), &headers, 1000);
-    let second = queries.enter(query("b"), &HeaderMap::new(), 2000);
+    let first = queries.enter(query("a"), (&headers, nobody()), 1000);
+    let second = queries.enter(query("b"), (&HeaderMap::new(), nobody()), 2000);
     let listed: Vec<_> = queries.active().iter().map(|active| active.id).collect();
     assert_eq!(listed, [first.active.id, second.active.id]);
     assert_eq!(first.active.caller, [("x-panel-id", "7".to_owned())]);
@@ -34,7 +39,7 @@ fn queries_are_listed_as_long_as_they_run_and_can_be_revoked() {
 fn usage_is_that_of_one_text_and_span() {
     let queries = Queries::default();
     for (text, ended_ms, bytes) in [("a", 10, 5), ("b", 20, 7), ("a", 30, 9), ("a", 40, 1)] {
-        let entered = queries.enter(query(text), &HeaderMap::new(), 0);
+        let entered = queries.enter(query(text), (&HeaderMap::new(), nobody()), 0);
         queries.remember(&entered.active, ended_ms, bytes);
     }
     let usage = queries.usage(20);
@@ -46,12 +51,12 @@ fn usage_is_that_of_one_text_and_span() {
 #[test]
 fn only_so_much_is_remembered() {
     let queries = Queries::default();
-    let entered = queries.enter(query("a"), &HeaderMap::new(), 0);
+    let entered = queries.enter(query("a"), (&HeaderMap::new(), nobody()), 0);
     for _ in 0..MAX_PAST + 10 {
         queries.remember(&entered.active, 0, 0);
     }
     assert_eq!(queries.log.lock().past.len(), MAX_PAST);
-    let long = queries.enter(query(&"a".repeat(100_000)), &HeaderMap::new(), 0);
+    let long = queries.enter(query(&"a".repeat(100_000)), (&HeaderMap::new(), nobody()), 0);
     for _ in 0..2000 {
         queries.remember(&long.active, 0, 0);
     }

@@ -13,7 +13,8 @@ use crate::error::{ApiError, Kind, Result};
 use crate::json::Out;
 use crate::params::{Params, decode};
 use crate::response::{Answer, set};
-use http::{HeaderMap, header};
+use http::header;
+use http::request::Parts;
 use std::sync::Arc;
 use storage::Cancel;
 
@@ -22,10 +23,10 @@ pub(super) async fn api(
     state: &Arc<State>,
     endpoint: Endpoint,
     params: Params,
-    headers: &HeaderMap,
+    parts: &Parts,
 ) -> Answer {
     let packs = endpoint.packs();
-    let encoding = if packs { Encoding::negotiate(headers) } else { Encoding::Identity };
+    let encoding = if packs { Encoding::negotiate(&parts.headers) } else { Encoding::Identity };
     let form = match endpoint {
         Endpoint::Search(_) => Form::of("application/x-ndjson; charset=utf-8"),
         _ => Form::json(),
@@ -38,7 +39,7 @@ pub(super) async fn api(
         }
         Endpoint::Query | Endpoint::QueryRange => {
             let is_range = endpoint == Endpoint::QueryRange;
-            run_query(state, is_range, (&params, headers), encoding).await
+            run_query(state, is_range, (&params, parts), encoding).await
         }
         _ => {
             let readers = state.readers.clone();

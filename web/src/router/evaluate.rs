@@ -2,6 +2,7 @@
 //! logged.
 
 use super::State;
+use crate::RunningQueries;
 use crate::api::query::{Evaluated, Key, Query};
 use crate::call::{self, Form};
 use crate::compress::Encoding;
@@ -11,11 +12,13 @@ use crate::json::Out;
 use crate::observe::Observer;
 use crate::params::Params;
 use crate::queries::Active;
+use crate::query_log::{Origin, Went};
 use crate::response::Answer;
-use http::HeaderMap;
+use http::request::Parts;
 use promql::{Engine, Stats};
 use std::fmt::Write;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::Cancel;
@@ -35,7 +38,7 @@ type Ran = Result<Answer, call::Panicked>;
 pub(super) async fn run_query(
     state: &Arc<State>,
     is_range: bool,
-    (params, headers): (&Params, &HeaderMap),
+    (params, parts): (&Params, &Parts),
     encoding: Encoding,
 ) -> Ran {
     let now_ms = state.api.now_ms;
@@ -46,7 +49,12 @@ pub(super) async fn run_query(
     };
     let most = state.api.options.query_timeout;
     let timeout = query.timeout.map_or(most, |asked| asked.min(most));
-    let entered = state.queries.enter(query, headers, now_ms());
+    let origin = Origin {
+        client: parts.extensions.get().map(SocketAddr::ip),
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+    };
+    let entered = state.queries.enter(query, (&parts.headers, origin), now_ms());
     let active = Arc::clone(&entered.active);
     let counted = Counted::new(&state.observer);
     let engine = state.api.engine.load_full();
@@ -72,17 +80,23 @@ impl Run<'_> {
                     Ok(Ok(evaluated)) => return self.push(evaluated).await,
                     // The other one has no answer.
                     Ok(Err(_)) => {}
-                    Err(error) => return fail(self.state, self.encoding, error).await,
+                    Err(error) => return self.give_up(error).await,
                 }
             },
         };
         let permit = match self.wait(self.state.gate.acquire()).await {
             Ok(permit) => permit,
-            Err(error) => return fail(self.state, self.encoding, error).await,
+            Err(error) => return self.give_up(error).await,
         };
         let ran = self.evaluate(flight).await;
         drop(permit);
         ran
+    }
+
+    /// Its turn did not come.
+    async fn give_up(&self, error: ApiError) -> Ran {
+        log(self.state, &self.active, (self.active.elapsed(), Duration::ZERO), Err(&error));
+        fail(self.state, self.encoding, error).await
     }
 
     /// Waits in the queue, as long as the query has time and nobody wants it to end.
@@ -109,7 +123,7 @@ impl Run<'_> {
         let until = (None, Arc::clone(&active.cancel));
         let form = (Form::json(), self.encoding);
         call::run_until(form, &self.state.readers, until, move |_, out| {
-            remember(&state, &active, Ok(&evaluated.answer.stats));
+            remember(&state, &active, (queued, Duration::ZERO), Ok(&evaluated.answer.stats));
             active.query.push(&evaluated, queued, out)
         })
         .await
@@ -132,11 +146,14 @@ impl Run<'_> {
                 return active.query.push_plan_only(&engine, out);
             }
             let storage = &*shared.api.queryable;
-            let evaluated = active.query.evaluate(&engine, storage, left, cancel);
+            let evaluated = {
+                let _noted = Noted::new(&shared, active.query.text());
+                active.query.evaluate(&engine, storage, left, cancel)
+            };
             let stats = evaluated.as_ref().map(|evaluated| &evaluated.answer.stats);
-            remember(&shared, &active, stats);
-            let took = (active.elapsed() - queued).as_secs_f64();
-            shared.observer.eval_seconds.observe(took);
+            let took = active.elapsed().saturating_sub(queued);
+            remember(&shared, &active, (queued, took), stats);
+            shared.observer.eval_seconds.observe(took.as_secs_f64());
             let evaluated = Arc::new(evaluated?);
             let stats = &evaluated.answer.stats;
             shared.observer.samples.add(stats.total_queryable_samples as f64);
@@ -150,8 +167,48 @@ impl Run<'_> {
     }
 }
 
-/// Remembers how a query went, and logs it if it was slow.
-fn remember(state: &State, active: &Active, went: Result<&Stats, &ApiError>) {
+/// A query that is noted while it runs.
+struct Noted<'s>(Option<(&'s dyn RunningQueries, usize)>);
+
+impl<'s> Noted<'s> {
+    fn new(state: &'s State, query: &str) -> Self {
+        let noted = state.api.running_queries.as_deref();
+        Self(noted.and_then(|running| Some((running, running.begin(query)?))))
+    }
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        if let Some((running, place)) = self.0 {
+            running.end(place);
+        }
+    }
+}
+
+/// Logs how a query went: how long it waited and ran, and the result.
+fn log(
+    state: &State,
+    active: &Active,
+    (queued, evaluated): (Duration, Duration),
+    result: Result<&Stats, &ApiError>,
+) {
+    // What is no query is not logged, as in Prometheus.
+    if result.is_err_and(|error| error.kind == Kind::BadData) {
+        return;
+    }
+    let result = result.map_err(|error| error.text.as_str());
+    let went = Went { now_ms: (state.api.now_ms)(), queued, evaluated, result };
+    state.api.query_log.write(&active.query, &active.origin, &went);
+}
+
+/// Remembers and logs how a query went, and tells of it if it was slow.
+fn remember(
+    state: &State,
+    active: &Active,
+    times: (Duration, Duration),
+    went: Result<&Stats, &ApiError>,
+) {
+    log(state, active, times, went);
     let peak_bytes = went.map_or(0, |stats| stats.peak_bytes);
     state.queries.remember(active, (state.api.now_ms)(), peak_bytes);
     let (slow, took) = (state.api.options.slow_query, active.elapsed());
