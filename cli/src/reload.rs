@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 use web::{PoolConfig, QueryLog};
-use web::notifications::{Notifications, RELOAD_FAILED};
+use web::notifications::{Notifications, RELOAD_FAILED, STARTING};
 
 /// The configuration of a server that was given none.
 const EMBEDDED: &str = include_str!("embedded.yml");
@@ -52,6 +52,8 @@ impl Reloader {
         engine: Arc<ArcSwap<Engine>>,
         status: Arc<ServerStatus>,
     ) -> Self {
+        let notifications = Notifications::new(settings.flags.max_notifications_subscribers);
+        notifications.add(STARTING, clock::now_ms());
         Self {
             source: settings.config.clone(),
             flags: settings.flags.clone(),
@@ -61,9 +63,7 @@ impl Reloader {
             query_log: Arc::new(QueryLog::new(registry)),
             reloadable: Reloadable::default(),
             status,
-            notifications: Arc::new(Notifications::new(
-                settings.flags.max_notifications_subscribers,
-            )),
+            notifications: Arc::new(notifications),
             successful: registry.gauge(
                 "prometheus_config_last_reload_successful",
                 "Whether the last configuration reload attempt was successful.",

@@ -18,7 +18,7 @@ use metrics::{Registry, Stopwatch};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use web::notifications::{STARTING, STOPPING};
+use web::notifications::{Notifications, STARTING, STOPPING};
 use web::{Api, Command, Readiness, Server};
 
 /// The parts that run until the end.
@@ -89,7 +89,6 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let reads = crate::peers::Reads::new(&settings, &late, &registry);
     let scraping = scraping(&settings, &late, &registry, groups);
     let notifications = reloader.notifications();
-    notifications.add(STARTING, clock::now_ms());
     let (wishes, mut commands) = mpsc::channel(4);
     let (admin, import) = administration(&settings, &late);
     let notes = Arc::new(RunningFile::new(settings.web.max_concurrency, clock::now_ms));
@@ -138,8 +137,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         storage,
     };
     running.apply(&reloader, loaded);
-    running.status.set_readiness(Readiness::Ready);
-    notifications.remove(STARTING, clock::now_ms());
+    running.ready(notifications);
     greet(begin, &addresses, &settings);
     running.run_until_stopped(&reloader, &mut signals, &mut commands).await;
     notifications.add(STOPPING, clock::now_ms());
@@ -256,6 +254,12 @@ impl Running {
             tracing::error!(component = "remote", err = %error, "A receiver of remote write could not be set up");
         }
         reloader.in_force(loaded);
+    }
+
+    /// Requests are answered from now on.
+    fn ready(&self, notifications: &Notifications) {
+        self.status.set_readiness(Readiness::Ready);
+        notifications.remove(STARTING, clock::now_ms());
     }
 
     async fn run_until_stopped(
