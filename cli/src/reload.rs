@@ -13,8 +13,8 @@ use scrape::config::ScrapeConfig;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
-use web::{PoolConfig, QueryLog};
 use web::notifications::{Notifications, RELOAD_FAILED, STARTING};
+use web::{PoolConfig, QueryLog};
 
 /// The configuration of a server that was given none.
 const EMBEDDED: &str = include_str!("embedded.yml");

@@ -95,7 +95,10 @@ fn queries_are_logged_to_the_file_of_the_configuration() {
     };
     assert_eq!(query(&running, "up + 1")["status"], "success");
     assert_eq!(query(&running, "up +")["status"], "error");
-    assert_eq!(query(&running, "label_replace(vector(1), \"~\", \"\", \"\", \"(\")")["status"], "error");
+    assert_eq!(
+        query(&running, "label_replace(vector(1), \"~\", \"\", \"\", \"(\")")["status"],
+        "error"
+    );
     let found = lines(&log);
     assert_eq!(found.len(), 2, "what is no query is not logged: {found:?}");
     assert_eq!(found[0]["msg"], "promql query logged");
@@ -161,7 +164,8 @@ fn queries_of_a_server_that_died_are_told_at_the_next_start() {
         .expect("the binary runs");
     let stderr = std::io::BufReader::new(child.stderr.take().expect("piped"));
     let mut lines = std::io::BufRead::lines(stderr).map(|line| line.expect("text"));
-    let told = lines.find(|line| line.contains("These queries didn't finish") || line.contains("is ready"));
+    let told = lines
+        .find(|line| line.contains("These queries didn't finish") || line.contains("is ready"));
     child.kill().expect("killed");
     child.wait().expect("gone");
     let told = told.expect("a line");

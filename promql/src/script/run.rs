@@ -244,8 +244,7 @@ fn check(eval: &Eval, reply: Result<Reply, String>) -> Result<(), String> {
 }
 
 fn annotations(eval: &Eval, reply: &Reply) -> Result<(), String> {
-    for (info, found) in [(false, &reply.annotations.warnings), (true, &reply.annotations.infos)]
-    {
+    for (info, found) in [(false, &reply.annotations.warnings), (true, &reply.annotations.infos)] {
         let kind = if info { "info" } else { "warning" };
         let about = || eval.annotations.iter().filter(move |annotation| annotation.info == info);
         if about().any(|annotation| annotation.none) && !found.is_empty() {

@@ -83,8 +83,7 @@ fn found(data: &Value) -> Found {
                     let floats =
                         floats.map(|pair| (time(&pair[0]), Sample::Float(number(&pair[1]))));
                     let histograms = pairs("histograms").into_iter();
-                    let histograms =
-                        histograms.map(|pair| (time(&pair[0]), histogram(&pair[1])));
+                    let histograms = histograms.map(|pair| (time(&pair[0]), histogram(&pair[1])));
                     let mut samples: Vec<_> = floats.chain(histograms).collect();
                     samples.sort_by_key(|(time, _)| *time);
                     (labels(&row["metric"]), samples)
