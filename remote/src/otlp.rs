@@ -49,6 +49,9 @@ pub enum Error {
     /// What the request means cannot be stored.
     #[error("{0}")]
     Impossible(Box<str>),
+    /// All series of the request would be new, and there is no room for them at the moment: later there may be.
+    #[error("{0}")]
+    NoRoom(&'static str),
     /// The storage failed: sending it again may help.
     #[error("{0}")]
     Storage(#[from] storage::Error),
@@ -85,6 +88,7 @@ pub struct Receiver {
     deltas: Mutex<Deltas>,
     warnings: CounterVec,
     exemplars_out_of_order: Counter,
+    left_out: Counter,
 }
 
 impl std::fmt::Debug for Receiver {
@@ -117,6 +121,10 @@ impl Receiver {
                 "The total number of warnings produced while translating OTLP metrics to the Prometheus model, \
                  by category.",
                 &["category"],
+            ),
+            left_out: registry.counter(
+                "firesteel_otlp_series_left_out_total",
+                "Series of OTLP requests that would have been new and that there was no room for.",
             ),
             exemplars_out_of_order: registry.counter(
                 "prometheus_api_otlp_out_of_order_exemplars_total",
@@ -185,10 +193,10 @@ impl Receiver {
         let mut faults = std::mem::take(&mut translated.faults);
         if !translated.series.is_empty() {
             let mut appender = self.appendable.appender(now_ms);
-            let refs = self.resolve(&mut *appender, &translated, &mut faults)?;
+            let (refs, bad) = self.resolve(&mut *appender, &translated, &mut faults)?;
             let Translated { floats, histograms, .. } = &mut translated;
-            settle(floats, &refs);
-            settle(histograms, &refs);
+            settle(floats, &refs, &bad);
+            settle(histograms, &refs, &bad);
             self.floats(&mut *appender, &translated.floats, &mut faults)?;
             self.histograms(&mut *appender, &translated.histograms, &mut faults)?;
             if faults.is_empty() {
@@ -200,13 +208,14 @@ impl Receiver {
         conclude(faults)
     }
 
-    /// The reference of each series; none if its labels are bad.
+    /// The reference of each series, none if its labels are bad or there is no room for it, and the series with bad
+    /// labels.
     fn resolve(
         &self,
         appender: &mut dyn Appender,
         translated: &Translated,
         faults: &mut Vec<Fault>,
-    ) -> Result<Vec<Option<SeriesRef>>, Error> {
+    ) -> Result<(Vec<Option<SeriesRef>>, Vec<u32>), Error> {
         let mut pairs = Vec::new();
         let mut ends = Vec::with_capacity(translated.series.len());
         let mut bad: Vec<(u32, &str)> = Vec::new();
@@ -221,16 +230,24 @@ impl Receiver {
         let mut refs = Vec::with_capacity(ends.len());
         let mut rejected = Vec::new();
         appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected)?;
-        for (series, text) in bad {
+        let left_out = rejected.iter().find(|row| row.reason.refuses_new_series());
+        if let Some(first) = left_out
+            && refs.iter().all(Option::is_none)
+        {
+            return Err(Error::NoRoom(first.reason.as_str()));
+        }
+        self.left_out
+            .inc_by(rejected.iter().filter(|r| r.reason.refuses_new_series()).count() as u64);
+        for &(series, text) in &bad {
             let Samples { series: of_floats, metrics, .. } = &translated.floats;
-            let of_float = of_floats.iter().position(|of| *of == series).map(|row| metrics[row]);
+            let of_float = of_floats.iter().position(|&of| of == series).map(|row| metrics[row]);
             let Samples { series: of_histograms, metrics, .. } = &translated.histograms;
-            let of_histogram = of_histograms.iter().position(|of| *of == series);
+            let of_histogram = of_histograms.iter().position(|&of| of == series);
             if let Some(metric) = of_float.or(of_histogram.map(|row| metrics[row])) {
                 faults.push(Fault { metric, text: text.to_owned(), is_refusal: false });
             }
         }
-        Ok(refs)
+        Ok((refs, bad.into_iter().map(|(series, _)| series).collect()))
     }
 
     fn floats(
@@ -315,15 +332,21 @@ impl Receiver {
     }
 }
 
-/// Gives each row its reference; rows of series with bad labels go.
-fn settle<V>(samples: &mut Samples<V>, refs: &[Option<SeriesRef>]) {
+/// Gives each row its reference; rows of series that there is no room for go.
+fn settle<V>(samples: &mut Samples<V>, refs: &[Option<SeriesRef>], bad: &[u32]) {
     let of = |series: &u32| refs[*series as usize];
-    if samples.series.iter().all(|series| of(series).is_some()) {
-        samples.rows.refs = samples.series.iter().filter_map(of).collect();
-        return;
+    if samples.series.iter().any(|series| bad.binary_search(series).is_ok()) {
+        // The request fails as a whole: what its good rows would have met is not told beside it.
+        *samples = Samples::default();
+    } else if !samples.series.iter().all(|series| of(series).is_some()) {
+        let rows = 0..samples.series.len() as u32;
+        let kept: Vec<u32> =
+            rows.filter(|&row| of(&samples.series[row as usize]).is_some()).collect();
+        samples.rows.keep(&kept);
+        samples.series = kept.iter().map(|&row| samples.series[row as usize]).collect();
+        samples.metrics = kept.iter().map(|&row| samples.metrics[row as usize]).collect();
     }
-    // The request fails as a whole: what its good rows would have met is not told beside it.
-    *samples = Samples::default();
+    samples.rows.refs = samples.series.iter().filter_map(of).collect();
 }
 
 fn metadata(

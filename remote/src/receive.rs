@@ -54,6 +54,9 @@ pub enum Error {
     /// The body is larger than [`MAX_BODY_BYTES`].
     #[error("request body exceeds the {MAX_BODY_BYTES} bytes limit")]
     TooLarge,
+    /// All series of the request would be new, and there is no room for them at the moment: later there may be.
+    #[error("{0}")]
+    NoRoom(&'static str),
     /// The storage failed: sending it again may help.
     #[error("{0}")]
     Storage(#[from] storage::Error),
@@ -208,6 +211,9 @@ impl Receiver {
             // A series was dropped since its reference was cached. The transaction never happened: once more, with
             // every label set resolved.
             attempt = self.attempt(message, now_ms, false, buffers, written);
+        }
+        if let Err(Error::NoRoom(_)) = attempt {
+            self.refusals.note(&buffers.faults, now_ms);
         }
         attempt.inspect_err(|_| *written = Written::default())?;
         self.invalid_labels.inc_by(buffers.columns.num_invalid);

@@ -18,6 +18,8 @@ pub(crate) enum State {
     Dropped,
     /// A bound on labels leaves it out.
     Limited,
+    /// It would be new, and the storage is at a bound; asked again in the next scrape.
+    Refused,
     /// New in this scrape; not resolved yet.
     Pending,
     /// It is this series.
@@ -275,6 +277,24 @@ impl Cache {
         self.release(slot.0);
     }
 
+    /// Forgets lines that the storage refused.
+    pub(crate) fn forget_refused(&mut self, slots: &[Slot]) {
+        for &Slot(slot) in slots {
+            let seen = self.lines[slot as usize].seen;
+            // A line may be named twice.
+            if seen != 0 {
+                self.num_seen -= usize::from(seen == self.scrape);
+                self.release(slot);
+            }
+        }
+        if !slots.is_empty() {
+            self.removed = true;
+            let lines = &self.lines;
+            self.order.retain(|&slot| lines[slot as usize].seen != 0);
+            self.note_positions();
+        }
+    }
+
     /// From now on the disappearance of this line leaves a marker.
     #[inline]
     pub(crate) fn track(&mut self, slot: Slot) {
@@ -306,7 +326,7 @@ impl Cache {
     fn series(&self, slot: u32) -> Option<SeriesRef> {
         match self.lines[slot as usize].state {
             State::Series(series) => Some(series),
-            State::Dropped | State::Limited | State::Pending => None,
+            State::Dropped | State::Limited | State::Refused | State::Pending => None,
         }
     }
 

@@ -91,6 +91,8 @@ pub(crate) struct Ingest {
     exemplars: Exemplars,
     told: Told,
     new_series: Vec<NewSeries>,
+    /// Lines whose series the storage would have to create and has no room for.
+    refused: Vec<Slot>,
     vanished: Vec<(Slot, SeriesRef)>,
     exposed_labels: LabelBuffer,
     builder: LabelsBuilder,
@@ -108,7 +110,8 @@ impl Ingest {
         rules: &SampleRules,
         appender: &mut dyn Appender,
     ) -> (Counts, Result<()>) {
-        let mut reading = Reading::new(rules, now_ms, &self.cache);
+        let room = appender.room_for_series();
+        let mut reading = Reading::new(rules, now_ms, &self.cache, room);
         self.floats.clear();
         self.histograms.clear();
         self.zero_floats.clear();
@@ -131,6 +134,7 @@ impl Ingest {
             .and(stored)
             .and(limit)
             .and_then(|()| self.append_markers(now_ms, &rules.labels, appender));
+        self.forget_lines_of_refused();
         if result.is_ok() {
             self.cache.finish(true, self.metadata.len());
             self.metadata.finish(true);
@@ -147,6 +151,7 @@ impl Ingest {
         appender: &mut dyn Appender,
     ) -> Result<bool> {
         let result = self.append_markers(now_ms, &rules.labels, appender);
+        self.forget_lines_of_refused();
         self.cache.forget_exemplars();
         let forced = self.cache.finish(false, self.metadata.len());
         self.metadata.finish(false);
@@ -210,14 +215,26 @@ impl Ingest {
         let mut refs = Vec::with_capacity(slots.len());
         let mut rejected: Vec<Rejected> = Vec::new();
         appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected)?;
-        if let Some(rejected) = rejected.first() {
+        if let Some(rejected) = rejected.iter().find(|r| !r.reason.refuses_new_series()) {
             return Err(fatal(rejected.reason));
         }
+        let num_refused = rejected.len() + self.refused.len();
         for (&slot, series) in slots.iter().zip(refs) {
-            let series = series.ok_or(Error::Rejected("series refused without a reason"))?;
-            self.cache.set_state(slot, State::Series(series));
+            self.cache.set_state(slot, series.map_or(State::Refused, State::Series));
+            if series.is_none() {
+                self.refused.push(slot);
+            }
+        }
+        if self.refused.len() > num_refused {
+            return Err(Error::Rejected("series refused without a reason"));
         }
         Ok(())
+    }
+
+    /// Lines of series that were refused are new again in the next scrape.
+    fn forget_lines_of_refused(&mut self) {
+        self.cache.forget_refused(&self.refused);
+        self.refused.clear();
     }
 
     /// Appends the rows; those of series that the storage forgot are resolved again and appended once more. Leaves in
@@ -253,6 +270,7 @@ impl Ingest {
                 RejectReason::OutOfOrder => counts.out_of_order += 1,
                 RejectReason::DuplicateTimestamp => counts.duplicates += 1,
                 RejectReason::OutOfBounds => counts.out_of_bounds += 1,
+                reason if reason.refuses_new_series() => counts.left_out += 1,
                 reason => {
                     // Reading ends with this sample, so to speak.
                     let later =
@@ -334,7 +352,9 @@ impl Ingest {
         let appended = self.append_resolved(&mut markers, rules, appender);
         markers.in_order_only = false;
         let harmless = [RejectReason::OutOfOrder, RejectReason::DuplicateTimestamp];
-        let harm = markers.rejected.iter().find(|r| !harmless.contains(&r.reason)).copied();
+        let is_harmless =
+            |reason: RejectReason| harmless.contains(&reason) || reason.refuses_new_series();
+        let harm = markers.rejected.iter().find(|r| !is_harmless(r.reason)).copied();
         self.floats = markers;
         appended?;
         harm.map_or(Ok(()), |rejected| Err(fatal(rejected.reason)))

@@ -155,7 +155,10 @@ impl ReportSeries {
         }
         let (mut refs, mut rejected) = (Vec::new(), Vec::new());
         appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected)?;
-        self.refs.extend(refs.into_iter().flatten());
+        // All or nothing: a storage without room for all of them is asked again.
+        if rejected.is_empty() {
+            self.refs.extend(refs.into_iter().flatten());
+        }
         Ok(())
     }
 }

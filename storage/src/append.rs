@@ -52,6 +52,10 @@ pub trait Appender: Send {
     fn append_metadata(&mut self, _refs: &[SeriesRef], _metadata: &[Metadata]) -> Result<()> {
         Ok(())
     }
+    /// How many more series the storage creates at the moment, at most; for callers to whom looking at labels is work.
+    fn room_for_series(&self) -> u64 {
+        u64::MAX
+    }
     /// The newest sample of a series as this transaction finds it; explains a refused duplicate to its sender.
     /// `None` if the storage does not know or does not tell.
     fn newest(&self, _series: SeriesRef) -> Option<(i64, f64)> {

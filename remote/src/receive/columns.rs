@@ -62,6 +62,23 @@ impl<V> Rows<V> {
         self.truncate(0);
     }
 
+    /// Keeps these rows, ascending, and no others.
+    pub(crate) fn keep(&mut self, rows: &[u32]) {
+        fn keep<T>(column: &mut Vec<T>, rows: &[u32]) {
+            if column.is_empty() {
+                return;
+            }
+            for (to, &from) in rows.iter().enumerate() {
+                column.swap(to, from as usize);
+            }
+            column.truncate(rows.len());
+        }
+        keep(&mut self.refs, rows);
+        keep(&mut self.timestamps_ms, rows);
+        keep(&mut self.values, rows);
+        keep(&mut self.start_timestamps_ms, rows);
+    }
+
     /// Makes the optional column as long as the others, if there is one.
     fn settle(&mut self) {
         if !self.start_timestamps_ms.is_empty() {
@@ -116,6 +133,7 @@ pub(super) enum Kind {
     Histogram,
     Exemplar,
     Unsupported,
+    NoRoom,
 }
 
 /// A request as columns, reused from request to request.
@@ -224,6 +242,28 @@ impl Columns {
         self.histograms.push(timestamp_ms, histogram);
         self.histograms.set_start(start_timestamp_ms);
         Ok(())
+    }
+
+    /// Drops the rows of these series, ascending, for which there is no room.
+    pub(super) fn drop_series(&mut self, refused: &[u32]) {
+        let is_kept = |series: usize| refused.binary_search(&(series as u32)).is_err();
+        let (mut floats, mut histograms, mut exemplars) = (Vec::new(), Vec::new(), Vec::new());
+        let mut begin = (0, 0, 0);
+        for (index, series) in self.series.iter_mut().enumerate() {
+            let end = (series.floats_end, series.histograms_end, series.exemplars_end);
+            if is_kept(index) {
+                floats.extend(begin.0..end.0);
+                histograms.extend(begin.1..end.1);
+                exemplars.extend((begin.2..end.2).map(|at| self.exemplars[at as usize]));
+            }
+            series.floats_end = floats.len() as u32;
+            series.histograms_end = histograms.len() as u32;
+            series.exemplars_end = exemplars.len() as u32;
+            begin = end;
+        }
+        self.floats.keep(&floats);
+        self.histograms.keep(&histograms);
+        self.exemplars = exemplars;
     }
 
     /// The float rows of a series.

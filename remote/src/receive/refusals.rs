@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 /// How often each kind is logged.
 const INTERVAL_MS: i64 = 60_000;
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Labels,
     Kind::NoSamples,
     Kind::TooFarAhead,
@@ -18,6 +18,7 @@ const KINDS: [Kind; 10] = [
     Kind::Histogram,
     Kind::Exemplar,
     Kind::Unsupported,
+    Kind::NoRoom,
 ];
 
 impl Kind {
@@ -33,6 +34,7 @@ impl Kind {
             Self::Histogram => "histogram",
             Self::Exemplar => "exemplar",
             Self::Unsupported => "unsupported",
+            Self::NoRoom => "no_room",
         }
     }
 }

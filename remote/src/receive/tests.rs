@@ -9,6 +9,8 @@ use storage::{Appender, FloatBatch, LabelBatch, RejectReason};
 #[derive(Debug, Default)]
 struct Fickle {
     generation: AtomicU64,
+    /// Metric names of series that there is no room for begin with this letter.
+    refused_letter: Mutex<Option<char>>,
     committed: Mutex<Vec<(u64, i64)>>,
 }
 
@@ -30,10 +32,18 @@ impl Appender for FickleAppender {
         &mut self,
         labels: LabelBatch<'_>,
         refs: &mut Vec<Option<SeriesRef>>,
-        _rejected: &mut Vec<Rejected>,
+        rejected: &mut Vec<Rejected>,
     ) -> storage::Result<()> {
         let base = self.storage.generation.load(Ordering::Relaxed) * 1000 + 1;
-        refs.extend((0..labels.len() as u64).map(|index| SeriesRef::new(base + index)));
+        for row in 0..labels.len() {
+            let name = labels.get(row)[0].1;
+            if self.storage.refused_letter.lock().is_some_and(|letter| name.starts_with(letter)) {
+                rejected.push(Rejected { row: row as u32, reason: RejectReason::MemoryBudget });
+                refs.push(None);
+            } else {
+                refs.push(SeriesRef::new(base + row as u64));
+            }
+        }
         Ok(())
     }
 
@@ -123,4 +133,23 @@ fn lengths_are_checked_before_memory_is_spent() {
     assert_eq!(text(&[]), "s2: corrupt input");
     let long = write(&receiver, &vec![0; MAX_BODY_BYTES + 1], 0).expect_err("refused");
     assert!(matches!(long, Error::TooLarge));
+}
+
+#[test]
+fn what_there_is_no_room_for_does_not_hold_up_the_rest() {
+    let (receiver, storage) = receiver();
+    *storage.refused_letter.lock() = Some('x');
+    let mixed = body(&[("x1", 5, 1.0), ("a", 6, 1.0), ("x2", 7, 1.0), ("b", 8, 1.0)]);
+    write(&receiver, &mixed, 0).expect("what is known is stored");
+    assert_eq!(*storage.committed.lock(), [(2, 6), (4, 8)]);
+    // Nothing but new series: the sender is asked to come again.
+    let refused = write(&receiver, &body(&[("x1", 9, 1.0), ("x2", 9, 1.0)]), 0);
+    assert!(matches!(refused, Err(Error::NoRoom(_))), "{refused:?}");
+    assert_eq!(storage.committed.lock().len(), 2);
+    // A sample that is refused still stands in the way of all the others of its request.
+    let bad = body(&[("x1", 10, 1.0), ("a", 10, -1.0), ("b", 10, 1.0)]);
+    assert!(matches!(write(&receiver, &bad, 0), Err(Error::Refused(_))));
+    *storage.refused_letter.lock() = None;
+    write(&receiver, &mixed, 0).expect("there is room again");
+    assert_eq!(storage.committed.lock().len(), 6);
 }

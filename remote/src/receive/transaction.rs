@@ -28,7 +28,8 @@ pub(super) enum Attempt {
 impl Fault {
     /// Whether it is counted and logged only.
     pub(super) fn is_quiet(&self) -> bool {
-        self.text.is_empty()
+        // What there is no room for is no fault of the sender's.
+        self.text.is_empty() || self.kind == Kind::NoRoom
     }
 }
 
@@ -131,7 +132,9 @@ impl Run<'_, '_> {
         }
         let is_v2 = self.words.v2.is_some();
         // What the storage keeps none of does not stand in the way of the rest.
-        if !is_v2 && self.faults.iter().any(|fault| fault.kind != Kind::Unsupported) {
+        let stands_in_the_way =
+            |fault: &Fault| !matches!(fault.kind, Kind::Unsupported | Kind::NoRoom);
+        if !is_v2 && self.faults.iter().any(stands_in_the_way) {
             self.faults.sort_by_key(|fault| (fault.series, fault.part, fault.row));
             return Ok(Attempt::Refused);
         }
@@ -153,17 +156,45 @@ impl Run<'_, '_> {
         let mut refs = Vec::with_capacity(misses.series.len());
         self.rejected.clear();
         appender.resolve(LabelBatch::new(&misses.pairs, &misses.ends), &mut refs, self.rejected)?;
-        if let Some(first) = self.rejected.first() {
+        let mut is_foul = self.rejected.iter().filter(|row| !row.reason.refuses_new_series());
+        if let Some(first) = is_foul.next() {
             return Err(refused(first.reason.as_str()));
         }
+        self.leave_out_refused(misses)?;
         for (&index, series) in misses.series.iter().zip(refs) {
-            let series = series.expect("what was not resolved was rejected");
+            let Some(series) = series else { continue };
             self.columns.resolve(index as usize, series);
             if let Some(key) = self.columns.series[index as usize].key {
                 self.receiver.cache.insert(key, series);
             }
         }
         Ok(())
+    }
+
+    /// Drops the rows of series that would be new and that there is no room for; fails if nothing is left then.
+    fn leave_out_refused(&mut self, misses: &Misses<'_>) -> Result<(), Error> {
+        if self.rejected.is_empty() {
+            return Ok(());
+        }
+        let mut left_out = Vec::new();
+        for row in self.rejected.iter() {
+            let series = misses.series[row.row as usize];
+            left_out.push(series);
+            self.faults.push(Fault {
+                series,
+                part: Part::Labels,
+                row: 0,
+                kind: Kind::NoRoom,
+                text: row.reason.as_str().into(),
+            });
+        }
+        left_out.sort_unstable();
+        self.columns.drop_series(&left_out);
+        let num_left = self.columns.floats.len() + self.columns.histograms.len();
+        match self.rejected.first() {
+            Some(first) if num_left == 0 => Err(Error::NoRoom(first.reason.as_str())),
+            _ => Ok(()),
+        }
     }
 
     /// Appends the float samples; `false` if a reference dangles.

@@ -21,6 +21,9 @@ const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
 /// its data begin there.
 const MAX_ZERO_AGE_MS: i64 = 60 * 60 * 1000;
 
+/// New lines beyond those that the storage has room for that are offered to it all the same, so that it can name them.
+const LOOKS_BEYOND_ROOM: u64 = 1000;
+
 /// The state of reading one body.
 pub(super) struct Reading<'a> {
     rules: &'a SampleRules,
@@ -31,6 +34,8 @@ pub(super) struct Reading<'a> {
     num_limited: u64,
     /// Set if what is beyond the limits is left out: how many series may still be added.
     room: Option<u64>,
+    /// How many new lines may still be looked at.
+    looks: u64,
     /// What the body declared last, and for which family.
     metric_type: MetricType,
     unit: Vec<u8>,
@@ -38,7 +43,12 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(rules: &'a SampleRules, now_ms: i64, cache: &Cache) -> Self {
+    pub(super) fn new(
+        rules: &'a SampleRules,
+        now_ms: i64,
+        cache: &Cache,
+        room_for_series: u64,
+    ) -> Self {
         let room = match (rules.labels.limits.mode, rules.sample_limit) {
             (LimitMode::Reject, _) => None,
             (LimitMode::KeepExisting, 0) => Some(u64::MAX),
@@ -53,6 +63,7 @@ impl<'a> Reading<'a> {
             counts: Counts::default(),
             num_limited: 0,
             room,
+            looks: room_for_series.saturating_add(LOOKS_BEYOND_ROOM),
             metric_type: MetricType::Unknown,
             unit: Vec::new(),
             family: Vec::new(),
@@ -259,7 +270,7 @@ impl Ingest {
         let again = self.cache.see(slot);
         match self.cache.state(slot) {
             State::Dropped => return None,
-            State::Limited => {
+            State::Limited | State::Refused => {
                 reading.counts.left_out += 1;
                 return None;
             }
@@ -282,7 +293,7 @@ impl Ingest {
         point: Point,
     ) -> Result<Option<Slot>> {
         reading.counts.scraped += 1;
-        if reading.room == Some(0) {
+        if reading.room == Some(0) || reading.looks == 0 {
             // Without a look at its labels: a flood of new series must not cost more than reading it.
             reading.counts.left_out += 1;
             return Ok(None);
@@ -309,6 +320,7 @@ impl Ingest {
             return Ok(None);
         }
         reading.room = reading.room.map(|room| room - 1);
+        reading.looks -= 1;
         let unit = as_labels.then_some(&reading.unit[..]);
         let slot = self.cache.insert(series, State::Pending, metric_type, unit);
         self.new_series.push(NewSeries { slot, labels: self.builder.labels() });

@@ -122,14 +122,21 @@ impl<V: Column> Rows<V> {
         if self.slots.is_empty() {
             return Ok(Vec::new());
         }
-        for &slot in &self.slots {
-            let State::Series(series) = cache.state(slot) else {
-                unreachable!("dropped lines have no rows and new ones are resolved")
-            };
-            self.refs.push(series);
+        self.refs.extend(self.slots.iter().map_while(|&slot| match cache.state(slot) {
+            State::Series(series) => Some(series),
+            // Dropped lines have no rows and new ones are resolved.
+            _ => None,
+        }));
+        if self.refs.len() < self.slots.len() {
+            self.refs.clear();
+            let all: Vec<u32> = (0..self.slots.len() as u32).collect();
+            self.append_again(&all, cache, appender)?;
+        } else {
+            let mut rejected = std::mem::take(&mut self.rejected);
+            V::append(self, appender, &mut rejected)?;
+            self.rejected = rejected;
         }
         let mut rejected = std::mem::take(&mut self.rejected);
-        V::append(self, appender, &mut rejected)?;
         let is_unknown = |r: &&Rejected| r.reason == RejectReason::UnknownRef;
         let unknown = rejected.iter().filter(is_unknown).map(|r| r.row).collect();
         rejected.retain(|r| r.reason != RejectReason::UnknownRef);
@@ -137,7 +144,7 @@ impl<V: Column> Rows<V> {
         Ok(unknown)
     }
 
-    /// Appends these rows once more, after their series were resolved again.
+    /// Appends these rows, but for those of series that the storage has no room for, which are refused.
     pub(super) fn append_again(
         &mut self,
         rows: &[u32],
@@ -148,7 +155,10 @@ impl<V: Column> Rows<V> {
         let mut origins = Vec::new();
         for &row in rows {
             let at = row as usize;
-            let State::Series(series) = cache.state(self.slots[at]) else { continue };
+            let State::Series(series) = cache.state(self.slots[at]) else {
+                self.rejected.push(Rejected { row, reason: RejectReason::MemoryBudget });
+                continue;
+            };
             again.refs.push(series);
             again.timestamps_ms.push(self.timestamps_ms[at]);
             again.values.push(self.values[at].clone());

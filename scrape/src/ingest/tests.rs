@@ -11,6 +11,8 @@ use storage::FloatBatch;
 #[derive(Default)]
 struct Forgetful {
     known: Vec<Labels>,
+    /// How many series there may be; `None` for as many as come.
+    max_series: Option<usize>,
     forgotten: u64,
     rows: Vec<(u64, i64, f64)>,
 }
@@ -20,9 +22,14 @@ impl Appender for &mut Forgetful {
         &mut self,
         labels: LabelBatch<'_>,
         refs: &mut Vec<Option<SeriesRef>>,
-        _rejected: &mut Vec<Rejected>,
+        rejected: &mut Vec<Rejected>,
     ) -> storage::Result<()> {
         for row in 0..labels.len() {
+            if self.max_series.is_some_and(|max| self.known.len() >= max) {
+                rejected.push(Rejected { row: row as u32, reason: RejectReason::SeriesLimit });
+                refs.push(None);
+                continue;
+            }
             self.known.push(Labels::from_pairs(labels.get(row).iter().copied()));
             refs.push(SeriesRef::new(self.known.len() as u64));
         }
@@ -140,4 +147,34 @@ fn beyond_a_soft_limit_known_series_go_on() {
     // A place is free once its series has been missing for a scrape.
     assert_eq!(append(b"d 1\nb 1\n", 3000), ("b".into(), 1, 1));
     assert_eq!(append(b"d 1\nb 1\n", 4000), ("db".into(), 0, 2));
+}
+
+#[test]
+fn a_storage_without_room_gets_the_samples_of_known_series() {
+    let (mut ingest, rules, mut storage) = (Ingest::default(), rules(), Forgetful::default());
+    let mut append = |storage: &mut Forgetful, body: &[u8], now_ms: i64| {
+        storage.rows.clear();
+        let (counts, result) =
+            ingest.append((Format::Text, body), now_ms, &rules, &mut &mut *storage);
+        result.expect("nothing fails");
+        let rows: Vec<_> = storage.rows.iter().map(|&(series, _, value)| (series, value)).collect();
+        (rows, counts.left_out, counts.series_added)
+    };
+    storage.max_series = Some(2);
+    let body = b"a 1\nb 2\nc 3\nc 4\nd 5\n";
+    assert_eq!(append(&mut storage, body, 1000), (vec![(1, 1.0), (2, 2.0)], 2, 2));
+    assert_eq!(
+        append(&mut storage, b"d 5\nb 2\nc 3\na 1\n", 2000),
+        (vec![(2, 2.0), (1, 1.0)], 2, 0)
+    );
+    // As soon as there is room, the others are taken.
+    storage.max_series = Some(3);
+    let body = b"d 5\nb 2\nc 3\na 1\n";
+    assert_eq!(append(&mut storage, body, 3000), (vec![(3, 5.0), (2, 2.0), (1, 1.0)], 1, 1));
+    // A series that the storage dropped and has no room for any more is new again.
+    storage.forgotten = 1;
+    assert_eq!(append(&mut storage, body, 4000), (vec![(3, 5.0), (2, 2.0)], 2, 0));
+    storage.max_series = None;
+    let (rows, left_out, added) = append(&mut storage, body, 5000);
+    assert_eq!((rows.len(), left_out, added), (4, 0, 2));
 }

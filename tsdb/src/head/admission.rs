@@ -69,9 +69,14 @@ impl Admission {
         }
     }
 
+    /// What memory has room for.
+    pub(super) fn room(&self) -> u64 {
+        self.room.load(Ordering::Relaxed)
+    }
+
     fn rebound(&self, limits: &SeriesLimits) {
         let is_limited = *limits != SeriesLimits::default();
-        let is_bounded = is_limited || self.room.load(Ordering::Relaxed) != UNBOUNDED;
+        let is_bounded = is_limited || self.room() != UNBOUNDED;
         self.is_bounded.store(is_bounded, Ordering::Relaxed);
     }
 
@@ -198,7 +203,7 @@ impl Shared {
             0 => UNBOUNDED,
             total => total.saturating_sub(num_series() as u64),
         };
-        let memory = admission.room.load(Ordering::Relaxed);
+        let memory = admission.room();
         let mut left = Left { memory, total, jobs: HashMap::default() };
         let mut refused: HashMap<(&str, &str, RejectReason), u64> = HashMap::default();
         let Scratch { missing, ids, .. } = scratch;

@@ -159,6 +159,10 @@ impl Appender for HeadAppender {
         Ok(())
     }
 
+    fn room_for_series(&self) -> u64 {
+        self.head.admission.room()
+    }
+
     fn newest(&self, series: SeriesRef) -> Option<(i64, f64)> {
         let target = self.head.refs.read().get(series.get());
         if target == Target::NONE {

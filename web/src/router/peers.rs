@@ -57,10 +57,7 @@ where
         Err(error) => return write_error(&error),
     };
     let Some(admission) = receiver.admit(told_length(headers)) else {
-        let what = "too many remote write requests are in flight";
-        let mut answer = error_text(StatusCode::SERVICE_UNAVAILABLE, what);
-        set(&mut answer, header::RETRY_AFTER, RETRY_AFTER);
-        return answer;
+        return come_again("too many remote write requests are in flight");
     };
     let body = match read_body(body, receive::MAX_BODY_BYTES, state).await {
         Ok(body) => body,
@@ -95,11 +92,19 @@ fn tell_written(answer: &mut Answer, written: Written) {
     }
 }
 
+/// There is no room at the moment.
+fn come_again(what: &str) -> Answer {
+    let mut answer = error_text(StatusCode::SERVICE_UNAVAILABLE, what);
+    set(&mut answer, header::RETRY_AFTER, RETRY_AFTER);
+    answer
+}
+
 fn write_error(error: &receive::Error) -> Answer {
     let status = match error {
         receive::Error::Refused(_) => StatusCode::BAD_REQUEST,
         receive::Error::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         receive::Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        receive::Error::NoRoom(what) => return come_again(what),
         _ => {
             tracing::error!(%error, "remote write failed");
             StatusCode::INTERNAL_SERVER_ERROR
@@ -246,6 +251,7 @@ where
     match work.await {
         Ok(Ok(())) => bare(StatusCode::OK, Body::empty()),
         Ok(Err(error @ otlp::Error::Refused(_))) => error_text(StatusCode::BAD_REQUEST, error),
+        Ok(Err(otlp::Error::NoRoom(what))) => come_again(what),
         Ok(Err(error)) => {
             tracing::warn!(component = "web", %error, "Storing an OTLP request failed");
             error_text(StatusCode::INTERNAL_SERVER_ERROR, error)
