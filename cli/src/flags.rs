@@ -70,12 +70,22 @@ pub struct Flags {
     pub wal_sync_delay: Option<Duration>,
     /// `--storage.tsdb.head-image`
     pub head_image: bool,
+    /// `--storage.tsdb.memory-budget`; `None` leaves it to the machine, zero is no bound.
+    pub memory_budget_bytes: Option<u64>,
+    /// `--storage.tsdb.disk-reserve`; zero keeps none.
+    pub disk_reserve_bytes: u64,
+    /// `--storage.tsdb.disk-low-water`; zero is never.
+    pub disk_low_water_bytes: u64,
+    /// `--storage.tsdb.delay-compact-file.path`; empty for none.
+    pub delay_compact_file: String,
     /// `--storage.tsdb.no-lockfile`
     pub no_lockfile: bool,
     /// `--storage.tsdb.retention.time`, or 15 days if there is no limit at all; zero is no limit.
     pub retention_time: Duration,
     /// `--storage.tsdb.retention.size`; zero is no limit.
     pub retention_size_bytes: u64,
+    /// `storage.tsdb.retention.percentage` of the configuration; zero is no limit.
+    pub retention_percentage: f64,
     /// `--storage.tsdb.min-block-duration`
     pub min_block_duration: Duration,
     /// `--storage.tsdb.max-block-duration`, or a tenth of the retention time, at most 31 days.
@@ -225,9 +235,16 @@ impl Flags {
                 .is_given("storage.tsdb.wal-sync-delay")
                 .then(|| duration("storage.tsdb.wal-sync-delay")),
             head_image: values.switch("storage.tsdb.head-image"),
+            memory_budget_bytes: values
+                .is_given("storage.tsdb.memory-budget")
+                .then(|| size("storage.tsdb.memory-budget")),
+            disk_reserve_bytes: size("storage.tsdb.disk-reserve"),
+            disk_low_water_bytes: size("storage.tsdb.disk-low-water"),
+            delay_compact_file: text("storage.tsdb.delay-compact-file.path"),
             no_lockfile: values.switch("storage.tsdb.no-lockfile"),
             retention_time: duration("storage.tsdb.retention.time"),
             retention_size_bytes: size("storage.tsdb.retention.size"),
+            retention_percentage: 0.0,
             min_block_duration: duration("storage.tsdb.min-block-duration"),
             max_block_duration: duration("storage.tsdb.max-block-duration"),
             wal_segment_size_bytes: size("storage.tsdb.wal-segment-size"),
@@ -300,6 +317,7 @@ impl Flags {
     pub fn apply_storage(&mut self, storage: &StorageConfig) {
         self.retention_time = storage.retention_time.unwrap_or_default();
         self.retention_size_bytes = storage.retention_size_bytes.unwrap_or(0);
+        self.retention_percentage = storage.retention_percentage.unwrap_or(0.0);
         self.settle_longest_block();
     }
 

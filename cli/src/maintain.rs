@@ -10,7 +10,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tsdb::{Agent, Db};
+use web::notifications::{Notifications, REFUSING_SERIES};
 
+/// How often it is looked how much memory and room on the disk there is.
+const LOOK_AT_MEMORY: Duration = Duration::from_secs(1);
+/// Looks without a refused series after which nobody has to know any more.
+const QUIET_LOOKS: u32 = 60;
 /// How often it is looked whether the log has grown much.
 const LOOK_AT_THE_LOG: Duration = Duration::from_secs(5);
 
@@ -36,6 +41,19 @@ impl Maintenance {
                 Self::of_agent(Arc::clone(agent), Arc::clone(sender), interval, frequency)
             }
         }
+    }
+
+    /// Looks at memory and room on the disk every second; what users should know of that goes to `notifications`.
+    /// An agent has neither.
+    pub(crate) fn watch(
+        storage: &Storage,
+        notifications: Arc<Notifications>,
+    ) -> std::io::Result<Option<Self>> {
+        let Storage::Db(db) = storage else { return Ok(None) };
+        let db = Arc::clone(db);
+        let mut told = Told { refused: 0, quiet_looks: QUIET_LOOKS };
+        Self::tick("tsdb-watch", LOOK_AT_MEMORY, move || look(&db, &notifications, &mut told))
+            .map(Some)
     }
 
     fn of_db(db: Arc<Db>, interval: Duration) -> std::io::Result<Self> {
@@ -109,6 +127,34 @@ impl Maintenance {
         self.stop.1.notify_all();
         if self.thread.join().is_err() {
             tracing::error!("The maintenance thread had panicked");
+        }
+    }
+}
+
+/// What users know of refused series.
+struct Told {
+    refused: u64,
+    quiet_looks: u32,
+}
+
+fn look(db: &Db, notifications: &Notifications, told: &mut Told) {
+    let now_ms = clock::now_ms();
+    if let Err(error) = db.watch_memory(now_ms) {
+        tracing::error!(component = "tsdb", err = %error, "Moving series out of memory failed; it is tried again");
+    }
+    if let Err(error) = db.watch_disk() {
+        tracing::error!(component = "tsdb", err = %error, "Looking after the disk failed; it is tried again");
+    }
+    let refused = db.head().refused_series().iter().map(|refused| refused.count).sum::<u64>();
+    if refused > told.refused {
+        if told.quiet_looks >= QUIET_LOOKS {
+            notifications.add(REFUSING_SERIES, now_ms);
+        }
+        *told = Told { refused, quiet_looks: 0 };
+    } else if told.quiet_looks < QUIET_LOOKS {
+        told.quiet_looks += 1;
+        if told.quiet_looks == QUIET_LOOKS {
+            notifications.remove(REFUSING_SERIES, now_ms);
         }
     }
 }

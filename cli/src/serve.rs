@@ -31,6 +31,7 @@ struct Running {
     reads: crate::peers::Reads,
     sender: Arc<remote::send::Sender>,
     maintenance: Maintenance,
+    watch: Option<Maintenance>,
     storage: Storage,
 }
 
@@ -126,6 +127,8 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let sender = crate::peers::sender(&settings, &scraping, &registry);
     let maintenance = Maintenance::start(&storage, &settings, &sender)
         .map_err(|source| Error::Io { what: "start the maintenance thread", source })?;
+    let watch = Maintenance::watch(&storage, Arc::clone(notifications))
+        .map_err(|source| Error::Io { what: "start the thread that watches memory", source })?;
     let running = Running {
         keeps_exemplars,
         status,
@@ -134,6 +137,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         reads,
         sender,
         maintenance,
+        watch,
         storage,
     };
     running.apply(&reloader, loaded);
@@ -240,7 +244,7 @@ impl Running {
         let jobs: Vec<(String, discovery::config::DiscoveryConfigs)> =
             loaded.jobs.iter().map(|job| (job.job_name.clone(), job.discovery.clone())).collect();
         self.discovery.apply_config(&jobs);
-        self.storage.apply(&loaded.config.storage, self.keeps_exemplars);
+        self.storage.apply(loaded, self.keeps_exemplars);
         let (receivers, labels) =
             (&loaded.config.remote_write, &loaded.config.global.external_labels);
         // Queues that end finish the request at hand.
@@ -316,10 +320,11 @@ impl Running {
         tracing::info!("Stopping the web handler...");
         stop_web.cancel();
         drop(serving.await);
-        let (sender, maintenance, storage) = (self.sender, self.maintenance, self.storage);
+        let (sender, storage) = (self.sender, self.storage);
+        let ticking = [Some(self.maintenance), self.watch];
         tokio::task::spawn_blocking(move || {
             sender.stop();
-            maintenance.stop();
+            ticking.into_iter().flatten().for_each(Maintenance::stop);
             storage.close()
         })
         .await

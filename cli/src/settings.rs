@@ -5,8 +5,9 @@ use crate::config::StorageConfig;
 use crate::flags::Flags;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
-use tsdb::{AgentOptions, DbOptions, IMAGE_GROWTH_BYTES};
+use tsdb::{AgentOptions, DbOptions, IMAGE_GROWTH_BYTES, MemoryBudget};
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,11 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> DbOptions {
     DbOptions {
         retention_ms: milliseconds(flags.retention_time),
         retention_bytes: flags.retention_size_bytes,
+        retention_percentage: flags.retention_percentage,
+        disk_low_water_bytes: flags.disk_low_water_bytes,
+        disk_reserve_bytes: flags.disk_reserve_bytes,
+        delay_compact_file: Some(PathBuf::from(&flags.delay_compact_file))
+            .filter(|path| !path.as_os_str().is_empty()),
         min_block_ms: milliseconds(flags.min_block_duration),
         max_block_ms: milliseconds(flags.max_block_duration),
         wal_segment_bytes: if segment == 0 { defaults.wal_segment_bytes } else { segment },
@@ -99,6 +105,7 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> DbOptions {
         xor2: flags.features.xor2_encoding,
         started_histograms: flags.features.started_histograms,
         keep_starts: flags.features.start_timestamps,
+        memory: memory_budget(flags),
         ..defaults
     }
 }
@@ -126,6 +133,13 @@ fn compression(kind: Option<&str>) -> wal::Compression {
     }
 }
 
+/// How much memory the server may use, if that is bounded.
+fn memory_budget(flags: &Flags) -> Option<MemoryBudget> {
+    let of_machine = || metrics::memory_limit_bytes().map_or(0, |limit| limit / 10 * 9);
+    let bytes = flags.memory_budget_bytes.unwrap_or_else(of_machine);
+    (bytes > 0).then(|| MemoryBudget::new(bytes, Arc::new(metrics::private_memory_bytes)))
+}
+
 /// The retention in force, as the status page words it.
 pub(crate) fn retention_text(flags: &Flags) -> String {
     if flags.agent {
@@ -135,7 +149,9 @@ pub(crate) fn retention_text(flags: &Flags) -> String {
     let time = (time > 0).then(|| model::duration::format(time));
     let size = i64::try_from(flags.retention_size_bytes).unwrap_or(i64::MAX);
     let size = (size > 0).then(|| model::size::format(size));
-    time.into_iter().chain(size).collect::<Vec<_>>().join(" or ")
+    let share = (flags.retention_percentage > 0.0)
+        .then(|| format!("{}%", model::float::general(flags.retention_percentage)));
+    time.into_iter().chain(size).chain(share).collect::<Vec<_>>().join(" or ")
 }
 
 fn scrape(flags: &Flags) -> scrape::Features {

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use tsdb::ReplayProgress;
+use web::api::limits::{LimitsStatus, Refused};
 use web::api::status::{BuildInfo, NamedCount, RuntimeInfo, TsdbStatus, WalReplay};
 use web::{PoolConfig, Readiness};
 
@@ -203,6 +204,27 @@ impl web::Status for ServerStatus {
             values_by_label_name: counts(stats.label_value_count_by_label_name),
             bytes_by_label_name: counts(stats.memory_in_bytes_by_label_name),
             series_by_label_pair: counts(stats.series_count_by_label_value_pair),
+        })
+    }
+
+    fn limits(&self) -> storage::Result<LimitsStatus> {
+        let db = self.db.get().ok_or_else(|| storage::Error::Closed("TSDB not ready".into()))?;
+        let (memory, limits) = (db.memory(), db.head().series_limits());
+        let refused = db.head().refused_series().into_iter().map(|refused| Refused {
+            job: refused.job.into(),
+            metric: refused.metric.into(),
+            reason: refused.reason.as_str(),
+            count: refused.count,
+        });
+        Ok(LimitsStatus {
+            memory_budget_bytes: memory.budget_bytes,
+            memory_soft_bytes: memory.soft_bytes,
+            memory_hard_bytes: memory.hard_bytes,
+            memory_used_bytes: memory.used_bytes,
+            num_series: db.head().num_series() as u64,
+            max_series: limits.total,
+            max_series_per_job: limits.per_job,
+            refused: refused.collect(),
         })
     }
 

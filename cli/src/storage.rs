@@ -4,6 +4,7 @@ use crate::clock;
 use crate::config::StorageConfig;
 use crate::import::upload;
 use crate::late::LateDb;
+use crate::reload::Reloaded;
 use crate::settings::Settings;
 use crate::signals::{Signals, Wish};
 use crate::{Error, settings};
@@ -11,6 +12,7 @@ use metrics::Registry;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tsdb::head::SeriesLimits;
 use tsdb::{Agent, AgentOptions, Db, DbOptions, ReplayProgress};
 use web::Command;
 
@@ -108,7 +110,8 @@ impl Storage {
     }
 
     /// Puts in force what the configuration says of it.
-    pub(crate) fn apply(&self, config: &StorageConfig, keeps_exemplars: bool) {
+    pub(crate) fn apply(&self, loaded: &Reloaded, keeps_exemplars: bool) {
+        let config = &loaded.config.storage;
         let window = config.out_of_order_time_window.as_millis();
         let window_ms = i64::try_from(window).unwrap_or(i64::MAX);
         match self {
@@ -117,6 +120,8 @@ impl Storage {
                     tracing::error!(err = %error, "Failed to apply the window of samples out of order");
                 }
                 db.set_xor2(config.xor2);
+                db.head().set_series_limits(series_limits(loaded));
+                db.set_stale_series_ratio(config.stale_series_ratio);
                 if keeps_exemplars {
                     db.head().set_max_exemplars(config.max_exemplars);
                 }
@@ -131,5 +136,15 @@ impl Storage {
             Self::Db(db) => db.close(),
             Self::Agent(agent) => agent.close(),
         }
+    }
+}
+
+/// How many series there may be, in all and by job.
+fn series_limits(loaded: &Reloaded) -> SeriesLimits {
+    let jobs = loaded.jobs.iter().filter(|job| job.max_head_series > 0);
+    SeriesLimits {
+        total: loaded.config.storage.max_head_series,
+        per_job: loaded.config.storage.max_head_series_per_job,
+        jobs: jobs.map(|job| (job.job_name.as_str().into(), job.max_head_series)).collect(),
     }
 }

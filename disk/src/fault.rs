@@ -1,7 +1,7 @@
 //! A disk that fails on purpose: the n-th change, every change from the n-th on, or once a byte budget is used up.
 //! For tests, around any other disk.
 
-use crate::{Disk, DiskFile, Lock};
+use crate::{Disk, DiskFile, Lock, Space};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::io::{self, ErrorKind};
@@ -34,6 +34,8 @@ struct Plan {
     fail_once: Option<(u64, Fault)>,
     fail_from: Option<u64>,
     budget_bytes: Option<u64>,
+    /// The size of the disk, if it has one: then what is removed makes room.
+    total_bytes: Option<u64>,
 }
 
 impl Plan {
@@ -101,6 +103,12 @@ impl FaultDisk {
         self.plan.lock().budget_bytes = bytes;
     }
 
+    /// Gives the disk a size, of which `free_bytes` are left; what is removed makes room from then on.
+    pub fn set_size(&self, total_bytes: u64, free_bytes: u64) {
+        let mut plan = self.plan.lock();
+        (plan.total_bytes, plan.budget_bytes) = (Some(total_bytes), Some(free_bytes));
+    }
+
     fn change(&self) -> io::Result<()> {
         self.plan.lock().change()
     }
@@ -150,7 +158,19 @@ impl Disk for FaultDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.change()?;
-        self.inner.remove(path)
+        let is_sized = self.plan.lock().total_bytes.is_some();
+        let freed = if !is_sized {
+            0
+        } else if self.inner.is_dir(path) {
+            crate::dir_size(&*self.inner, path)?
+        } else {
+            self.inner.len(path)?
+        };
+        self.inner.remove(path)?;
+        if let Some(budget) = &mut self.plan.lock().budget_bytes {
+            *budget += freed;
+        }
+        Ok(())
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -168,6 +188,14 @@ impl Disk for FaultDisk {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.change()?;
         self.inner.sync_dir(dir)
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Option<Space>> {
+        let plan = self.plan.lock();
+        match (plan.total_bytes, plan.budget_bytes) {
+            (Some(total_bytes), Some(free_bytes)) => Ok(Some(Space { total_bytes, free_bytes })),
+            _ => self.inner.space(path),
+        }
     }
 
     fn lock(&self, path: &Path) -> io::Result<Lock> {

@@ -50,8 +50,21 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn is_dir(&self, path: &Path) -> bool;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Room on the file system that holds `path`; `None` where nobody tells.
+    fn space(&self, _path: &Path) -> io::Result<Option<Space>> {
+        Ok(None)
+    }
     /// Takes the lock file `path`, created if absent; `WouldBlock` if another holder is alive.
     fn lock(&self, path: &Path) -> io::Result<Lock>;
+}
+
+/// Room on a file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Its size.
+    pub total_bytes: u64,
+    /// What may still be written.
+    pub free_bytes: u64,
 }
 
 /// A file that only grows.

@@ -1,6 +1,6 @@
 //! The disk of the operating system. No policy: each method is its system calls and an error that names the path.
 
-use crate::{Disk, DiskFile, Lock, map, named};
+use crate::{Disk, DiskFile, Lock, Space, map, named};
 use bytes::Bytes;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -115,6 +115,13 @@ impl Disk for RealDisk {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         open(dir)?.sync_all().map_err(|error| named("sync", dir, &error))
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Option<Space>> {
+        let stat = rustix::fs::statvfs(path);
+        let stat = stat.map_err(|error| named("room around", path, &error.into()))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok(Some(Space { total_bytes: bytes(stat.f_blocks), free_bytes: bytes(stat.f_bavail) }))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Lock> {

@@ -13,6 +13,13 @@ pub fn memory_limit_bytes() -> Option<u64> {
     limit(&read)
 }
 
+/// Bytes of memory that only this process has, mapped files left out: what it must keep, where the system may take
+/// files back. Zero where nobody tells.
+#[must_use]
+pub fn private_memory_bytes() -> u64 {
+    (crate::process::status_number("RssAnon:") * 1024.0) as u64
+}
+
 /// The least of all limits that `read` finds in the files of the system.
 fn limit(read: &dyn Fn(&Path) -> Option<String>) -> Option<u64> {
     let machine = read(Path::new("/proc/meminfo")).and_then(|text| total(&text));

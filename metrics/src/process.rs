@@ -127,7 +127,7 @@ fn limit(name: &str) -> f64 {
 }
 
 /// The number behind `name` in /proc/self/status; sizes are in KiB.
-fn status_number(name: &str) -> f64 {
+pub(crate) fn status_number(name: &str) -> f64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     line.split_ascii_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0.0)

@@ -117,6 +117,8 @@ pub struct ScrapeConfig {
     pub enable_compression: bool,
     /// Upper bounds.
     pub limits: Limits,
+    /// Most series in memory whose label `job` is the name of this one; 0 leaves it to the storage.
+    pub max_head_series: u64,
     /// Most buckets of a native histogram; 0 is no bound.
     pub native_histogram_bucket_limit: u64,
     /// Least growth factor between the buckets of a native histogram; 0 is no bound.

@@ -2,7 +2,8 @@
 //!
 //! Reading order: here (the whole), `blocks` (which blocks there are), `recover` (the log back into the head),
 //! `maintain` (mapping, compaction, retention, checkpoints), `admin` (deleting, snapshots),
-//! `ooo` (what comes out of order), `pieces` (blocks of a part of the head), `relief` (the memory budget). Lock order: `work`, then the log, then what the head locks.
+//! `ooo` (what comes out of order), `pieces` (blocks of a part of the head), `relief` (the memory budget), `reserve` (a full
+//! disk), `uploads` (blocks that wait with merging). Lock order: `work`, then the log, then what the head locks.
 
 mod admin;
 mod blocks;
@@ -12,6 +13,8 @@ mod ooo;
 mod pieces;
 mod recover;
 mod relief;
+mod reserve;
+mod uploads;
 
 pub use maintain::Maintained;
 pub use relief::MemoryState;
@@ -128,6 +131,10 @@ impl Db {
         let leftovers = crate::block::remove_leftovers(&*disk, dir)?;
         if leftovers > 0 {
             log.info("Removed unfinished blocks", &[("count", &leftovers)]);
+        }
+        if options.retention_percentage > 0.0 && disk.space(dir)?.is_none() {
+            let what = "retention.percentage needs the size of the file system, which is not known";
+            return Err(Error::Options(what.into()));
         }
         wal::checkpoint::remove_unfinished(&*disk, &dir.join(LOG_DIR))?;
         let blocks = Blocks::default();

@@ -23,6 +23,7 @@ pub(crate) struct DbMetrics {
     pub(crate) compaction_seconds: Histogram,
     pub(crate) vertical_compactions: Counter,
     pub(crate) tombstone_cleanup_seconds: Histogram,
+    pub(crate) reserve_releases: Counter,
     pub(crate) reliefs: Counter,
     pub(crate) idle_series_dropped: Counter,
     pub(crate) lowest_timestamp_ms: Gauge,
@@ -55,7 +56,7 @@ impl DbMetrics {
         gauge("retention_limit_seconds", "Seconds kept at most; 0 is without bound.")
             .set(options.retention_ms as f64 / 1000.0);
         gauge("retention_limit_percentage", "Share of the disk used at most; 0 is without bound.")
-            .set(0.0);
+            .set(options.retention_percentage);
         if let Some(budget) = options.memory.clone() {
             let bytes = budget.bytes();
             registry
@@ -98,6 +99,10 @@ impl DbMetrics {
                 "prometheus_tsdb_tombstone_cleanup_seconds",
                 "How long rewriting blocks without what is deleted took.",
                 &[],
+            ),
+            reserve_releases: registry.counter(
+                "firesteel_disk_reserve_released_total",
+                "Times the disk was full and the reserve was removed.",
             ),
             reliefs: registry.counter(
                 "firesteel_memory_reliefs_total",

@@ -1,6 +1,7 @@
 //! What a database is opened with. Checked once, before anything is touched.
 
 use crate::{Error, Result};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,6 +19,15 @@ pub struct DbOptions {
     pub retention_ms: i64,
     /// Bytes of blocks, log and head chunks from which the oldest blocks go; zero means without bound.
     pub retention_bytes: u64,
+    /// The same as a share of the file system, in percent; wins over the bytes. Zero leaves it to them.
+    pub retention_percentage: f64,
+    /// Free bytes of the file system below which the oldest blocks go before their time; zero never.
+    pub disk_low_water_bytes: u64,
+    /// Bytes of a file that is kept to be removed when the disk is full, so that there is room for the log until there
+    /// is more; zero keeps none.
+    pub disk_reserve_bytes: u64,
+    /// A file that lists uploaded blocks: others that were not merged before wait with that.
+    pub delay_compact_file: Option<PathBuf>,
     /// Length of the blocks that are cut from the head.
     pub min_block_ms: i64,
     /// Length that blocks grow to by compaction; zero chooses a tenth of the retention, 31 days at most.
@@ -62,6 +72,10 @@ impl Default for DbOptions {
         Self {
             retention_ms: 15 * DAY_MS,
             retention_bytes: 0,
+            retention_percentage: 0.0,
+            disk_low_water_bytes: 0,
+            disk_reserve_bytes: 0,
+            delay_compact_file: None,
             min_block_ms: DEFAULT_BLOCK_MS,
             max_block_ms: 0,
             wal_segment_bytes: 128 << 20,

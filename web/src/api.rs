@@ -4,6 +4,7 @@ pub mod admin;
 pub(crate) mod exemplars;
 pub(crate) mod features;
 pub(crate) mod format;
+pub mod limits;
 pub(crate) mod notifications;
 pub(crate) mod queries;
 pub(crate) mod query;

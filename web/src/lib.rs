@@ -184,6 +184,10 @@ pub trait Status: Send + Sync {
     fn tsdb(&self, limit: usize) -> storage::Result<api::status::TsdbStatus>;
     /// The meta data of each block as JSON, oldest first.
     fn blocks(&self) -> storage::Result<Vec<String>>;
+    /// Bounds on memory and series, and what they refuse.
+    fn limits(&self) -> storage::Result<api::limits::LimitsStatus> {
+        Ok(api::limits::LimitsStatus::default())
+    }
     /// A scrape job by name.
     fn scrape_pool(&self, name: &str) -> Option<PoolConfig>;
     /// Labels added to everything that leaves this server.

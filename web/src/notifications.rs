@@ -13,6 +13,10 @@ pub const STOPPING: &str = "Prometheus is shutting down and gracefully stopping 
 /// The configuration in force is not that of the file.
 pub const RELOAD_FAILED: &str = "Configuration reload has failed.";
 
+/// A bound on memory or series is reached.
+pub const REFUSING_SERIES: &str =
+    "New series are refused, known ones go on: /api/v1/status/tsdb/limits says which and why.";
+
 /// Something to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notification {

@@ -98,6 +98,8 @@ pub(super) static TSDB: Schema = Schema {
         Field::new("stale_series_compaction_threshold", Kind::Float),
         Field::new("chunk_encoding", Kind::One(&CHUNK_ENCODING)),
         Field::new("retention", Kind::Maybe(&RETENTION)),
+        Field::new("max_head_series", Kind::Uint),
+        Field::new("max_head_series_per_job", Kind::Uint),
     ]],
     check: check_tsdb,
 };

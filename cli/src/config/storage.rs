@@ -18,6 +18,12 @@ pub struct StorageConfig {
     pub max_exemplars: usize,
     /// Whether new chunks of floats are XOR2.
     pub xor2: Option<bool>,
+    /// How many series the head may hold; zero is no bound.
+    pub max_head_series: u64,
+    /// How many of them may have one value of the label `job`, unless the scrape job says otherwise; zero is no bound.
+    pub max_head_series_per_job: u64,
+    /// From what share of stale series on, zero to one, these leave memory early; zero never.
+    pub stale_series_ratio: f64,
 }
 
 impl StorageConfig {
@@ -39,6 +45,9 @@ impl StorageConfig {
                 "" => None,
                 floats => Some(floats == "xor2"),
             },
+            max_head_series: tsdb.uint("max_head_series"),
+            max_head_series_per_job: tsdb.uint("max_head_series_per_job"),
+            stale_series_ratio: tsdb.float("stale_series_compaction_threshold"),
         }
     }
 }

@@ -221,6 +221,31 @@ pub(super) const FLAGS: &[Flag] = &[
     )
     .server()
     .ours(),
+    flag(
+        "storage.tsdb.disk-reserve",
+        Size,
+        "64MB",
+        "Length of a file that is removed when the disk is full, so that the log can go on; 0 keeps none.",
+    )
+    .server()
+    .ours(),
+    flag(
+        "storage.tsdb.disk-low-water",
+        Size,
+        "",
+        "Free room on the disk below which the oldest blocks go before their time; 0 is never.",
+    )
+    .server()
+    .ours(),
+    flag(
+        "storage.tsdb.memory-budget",
+        Size,
+        "",
+        "Memory of the server: at three quarters series that are done with leave memory early, at nine tenths new \
+         ones are refused. Nine tenths of what there is if not given; 0 is without bound.",
+    )
+    .server()
+    .ours(),
     flag("storage.tsdb.no-lockfile", Switch, "", "Do not lock the data directory.").server(),
     flag("storage.tsdb.allow-overlapping-compaction", Switch, "true", "Merge blocks that overlap.")
         .server()
@@ -256,8 +281,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "",
         "File that lists uploaded blocks; others are not merged.",
     )
-    .server()
-    .inert(),
+    .server(),
     flag(
         "storage.tsdb.block-reload-interval",
         Duration,

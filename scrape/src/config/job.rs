@@ -40,6 +40,7 @@ pub static JOB: Schema = Schema {
         ],
         LIMIT_FIELDS,
         &[
+            Field::new("max_head_series", Kind::Uint),
             Field::new("native_histogram_bucket_limit", Kind::Uint),
             Field::new("native_histogram_min_bucket_factor", Kind::Float),
         ],
@@ -92,6 +93,7 @@ impl ScrapeConfig {
             scheme: section.text("scheme").to_owned(),
             enable_compression: section.bool("enable_compression"),
             limits: Limits::from_section(section),
+            max_head_series: section.uint("max_head_series"),
             native_histogram_bucket_limit: section.uint("native_histogram_bucket_limit"),
             native_histogram_min_bucket_factor: section.float("native_histogram_min_bucket_factor"),
             metric_name_validation_scheme: scheme.0,

@@ -22,6 +22,8 @@ pub struct Policy {
     pub max_percentage: f64,
     /// Size of the file system; zero if unknown, then `max_bytes` counts.
     pub disk_bytes: u64,
+    /// Bytes that have to be freed whatever the other bounds say; the newest block stays.
+    pub missing_bytes: u64,
 }
 
 /// The blocks to drop, as indices into `blocks`, newest first. `head_bytes` are those of logs and head chunks.
@@ -29,12 +31,9 @@ pub struct Policy {
 pub fn expired(blocks: &[BlockStat], policy: &Policy, head_bytes: u64) -> Vec<usize> {
     let mut newest_first: Vec<usize> = (0..blocks.len()).collect();
     newest_first.sort_by_key(|&index| std::cmp::Reverse(blocks[index].max_time));
-    let kept = by_time(blocks, &newest_first, policy).min(by_size(
-        blocks,
-        &newest_first,
-        policy,
-        head_bytes,
-    ));
+    let kept = by_time(blocks, &newest_first, policy)
+        .min(by_size(blocks, &newest_first, policy, head_bytes))
+        .min(by_room(blocks, &newest_first, policy));
     let drop = |(place, index): (usize, &usize)| place >= kept || blocks[*index].deletable;
     newest_first.iter().enumerate().filter(|&entry| drop(entry)).map(|(_, &index)| index).collect()
 }
@@ -47,6 +46,17 @@ fn by_time(blocks: &[BlockStat], newest_first: &[usize], policy: &Policy) -> usi
     let age = |index: usize| blocks[newest].max_time.saturating_sub(blocks[index].max_time);
     let young = newest_first.iter().skip(1).take_while(|&&index| age(index) < policy.retention_ms);
     1 + young.count()
+}
+
+/// How many of the newest blocks may stay so that enough room is made.
+fn by_room(blocks: &[BlockStat], newest_first: &[usize], policy: &Policy) -> usize {
+    let mut freed = 0_u64;
+    let mut kept = newest_first.len();
+    while kept > 1 && freed < policy.missing_bytes {
+        kept -= 1;
+        freed = freed.saturating_add(blocks[newest_first[kept]].size_bytes);
+    }
+    kept
 }
 
 /// How many of the newest blocks fit.

@@ -124,9 +124,20 @@ fn expired(
         })
         .collect();
     let by_time = Policy { retention_ms: options.retention_ms, ..Policy::default() };
-    let both = Policy { max_bytes: options.retention_bytes, ..by_time };
+    let space = match options.retention_percentage > 0.0 || options.disk_low_water_bytes > 0 {
+        true => disk.space(dir)?,
+        false => None,
+    };
+    let both = Policy {
+        max_bytes: options.retention_bytes,
+        max_percentage: options.retention_percentage,
+        disk_bytes: space.map_or(0, |space| space.total_bytes),
+        missing_bytes: space
+            .map_or(0, |space| options.disk_low_water_bytes.saturating_sub(space.free_bytes)),
+        ..by_time
+    };
     let mut head_bytes = 0;
-    if options.retention_bytes > 0 {
+    if options.retention_bytes > 0 || options.retention_percentage > 0.0 {
         for part in [LOG_DIR, LATE_LOG_DIR, HEAD_CHUNKS_DIR] {
             head_bytes += dir_size(disk, &dir.join(part))?;
         }

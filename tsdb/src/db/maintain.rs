@@ -12,7 +12,7 @@ use std::sync::Arc;
 use storage::{Cancel, SelectHints};
 use wal::checkpoint;
 
-use super::LOG_DIR;
+use super::{LOG_DIR, uploads};
 
 /// What one round did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -157,8 +157,13 @@ impl Db {
             self.options.max_block_ms,
             self.options.merge_overlapping,
         );
+        let path = self.options.delay_compact_file.as_deref();
+        let uploaded = path.and_then(|path| uploads::read(&*self.disk, path, &self.log));
         while !self.head.is_compactable() {
-            let blocks = self.blocks.current();
+            let mut blocks = self.blocks.current().to_vec();
+            if let Some(uploaded) = &uploaded {
+                uploads::drop_waiting(&mut blocks, uploaded);
+            }
             let mut metas: Vec<BlockMeta> = blocks.iter().map(|b| b.meta().clone()).collect();
             for meta in &mut metas {
                 meta.compaction.failed |= work.unmergeable.contains(&meta.ulid);

@@ -345,6 +345,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         .about("Shows what the head is made of.")
         .with(&[LIMIT]),
     get("/status/tsdb/blocks", "status-tsdb-blocks", "status").about("Lists blocks."),
+    get("/status/tsdb/limits", "status-tsdb-limits", "status")
+        .about("Shows bounds on memory and series, and what they refuse."),
     get("/status/walreplay", "status-walreplay", "status").about("Says how far the log is read."),
     get("/status/self_metrics", "status-self-metrics", "status")
         .about("Shows the server's own metrics as JSON.")

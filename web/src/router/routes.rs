@@ -63,6 +63,7 @@ pub(super) enum Api {
     RuntimeInfo,
     Tsdb,
     TsdbBlocks,
+    TsdbLimits,
     WalReplay,
     ActiveQueries,
     /// The number of a query as it stands in the path.
@@ -235,6 +236,7 @@ const APIS: &[(&str, Api, &str)] = &[
     ("/api/v1/status/runtimeinfo", Api::RuntimeInfo, GET),
     ("/api/v1/status/tsdb", Api::Tsdb, GET),
     ("/api/v1/status/tsdb/blocks", Api::TsdbBlocks, GET),
+    ("/api/v1/status/tsdb/limits", Api::TsdbLimits, GET),
     ("/api/v1/status/walreplay", Api::WalReplay, GET),
     ("/api/v1/status/active_queries", Api::ActiveQueries, GET),
     ("/api/v1/status/top_queries", Api::TopQueries, GET),
