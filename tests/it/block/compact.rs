@@ -92,6 +92,7 @@ fn recorded_retention() {
             max_bytes: int(&line, "max_bytes") as u64,
             max_percentage: line["max_percentage"].as_f64().unwrap_or(0.0),
             disk_bytes: int(&line, "disk_bytes") as u64,
+            missing_bytes: 0,
         };
         let expired = retention::expired(&stats, &policy, int(&line, "head_bytes") as u64);
         let mut ids: Vec<&str> =
