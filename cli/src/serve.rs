@@ -244,7 +244,7 @@ impl Running {
         let jobs: Vec<(String, discovery::config::DiscoveryConfigs)> =
             loaded.jobs.iter().map(|job| (job.job_name.clone(), job.discovery.clone())).collect();
         self.discovery.apply_config(&jobs);
-        self.storage.apply(loaded, self.keeps_exemplars);
+        self.storage.apply(&loaded, self.keeps_exemplars);
         let (receivers, labels) =
             (&loaded.config.remote_write, &loaded.config.global.external_labels);
         // Queues that end finish the request at hand.
