@@ -60,6 +60,10 @@ pub struct Flags {
     pub accepted_messages: Vec<String>,
     /// `--web.enable-otlp-receiver`
     pub enable_otlp_receiver: bool,
+    /// `web.user-assets`; empty for none.
+    pub user_assets: String,
+    /// `web.console.templates`.
+    pub console_templates: String,
     /// `--web.page-title`
     pub page_title: String,
     /// `--web.cors.origin`, a regular expression that compiles.
@@ -228,6 +232,8 @@ impl Flags {
                 .list("web.remote-write-receiver.accepted-protobuf-messages")
                 .to_vec(),
             enable_otlp_receiver: values.switch("web.enable-otlp-receiver"),
+            user_assets: text("web.user-assets"),
+            console_templates: text("web.console.templates"),
             page_title: text("web.page-title"),
             cors_origin: text("web.cors.origin"),
             storage_path: text("storage.tsdb.path"),

@@ -12,6 +12,7 @@ mod late;
 pub mod logging;
 mod maintain;
 mod peers;
+mod profile;
 mod reload;
 mod running_queries;
 mod serve;

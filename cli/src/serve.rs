@@ -6,6 +6,7 @@
 use crate::import::upload::Importer;
 use crate::late::LateDb;
 use crate::maintain::Maintenance;
+use crate::profile::ProcessProfiler;
 use crate::reload::{Reloaded, Reloader};
 use crate::running_queries::RunningFile;
 use crate::settings::Settings;
@@ -107,6 +108,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         targets: Arc::new(scraping.clone()),
         status: Arc::<ServerStatus>::clone(&status),
         lifecycle: settings.flags.enable_lifecycle.then_some(wishes),
+        profiler: Some(Arc::<ProcessProfiler>::default()),
         registry: registry.clone(),
         now_ms: clock::now_ms,
         options: settings.web.clone(),

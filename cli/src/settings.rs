@@ -207,6 +207,8 @@ fn web(flags: &Flags) -> Result<web::Options, Error> {
         external_path: external.path.trim_end_matches('/').to_owned(),
         route_prefix: flags.route_prefix.trim_end_matches('/').to_owned(),
         cors_origin: cors,
+        user_assets: flags.user_assets.clone(),
+        console_templates: flags.console_templates.clone(),
         page_title: flags.page_title.clone(),
         max_connections: flags.max_connections,
         read_timeout: flags.read_timeout,

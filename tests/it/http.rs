@@ -138,7 +138,8 @@ fn start(server: &str, scratch: &Scratch) -> Running {
 /// What is left out of the replay in this process, and why.
 fn left_out(line: &Value) -> Option<&'static str> {
     // The binary itself is asked these: configuration, flags and data directory are its own.
-    match line["server"].as_str() {
+    let server = line["server"].as_str().expect("server");
+    match Some(server) {
         Some("lifecycle") => return Some("asked of the binary"),
         Some("rules") => return Some("rules are not evaluated yet"),
         Some("admin" | "block") => return Some("asked of the binary"),
@@ -146,11 +147,10 @@ fn left_out(line: &Value) -> Option<&'static str> {
     }
     let path = line["request"]["path"].as_str().expect("path");
     let path = path.strip_prefix("/a/b").unwrap_or(path);
-    let reasons = [
-        ("/consoles", "console templates are not built"),
-        ("/user", "user assets are not built"),
-        ("/debug", "profiles are not built"),
-    ];
+    if server != "prefix" {
+        return None;
+    }
+    let reasons = [("/consoles/", "asked of the binary"), ("/user", "asked of the binary")];
     reasons.into_iter().find(|(begin, _)| path.starts_with(begin)).map(|(_, reason)| reason)
 }
 

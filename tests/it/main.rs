@@ -22,6 +22,7 @@ mod fuzz_seeds;
 mod head;
 mod head_image;
 mod histogram;
+mod hostile;
 mod http;
 mod http_client;
 mod interchange;

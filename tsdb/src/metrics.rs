@@ -22,6 +22,8 @@ pub(crate) struct DbMetrics {
     pub(crate) compactions_failed: Counter,
     pub(crate) compaction_seconds: Histogram,
     pub(crate) vertical_compactions: Counter,
+    pub(crate) populating_block: Gauge,
+    pub(crate) image_failures: Counter,
     pub(crate) tombstone_cleanup_seconds: Histogram,
     pub(crate) reserve_releases: Counter,
     pub(crate) reliefs: Counter,
@@ -55,6 +57,8 @@ impl DbMetrics {
             .set(options.retention_bytes as f64);
         gauge("retention_limit_seconds", "Seconds kept at most; 0 is without bound.")
             .set(options.retention_ms as f64 / 1000.0);
+        // No compaction is ever put off by hand, so none is skipped.
+        counter("compactions_skipped_total", "Compactions skipped because compaction is off.");
         gauge("retention_limit_percentage", "Share of the disk used at most; 0 is without bound.")
             .set(options.retention_percentage);
         if let Some(budget) = options.memory.clone() {
@@ -94,6 +98,14 @@ impl DbMetrics {
             vertical_compactions: counter(
                 "vertical_compactions_total",
                 "Compactions of blocks that overlap.",
+            ),
+            populating_block: gauge(
+                "compaction_populating_block",
+                "1 while a block is written, else 0.",
+            ),
+            image_failures: counter(
+                "snapshot_replay_error_total",
+                "Images of the head that did not fit, so that the whole log was read.",
             ),
             tombstone_cleanup_seconds: registry.histogram(
                 "prometheus_tsdb_tombstone_cleanup_seconds",
@@ -183,7 +195,13 @@ pub(crate) fn register_writer(
     dir: PathBuf,
 ) {
     type Read = fn(&WriterStats) -> u64;
-    let counts: [(&str, &str, Read); 5] = [
+    let counts: [(&str, &str, Read); 7] = [
+        ("record_part_writes_total", "Parts of records written.", |stats| stats.fragments),
+        (
+            "record_parts_bytes_written_total",
+            "Bytes of parts of records written, headers included.",
+            |stats| stats.fragment_bytes,
+        ),
         ("page_flushes_total", "Writes to the log.", |stats| stats.page_flushes),
         ("completed_pages_total", "Pages of the log filled.", |stats| stats.completed_pages),
         ("truncations_total", "Times old segments were removed.", |stats| stats.truncations),
@@ -196,20 +214,27 @@ pub(crate) fn register_writer(
             writer.upgrade().map_or(0.0, |writer| read(&writer.lock().stats()) as f64)
         });
     }
-    let (current, disk) = (Arc::downgrade(writer), Arc::downgrade(disk));
+    let current = Arc::downgrade(writer);
     registry.gauge_fn(
         "prometheus_tsdb_wal_segment_current",
         "Number of the segment being written.",
         move || current.upgrade().map_or(0.0, |writer| f64::from(writer.lock().last_segment())),
     );
-    registry.gauge_fn(
-        "prometheus_tsdb_wal_storage_size_bytes",
-        "Bytes of the log on disk.",
-        move || {
-            // What cannot be told now is told at the next scrape.
-            disk.upgrade()
-                .and_then(|disk| disk::dir_size(&*disk, &dir).ok())
-                .map_or(0.0, |bytes| bytes as f64)
-        },
-    );
+    let name = "prometheus_tsdb_wal_storage_size_bytes";
+    register_size(registry, (name, "Bytes of the log on disk."), disk, dir);
+}
+
+/// Shows how large a directory is.
+pub(crate) fn register_size(
+    registry: &Registry,
+    (name, help): (&str, &str),
+    disk: &Arc<dyn Disk>,
+    dir: PathBuf,
+) {
+    let disk = Arc::downgrade(disk);
+    registry.gauge_fn(name, help, move || {
+        // What cannot be told now is told at the next scrape.
+        let size = disk.upgrade().and_then(|disk| disk::dir_size(&*disk, &dir).ok());
+        size.map_or(0.0, |bytes| bytes as f64)
+    });
 }

@@ -32,8 +32,9 @@ pub(crate) fn page_end(offset: u64) -> u64 {
 }
 
 /// Appends the fragments of one record to `out`, whose first byte lies at `begin` of the segment. Fills the page with
-/// zeros when no further header fits into it.
-pub(crate) fn push_record(out: &mut Vec<u8>, begin: u64, record: &[u8], flags: u8) {
+/// zeros when no further header fits into it. Answers how many fragments there are.
+pub(crate) fn push_record(out: &mut Vec<u8>, begin: u64, record: &[u8], flags: u8) -> u64 {
+    let mut num_fragments = 0;
     let mut rest = record;
     let mut first = true;
     // An empty record is written too: one header.
@@ -56,5 +57,7 @@ pub(crate) fn push_record(out: &mut Vec<u8>, begin: u64, record: &[u8], flags: u
         }
         rest = after;
         first = false;
+        num_fragments += 1;
     }
+    num_fragments
 }

@@ -29,6 +29,10 @@ impl Default for WriterOptions {
 pub struct WriterStats {
     /// Writes to segment files.
     pub page_flushes: u64,
+    /// Fragments of records.
+    pub fragments: u64,
+    /// Bytes of fragments, their headers included.
+    pub fragment_bytes: u64,
     /// Pages filled to their end.
     pub completed_pages: u64,
     /// Calls of [`Writer::truncate`].
@@ -165,16 +169,19 @@ impl Writer {
         self.out.clear();
         for record in records {
             let (body, flags) = self.compressor.compress(record);
+            let body_bytes = body.len() as u64;
             let begin = self.len + self.out.len() as u64;
-            if body.len() as i64 > payload_left(begin, self.options.segment_bytes) {
+            let fragments = if body.len() as i64 > payload_left(begin, self.options.segment_bytes) {
                 // The compressor's buffer is borrowed by `body`, so it is put aside while the segment changes.
                 let body = body.to_vec();
                 self.flush()?;
                 self.cut()?;
-                push_record(&mut self.out, self.len, &body, flags);
+                push_record(&mut self.out, self.len, &body, flags)
             } else {
-                push_record(&mut self.out, self.len, body, flags);
-            }
+                push_record(&mut self.out, self.len, body, flags)
+            };
+            self.stats.fragments += fragments;
+            self.stats.fragment_bytes += body_bytes + fragments * HEADER_BYTES as u64;
         }
         self.flush()
     }

@@ -17,6 +17,7 @@ pub mod notifications;
 mod observe;
 mod openapi;
 mod params;
+pub mod profile;
 mod queries;
 mod query_log;
 mod response;
@@ -70,6 +71,8 @@ pub struct Api {
     pub lifecycle: Option<mpsc::Sender<Command>>,
     /// Who may talk to the server; `None` lets everyone in.
     pub guard: Option<Guard>,
+    /// Makes profiles; `None` offers none.
+    pub profiler: Option<Arc<dyn profile::Profiler>>,
     /// Our own metrics.
     pub registry: Registry,
     /// The wall clock in milliseconds.
@@ -95,6 +98,10 @@ pub struct Options {
     pub route_prefix: String,
     /// Origins that may read answers; the value of the matcher is compared with the `Origin` header.
     pub cors_origin: Matcher,
+    /// The directory below `/user/`; empty for none.
+    pub user_assets: String,
+    /// The directory of console templates.
+    pub console_templates: String,
     /// The title of the page.
     pub page_title: String,
     /// Connections at one time, over all addresses.

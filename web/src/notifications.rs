@@ -1,6 +1,7 @@
 //! What whoever looks at the pages should know now, and who is told as it changes.
 
 use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::broadcast;
 
 /// How many changes a slow listener may be behind.
@@ -34,6 +35,8 @@ pub struct Notifications {
     active: Mutex<Vec<Notification>>,
     changes: broadcast::Sender<Notification>,
     max_listeners: usize,
+    sent: AtomicU64,
+    dropped: AtomicU64,
 }
 
 impl Notifications {
@@ -41,7 +44,8 @@ impl Notifications {
     #[must_use]
     pub fn new(max_listeners: usize) -> Self {
         let (changes, _) = broadcast::channel(MAX_BEHIND);
-        Self { active: Mutex::default(), changes, max_listeners }
+        let (sent, dropped) = Default::default();
+        Self { active: Mutex::default(), changes, max_listeners, sent, dropped }
     }
 
     /// Says that `text` holds from `now_ms` on.
@@ -64,8 +68,9 @@ impl Notifications {
     }
 
     fn tell(&self, notification: Notification) {
-        // Nobody listens: that is what the error means.
-        drop(self.changes.send(notification));
+        // Nobody listens: that is what an error means.
+        let listeners = self.changes.send(notification).unwrap_or(0);
+        self.sent.fetch_add(listeners as u64, Ordering::Relaxed);
     }
 
     /// What holds now.
@@ -78,6 +83,16 @@ impl Notifications {
         let active = self.active.lock();
         let is_free = self.changes.receiver_count() < self.max_listeners;
         is_free.then(|| (active.clone(), self.changes.subscribe()))
+    }
+
+    /// A listener was too slow for `num` changes.
+    pub(crate) fn missed(&self, num: u64) {
+        self.dropped.fetch_add(num, Ordering::Relaxed);
+    }
+
+    /// Changes sent to listeners, and of those the ones that listeners were too slow for.
+    pub(crate) fn counts(&self) -> [u64; 2] {
+        [&self.sent, &self.dropped].map(|count| count.load(Ordering::Relaxed))
     }
 
     /// How many listen.

@@ -1,7 +1,9 @@
 //! Paths to handlers: what exists, with which methods, what is answered before readiness, and how each is run.
 
+mod debug;
 mod endpoints;
 mod evaluate;
+mod files;
 mod imports;
 mod pages;
 mod peers;
@@ -16,7 +18,7 @@ use crate::observe::Observer;
 use crate::params::Params;
 use crate::queries::Queries;
 use crate::response::{Answer, bare, cross_origin, error_text, not_found, redirect, set, text};
-use crate::{Api, Readiness, guard, ui};
+use crate::{Api, Options, Readiness, guard, ui};
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::request::Parts;
@@ -58,6 +60,14 @@ impl State {
             "The current number of active notification subscribers.",
             move || notifications.listeners() as f64,
         );
+        for (name, help, which) in [
+            ("sent", "Changes of notifications that were sent to subscribers.", 0),
+            ("dropped", "Changes of notifications that subscribers were too slow for.", 1),
+        ] {
+            let notifications = Arc::clone(&api.notifications);
+            let name = format!("prometheus_api_notification_updates_{name}_total");
+            api.registry.counter_fn(&name, help, move || notifications.counts()[which] as f64);
+        }
         let readers =
             Readers { patience: api.options.read_timeout, given_up: observer.slow_readers.clone() };
         let gate = Semaphore::new(api.options.max_concurrency.clamp(1, Semaphore::MAX_PERMITS));
@@ -214,6 +224,12 @@ fn trailing_slash(state: &State, parts: &Parts, path: &str) -> Option<Answer> {
     Some(redirect_with_query(status, &to, parts))
 }
 
+/// To a path below the external one.
+fn moved(options: &Options, path: &str) -> Answer {
+    let to = format!("{}{path}", options.external_path);
+    redirect(StatusCode::MOVED_PERMANENTLY, &to, true)
+}
+
 fn redirect_with_query(status: StatusCode, to: &str, parts: &Parts) -> Answer {
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     redirect(status, &format!("{to}{query}"), parts.method == Method::GET)
@@ -278,6 +294,13 @@ where
         Route::Metrics => pages::own_metrics(state, parts),
         Route::Federate => pages::federate(state, parts).await,
         Route::NotificationsLive => pages::notifications(state, &parts.headers),
+        Route::Profiles => moved(options, "/debug/pprof/"),
+        Route::Profile(name) => debug::answer(state, &name, parts).await,
+        Route::UserAssets if options.user_assets.is_empty() => not_found(),
+        Route::UserAssets => moved(options, "/user/"),
+        Route::UserAsset(_) if options.user_assets.is_empty() => not_found(),
+        Route::UserAsset(name) => files::asset(&options.user_assets, &name, parts).await,
+        Route::Console(name) => files::console(&options.console_templates, &name).await,
         Route::OpenApi => pages::openapi(state, query),
         Route::Home => {
             let page = if options.agent { "agent" } else { "query" };

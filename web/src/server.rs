@@ -9,6 +9,7 @@ use metrics::{Counter, Gauge};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -77,6 +78,13 @@ impl Server {
                     &["listener_name"],
                 )
                 .with(&["http"]),
+            closed: registry
+                .counter_vec(
+                    "net_conntrack_listener_conn_closed_total",
+                    "Total number of connections closed that were made to the listener of a given name.",
+                    &["listener_name"],
+                )
+                .with(&["http"]),
             open: registry.gauge("firesteel_http_connections", "Connections that are open."),
         };
         for listener in self.listeners {
@@ -106,6 +114,7 @@ impl Server {
 struct Connections {
     free: Arc<Semaphore>,
     accepted: Counter,
+    closed: Counter,
     open: Gauge,
 }
 
@@ -129,12 +138,13 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 connections.accepted.inc();
-                let open = connections.open.clone();
+                let (open, closed) = (connections.open.clone(), connections.closed.clone());
                 let serve = connection((stream, peer), Arc::clone(&state), stop.clone());
                 tracker.spawn(async move {
                     open.inc();
                     serve.await;
                     open.dec();
+                    closed.inc();
                     drop(permit);
                 });
             }
@@ -179,24 +189,40 @@ async fn speak<S>((stream, peer): (S, SocketAddr), state: Arc<State>, stop: Canc
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
+    let patience = state.api().options.read_timeout;
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(state.api().options.read_timeout)
+        .header_read_timeout(patience)
         .http2()
-        .timer(TokioTimer::new());
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(patience));
     if state.api().guard.as_ref().is_some_and(|guard| !guard.http2()) {
         builder = builder.http1_only();
     }
+    let begun = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&begun);
     let service = service_fn(move |request| {
+        heard.store(true, Ordering::Relaxed);
         let state = Arc::clone(&state);
         async move { Ok::<_, Infallible>(router::answer(state, peer, request).await) }
     });
+    // Which version is spoken shows in the first bytes, and nothing else bounds the wait for those.
+    let silence = async {
+        tokio::time::sleep(patience).await;
+        if begun.load(Ordering::Relaxed) {
+            std::future::pending().await
+        }
+    };
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let served = tokio::select! {
         served = serving.as_mut() => served,
+        () = silence => {
+            tracing::debug!(%peer, "no request came over a connection");
+            return;
+        }
         () = stop.cancelled() => {
             serving.as_mut().graceful_shutdown();
             serving.await

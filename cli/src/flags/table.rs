@@ -137,7 +137,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "",
         "Where the routes begin inside; the path of the external URL unless given.",
     ),
-    flag("web.user-assets", Text, "", "Directory served under /user.").inert(),
+    flag("web.user-assets", Text, "", "Directory served under /user."),
     flag("web.enable-lifecycle", Switch, "", "Allow reload and quit by HTTP."),
     flag("web.enable-admin-api", Switch, "", "Allow deletes and snapshots by HTTP."),
     flag("web.enable-remote-write-receiver", Switch, "", "Accept remote write."),

@@ -118,7 +118,7 @@ fn the_configuration_wins_over_the_flags() {
 fn what_does_nothing_is_said() {
     let flags = flags(&[
         "--enable-feature=old-ui,nope,st-storage,exemplar-storage",
-        "--web.user-assets=x",
+        "--web.console.libraries=x",
         "--enable-feature=promql-per-step-stats",
     ]);
     assert!(flags.features.promql_per_step_stats);
@@ -127,7 +127,7 @@ fn what_does_nothing_is_said() {
         [
             "feature old-ui does nothing yet",
             "there is no feature nope",
-            "flag --web.user-assets does nothing yet"
+            "flag --web.console.libraries does nothing yet"
         ]
     );
 }

@@ -2,9 +2,11 @@
 
 #![expect(clippy::print_stdout, reason = "how many recorded lines agree is worth seeing")]
 
+mod audit;
 mod families;
 mod forward;
 mod import;
 mod kill;
+mod profiles;
 mod replay;
 mod server;

@@ -119,8 +119,9 @@ impl Server {
             .spawn()
             .expect("the binary runs");
         let server = Self { child, address, scratch };
+        let ready = setup["ready"]["path"].as_str().unwrap_or("/-/ready");
         wait(&format!("{name} to be ready"), || {
-            get(address, "/-/ready").is_some_and(|answer| answer.status == 200)
+            get(address, ready).is_some_and(|answer| answer.status == 200)
         });
         for step in setup["setup"].as_array().into_iter().flatten() {
             if let Some(file) = step["load"].as_str() {
@@ -251,6 +252,20 @@ fn targets() {
             ("all", words),
             ("active", words),
             ("alertmanagers", "nothing is sent to Alertmanagers yet"),
+        ],
+    );
+}
+
+#[test]
+fn web() {
+    let templates = "console templates are not executed";
+    replay(
+        "web",
+        &["prefix"],
+        &[
+            ("prefix /a/b/consoles/t.html?a=1&a=2&b=<x>", templates),
+            ("prefix /a/b/consoles/bad.html", templates),
+            ("prefix /a/b/consoles/sub/u.html", templates),
         ],
     );
 }

@@ -147,7 +147,10 @@ impl Db {
             xor2: self.head.encodings().xor2,
             ..BlockSpec::from_head(range.min_ms, range.max_ms.saturating_add(1))
         };
-        write_block(&mut *source, &symbols, &spec, ulid, &*self.disk, into)
+        self.metrics.populating_block.set(1.0);
+        let written = write_block(&mut *source, &symbols, &spec, ulid, &*self.disk, into);
+        self.metrics.populating_block.set(0.0);
+        written
     }
 
     /// Merges blocks as long as there is something to merge and the head needs no attention.
@@ -182,8 +185,10 @@ impl Db {
             let ulid = work.ulid(now_ms);
             let segment_bytes = self.options.block_segment_bytes;
             let xor2 = self.head.encodings().xor2;
+            self.metrics.populating_block.set(1.0);
             let merged =
                 compact::merge_blocks(&chosen, ulid, segment_bytes, xor2, &*self.disk, &self.dir);
+            self.metrics.populating_block.set(0.0);
             if let Err(storage::Error::Corrupt { .. } | storage::Error::Unsupported(_)) = &merged {
                 work.unmergeable.extend(chosen.iter().map(|block| block.meta().ulid));
             }

@@ -22,6 +22,10 @@ impl Parts {
         let image = self.find_image();
         let writer = wal::Writer::open(Arc::clone(&self.disk), &log_dir, self.options.writer())?;
         let writer = Arc::new(Mutex::new(writer));
+        let (name, chunks_dir) =
+            ("prometheus_tsdb_head_chunks_storage_size_bytes", self.dir.join(HEAD_CHUNKS_DIR));
+        let about = (name, "Bytes of full chunks of the head on disk.");
+        crate::metrics::register_size(&self.registry, about, &self.disk, chunks_dir);
         crate::metrics::register_writer(&self.registry, &writer, &self.disk, log_dir);
         let (mut replay, loaded) = head.replay()?;
         if let Some(what) = &loaded.corruption {
@@ -36,6 +40,7 @@ impl Parts {
                 log.begin_at(segment)?;
                 image_segment = Some(segment);
             } else {
+                self.metrics.image_failures.inc();
                 self.log.warn("The image of the head does not fit; reading the whole log", &[]);
             }
         }

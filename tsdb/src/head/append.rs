@@ -39,6 +39,7 @@ impl Appendable for Head {
     fn appender(&self, _now_ms: i64) -> Box<dyn Appender> {
         let head = Arc::clone(&self.0);
         head.metrics.active_appenders.inc();
+        head.metrics.appenders.inc();
         let scratch = head.scratch.lock().pop().unwrap_or_default();
         let mut appender = HeadAppender { head, scratch, bounds: None, has_created: false };
         if appender.head.is_initialized() {

@@ -11,6 +11,7 @@ use storage::RejectReason;
 #[derive(Debug)]
 pub(super) struct HeadMetrics {
     pub(super) active_appenders: Gauge,
+    pub(super) appenders: Counter,
     pub(super) series: Gauge,
     pub(super) series_created: Counter,
     pub(super) series_removed: Counter,
@@ -64,6 +65,10 @@ impl HeadMetrics {
             active_appenders: gauge(
                 "prometheus_tsdb_head_active_appenders",
                 "Number of currently active appender transactions",
+            ),
+            appenders: counter(
+                "prometheus_tsdb_head_appenders_created_total",
+                "Total number of appender transactions created",
             ),
             series: gauge(
                 "prometheus_tsdb_head_series",

@@ -8,7 +8,7 @@ use crate::call::{self, Form};
 use crate::compress::{Encoding, Packer};
 use crate::federate::Federation;
 use crate::json::Out;
-use crate::notifications::Notification;
+use crate::notifications::{Notification, Notifications};
 use crate::params::Params;
 use crate::response::{Answer, bare, cross_origin, error_text, set, text};
 use crate::{Command, Options, openapi};
@@ -194,7 +194,8 @@ pub(super) fn notifications(state: &Arc<State>, headers: &HeaderMap) -> Answer {
         None => bare(StatusCode::NO_CONTENT, Body::empty()),
         Some((active, changes)) => {
             let (sender, pieces) = mpsc::channel(4);
-            tokio::spawn(stream(active, changes, sender, state.stop.clone()));
+            let all = Arc::clone(&state.api.notifications);
+            tokio::spawn(stream(all, (active, changes), sender, state.stop.clone()));
             bare(StatusCode::OK, Body::pieces(pieces, CancelOnDrop(Arc::new(Cancel::new()))))
         }
     };
@@ -228,8 +229,8 @@ fn event(notification: &Notification) -> Piece {
 
 /// Sends notifications until the listener hangs up, falls too far behind, or the server stops.
 async fn stream(
-    active: Vec<Notification>,
-    mut changes: broadcast::Receiver<Notification>,
+    all: Arc<Notifications>,
+    (active, mut changes): (Vec<Notification>, broadcast::Receiver<Notification>),
     sender: mpsc::Sender<Piece>,
     stop: CancellationToken,
 ) {
@@ -246,7 +247,11 @@ async fn stream(
         };
         let piece = match change {
             Ok(notification) => event(&notification),
-            Err(_) => Piece::End,
+            Err(RecvError::Lagged(num)) => {
+                all.missed(num);
+                Piece::End
+            }
+            Err(RecvError::Closed) => Piece::End,
         };
         let is_end = matches!(piece, Piece::End);
         if sender.send(piece).await.is_err() || is_end {

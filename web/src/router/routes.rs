@@ -22,6 +22,12 @@ pub(super) enum Route {
     Federate,
     NotificationsLive,
     OpenApi,
+    /// A profile by its name; the list of them if it is empty.
+    Profile(String),
+    Profiles,
+    UserAsset(String),
+    UserAssets,
+    Console(String),
     Home,
     Graph,
     Page,
@@ -179,10 +185,9 @@ pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
         "/graph" => (Route::Graph, "/graph", GET),
         "/query" => (Route::Page, "/query", GET),
         "/version" => (Route::Version, "/version", GET),
-        _ => {
-            let asset = Asset::find(path.strip_prefix("/assets/")?)?;
-            (Route::Asset(asset), "/assets/*filepath", GET)
-        }
+        "/debug/pprof" => (Route::Profiles, "/debug/*subpath", GET_POST),
+        "/user" => (Route::UserAssets, "/user/*filepath", GET),
+        _ => return find_below(path),
     };
     let needs_readiness = matches!(
         route,
@@ -201,6 +206,26 @@ pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
         _ => Needs::Read,
     };
     Some((route, Endpoint { label, allow, needs_readiness, needs }))
+}
+
+/// What a path leads to whose end is a name.
+fn find_below(path: &str) -> Option<(Route, Endpoint)> {
+    let of = |route, label, allow| {
+        let needs = if matches!(route, Route::Profile(_)) { Needs::Admin } else { Needs::Read };
+        let needs_readiness = matches!(route, Route::Console(_));
+        Some((route, Endpoint { label, allow, needs_readiness, needs }))
+    };
+    if let Some(name) = path.strip_prefix("/debug/pprof/") {
+        return of(Route::Profile(name.to_owned()), "/debug/*subpath", GET_POST);
+    }
+    if let Some(name) = path.strip_prefix("/user/") {
+        return of(Route::UserAsset(name.to_owned()), "/user/*filepath", GET);
+    }
+    if let Some(name) = path.strip_prefix("/consoles/") {
+        return of(Route::Console(name.to_owned()), "/consoles/*filepath", GET);
+    }
+    let asset = Asset::find(path.strip_prefix("/assets/")?)?;
+    of(Route::Asset(asset), "/assets/*filepath", GET)
 }
 
 /// The endpoints of the API without parameters in their path, with the methods they take.

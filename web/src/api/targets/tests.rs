@@ -23,6 +23,8 @@ fn options() -> Options {
         external_path: String::new(),
         route_prefix: String::new(),
         cors_origin: Matcher::new("origin", MatchOp::Regex, ".*").expect("regex"),
+        user_assets: String::new(),
+        console_templates: String::new(),
         page_title: String::new(),
         max_connections: 1,
         read_timeout: Duration::from_secs(1),
