@@ -17,6 +17,7 @@ mod discovery;
 mod encodings;
 mod exposition;
 mod file_sd;
+mod flipped;
 mod functions;
 mod fuzz_seeds;
 mod head;

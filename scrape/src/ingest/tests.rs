@@ -15,6 +15,8 @@ struct Forgetful {
     max_series: Option<usize>,
     forgotten: u64,
     rows: Vec<(u64, i64, f64)>,
+    /// Rows that must not come late.
+    in_order_only: Vec<(u64, i64, f64)>,
 }
 
 impl Appender for &mut Forgetful {
@@ -48,6 +50,9 @@ impl Appender for &mut Forgetful {
                 rejected.push(Rejected { row: row as u32, reason });
             } else {
                 self.rows.push((series.get(), timestamps_ms[row], values[row]));
+                if batch.is_in_order_only() {
+                    self.in_order_only.extend(self.rows.last());
+                }
             }
         }
         Ok(())
@@ -117,6 +122,24 @@ fn a_broken_body_leaves_markers_for_what_it_did_not_reach() {
     ingest.append_nothing(2000, &rules, &mut &mut storage).expect("markers");
     assert_eq!(storage.rows.len(), 1);
     assert_eq!(storage.known[storage.rows[0].0 as usize - 1].get("__name__"), Some("b"));
+}
+
+#[test]
+fn markers_and_zeros_must_not_come_late() {
+    let (mut ingest, mut rules, mut storage) = (Ingest::default(), rules(), Forgetful::default());
+    rules.features.zero_samples = true;
+    rules.parse.start_timestamps = true;
+    let body: &[u8] = b"# TYPE c counter\nc_total 5\nc_created 0.5\nd 1\n# EOF\n";
+    let (_, result) = ingest.append((Format::OpenMetrics, body), 1000, &rules, &mut &mut storage);
+    result.expect("a good body");
+    assert_eq!(storage.in_order_only, [(1, 500, 0.0)]);
+    assert_eq!(storage.rows, [(1, 500, 0.0), (1, 1000, 5.0), (2, 1000, 1.0)]);
+    storage.in_order_only.clear();
+    let body: &[u8] = b"# TYPE c counter\nc_total 5\nc_created 0.5\n# EOF\n";
+    let (_, result) = ingest.append((Format::OpenMetrics, body), 2000, &rules, &mut &mut storage);
+    result.expect("a good body");
+    assert_eq!((storage.in_order_only[0].0, storage.in_order_only.len()), (2, 1));
+    assert!(model::is_stale_nan(storage.in_order_only[0].2));
 }
 
 #[test]
