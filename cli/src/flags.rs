@@ -207,6 +207,7 @@ impl Flags {
         Ok(flags)
     }
 
+    #[expect(clippy::too_many_lines, reason = "table")]
     fn typed(values: Values, features: Features, warnings: Vec<String>) -> Self {
         let duration = |name: &str| milliseconds(values.duration_ms(name));
         let size = |name: &str| u64::try_from(values.size(name)).unwrap_or(0);

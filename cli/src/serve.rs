@@ -92,27 +92,15 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let scraping = scraping(&settings, &late, &registry, groups);
     let notifications = reloader.notifications();
     let (wishes, mut commands) = mpsc::channel(4);
-    let (admin, import) = administration(&settings, &late);
     let notes = Arc::new(RunningFile::new(settings.web.max_concurrency, clock::now_ms));
-    let api = Api {
-        queryable: reads.queryable(),
-        remote: crate::peers::endpoints(&settings, reloader.reloadable(), &late, &registry),
-        exemplars: keeps_exemplars.then(|| Arc::<LateDb>::clone(&late) as _),
-        guard: settings.guard()?,
-        admin,
-        import,
-        notifications: Arc::clone(notifications),
-        engine,
-        query_log: Arc::clone(reloader.query_log()),
-        running_queries: Some(Arc::<RunningFile>::clone(&notes) as _),
-        targets: Arc::new(scraping.clone()),
-        status: Arc::<ServerStatus>::clone(&status),
-        lifecycle: settings.flags.enable_lifecycle.then_some(wishes),
-        profiler: Some(Arc::<ProcessProfiler>::default()),
-        registry: registry.clone(),
-        now_ms: clock::now_ms,
-        options: settings.web.clone(),
-    };
+    let api = api(
+        &settings,
+        (&late, &reads, &scraping),
+        &reloader,
+        (&status, engine, &notes),
+        settings.flags.enable_lifecycle.then_some(wishes),
+        &registry,
+    )?;
     let server = Server::bind(api).await?;
     let addresses = listening(&server);
     let stop_web = CancellationToken::new();
@@ -158,15 +146,37 @@ fn listening(server: &Server) -> Vec<std::net::SocketAddr> {
     server.addresses().to_vec()
 }
 
-/// What an administrator may ask for, if flags say so.
-fn administration(
+/// What the HTTP side is given.
+fn api(
     settings: &Settings,
-    db: &Arc<LateDb>,
-) -> (Option<Arc<dyn web::Admin>>, Option<Arc<dyn web::import::Import>>) {
-    if !settings.flags.enable_admin_api || settings.flags.agent {
-        return (None, None);
-    }
-    (Some(Arc::<LateDb>::clone(db)), Some(Arc::new(Importer::new(Arc::clone(db)))))
+    (late, reads, scraping): (&Arc<LateDb>, &crate::peers::Reads, &scrape::Manager),
+    reloader: &Reloader,
+    (status, engine, notes): (&Arc<ServerStatus>, Arc<ArcSwap<promql::Engine>>, &Arc<RunningFile>),
+    lifecycle: Option<mpsc::Sender<Command>>,
+    registry: &Registry,
+) -> Result<Api, Error> {
+    let flags = &settings.flags;
+    let keeps_exemplars = flags.features.exemplar_storage && !flags.agent;
+    let is_administered = flags.enable_admin_api && !flags.agent;
+    Ok(Api {
+        queryable: reads.queryable(),
+        remote: crate::peers::endpoints(settings, reloader.reloadable(), late, registry),
+        exemplars: keeps_exemplars.then(|| Arc::<LateDb>::clone(late) as _),
+        guard: settings.guard()?,
+        admin: is_administered.then(|| Arc::<LateDb>::clone(late) as _),
+        import: is_administered.then(|| Arc::new(Importer::new(Arc::clone(late))) as _),
+        notifications: Arc::clone(reloader.notifications()),
+        engine,
+        query_log: Arc::clone(reloader.query_log()),
+        running_queries: Some(Arc::<RunningFile>::clone(notes) as _),
+        targets: Arc::new(scraping.clone()),
+        status: Arc::<ServerStatus>::clone(status),
+        lifecycle,
+        profiler: Some(Arc::<ProcessProfiler>::default()),
+        registry: registry.clone(),
+        now_ms: clock::now_ms,
+        options: settings.web.clone(),
+    })
 }
 
 /// Notes queries that run from now on, and tells which did not finish the last time. The database holds its lock, so

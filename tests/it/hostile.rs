@@ -128,7 +128,8 @@ fn garbage_instead_of_http_is_hung_up_on() {
     ] {
         let mut stream = connect(&running);
         stream.write_all(garbage).expect("sent");
-        stream.shutdown(std::net::Shutdown::Write).expect("half closed");
+        // The server may have hung up already.
+        drop(stream.shutdown(std::net::Shutdown::Write));
         let text = rest(&mut stream);
         assert!(!text.contains("200 OK") && !text.contains("204 No"), "{text}");
     }

@@ -51,6 +51,9 @@ fn users_do_what_their_roles_grant() {
         ("GET", "/-/healthy", &["reader", "agent", "both", "boss"]),
         ("GET", "/nowhere", &["reader", "agent", "both", "boss"]),
     ];
+    for (method, path, _) in asked {
+        assert_eq!(exchange(running.address, method, path, &[], &[]).status, 401, "{path}");
+    }
     for (method, path, allowed) in asked {
         for user in ["reader", "agent", "both", "boss"] {
             let refused = is_refused(user, method, path);

@@ -50,6 +50,7 @@ pub(crate) struct LogMetrics {
 const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 
 impl DbMetrics {
+    #[expect(clippy::too_many_lines, reason = "table")]
     pub(crate) fn new(registry: &Registry, options: &DbOptions) -> Self {
         let counter = |name: &str, help| registry.counter(&format!("prometheus_tsdb_{name}"), help);
         let gauge = |name: &str, help| registry.gauge(&format!("prometheus_tsdb_{name}"), help);

@@ -12,13 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long requests in flight may take once the server stops.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Connections that may wait to be accepted; the system has a bound of its own.
+const MAX_BACKLOG: u32 = 65_535;
 
 /// How long to wait when accepting fails: mostly for file descriptors, which come back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -48,7 +51,7 @@ impl Server {
         let mut addresses = Vec::new();
         for &address in &api.options.listen {
             let failed = |source| ListenError { address, source };
-            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let listener = listen(address).map_err(failed)?;
             addresses.push(listener.local_addr().map_err(failed)?);
             listeners.push(listener);
         }
@@ -107,6 +110,14 @@ impl Server {
             );
         }
     }
+}
+
+/// Opens a port. Clients that come all at once wait until they are accepted, as many as the system lets.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(MAX_BACKLOG)
 }
 
 /// The bound on connections, and their counts.
@@ -212,7 +223,7 @@ where
     let silence = async {
         tokio::time::sleep(patience).await;
         if begun.load(Ordering::Relaxed) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     };
     let serving = builder.serve_connection(TokioIo::new(stream), service);
