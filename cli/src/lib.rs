@@ -11,6 +11,7 @@ mod import;
 mod late;
 pub mod logging;
 mod maintain;
+mod open_files;
 mod peers;
 mod profile;
 mod reload;

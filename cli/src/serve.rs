@@ -76,6 +76,8 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let begin = Stopwatch::start();
     let mut signals = signals()?;
     let registry = Registry::new();
+    let open_files = crate::open_files::raise();
+    tracing::debug!(open_files, "Limits of the process");
     metrics::register_process(&registry, &crate::status::BUILD);
     let late = Arc::new(LateDb::new(settings.flags.agent));
     let status = status(&late, &registry);

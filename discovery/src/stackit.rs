@@ -1,45 +1,62 @@
-//! Servers of a project at STACKIT.
+//! Servers of a project at STACKIT. Accounts with keys are in `identity`.
 
-use crate::api::Api;
+mod identity;
+
+use crate::api::{Api, good, json};
 use crate::provider::{Context, Provider};
 use crate::refresh::{self, Mechanism};
 use crate::target::{Target, group, items, text};
 use crate::{Error, TargetGroup};
+use identity::Identity;
 use model::Labels;
 use serde_json::Value;
 use yaml::Section;
 
 struct Stackit {
     api: Api,
+    /// `None` if no account signs.
+    identity: Option<Identity>,
     url: String,
     project: String,
     port: i64,
 }
 
-pub(crate) fn build(context: &Context<'_>, section: &Section) -> Result<Box<dyn Provider>, Error> {
-    let keys = ["service_account_key", "service_account_key_path"];
-    if let Some(name) = keys.into_iter().find(|name| section.has(name)) {
-        let what = "keys of service accounts are not built in; give a token in authorization";
-        return Err(Error::config(name, what));
+impl Stackit {
+    fn new(context: &Context<'_>, section: &Section) -> Result<Self, Error> {
+        let endpoint = match section.text("endpoint") {
+            "" => format!("https://iaas.api.{}.stackit.cloud", section.text("region")),
+            given => given.trim_end_matches('/').to_owned(),
+        };
+        let project = section.text("project").to_owned();
+        let api = Api::new(context, section, section.duration("refresh_interval"))?;
+        Ok(Self {
+            api: api.header("Accept", "application/json"),
+            identity: Identity::new(context, section)?,
+            url: format!("{endpoint}/v1/projects/{project}/servers?details=true"),
+            project,
+            port: section.int("port"),
+        })
     }
-    let endpoint = match section.text("endpoint") {
-        "" => format!("https://iaas.api.{}.stackit.cloud", section.text("region")),
-        given => given.trim_end_matches('/').to_owned(),
-    };
-    let project = section.text("project").to_owned();
-    let api = Api::new(context, section, section.duration("refresh_interval"))?;
-    let stackit = Stackit {
-        api: api.header("Accept", "application/json"),
-        url: format!("{endpoint}/v1/projects/{project}/servers?details=true"),
-        project,
-        port: section.int("port"),
-    };
-    Ok(refresh::every(context, "stackit", section, stackit))
+}
+
+pub(crate) fn build(context: &Context<'_>, section: &Section) -> Result<Box<dyn Provider>, Error> {
+    Ok(refresh::every(context, "stackit", section, Stackit::new(context, section)?))
 }
 
 impl Mechanism for Stackit {
     async fn refresh(&mut self) -> Result<Vec<TargetGroup>, Error> {
-        let answer = self.api.get_json(&self.url).await?;
+        let answer = match &mut self.identity {
+            None => self.api.get_json(&self.url).await?,
+            Some(identity) => {
+                let token = identity.header(&self.api).await?;
+                let headers = [("Authorization", token.as_str())];
+                let answer = self.api.call("GET", &self.url, &headers, "").await?;
+                if answer.status == 401 {
+                    identity.forget();
+                }
+                json(&self.url, &good(&self.url, answer)?.body)?
+            }
+        };
         let targets = items(&answer["items"]).iter().filter_map(|server| self.target(server));
         Ok(vec![group("stackit", targets.collect())])
     }
@@ -82,3 +99,6 @@ impl Stackit {
         Some(target.labels())
     }
 }
+
+#[cfg(test)]
+mod tests;

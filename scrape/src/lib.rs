@@ -1,8 +1,9 @@
 //! Targets in, samples out: configuration, target construction, the scrape loops.
-//! Reading order: `target` and `schedule` (what is scraped when), `fetch`, `cache` and `ingest` (a body into storage),
-//! `scrape_loop`, `pool`, `manager`, `status` (what the API shows).
+//! Reading order: `target` and `schedule` (what is scraped when), `fetch`, `bodies`, `cache` and `ingest` (a body into
+//! storage), `scrape_loop`, `pool`, `manager`, `status` (what the API shows).
 #![forbid(unsafe_code)]
 
+mod bodies;
 mod cache;
 pub mod config;
 mod error;

@@ -1,5 +1,6 @@
 //! The targets of one job: which are scraped, which loops start and stop when targets or configuration change.
 
+use crate::bodies::Bodies;
 use crate::config::{LimitMode, ScrapeConfig};
 use crate::failure_log::FailureLog;
 use crate::fetch::Fetch;
@@ -282,6 +283,7 @@ fn context(
         clock: Arc::clone(&shared.clock),
         appendable: Arc::clone(&shared.appendable),
         fetch,
+        bodies: Bodies::default(),
         metrics: shared.metrics.clone(),
         interval_seconds: shared.metrics.interval_seconds.with(&[&interval]),
         offset_seed: shared.offset_seed.load(Ordering::Relaxed),

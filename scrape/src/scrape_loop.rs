@@ -1,6 +1,7 @@
 //! The life of one target: wait for its place in the interval, scrape, report, and at the end leave markers. One task
 //! each; what it decides about samples is in `ingest`, when it acts is in `schedule`.
 
+use crate::bodies::Bodies;
 use crate::config::LimitMode;
 use crate::failure_log::FailureLog;
 use crate::fetch::{Fetch, FetchRequest, format_of};
@@ -45,6 +46,7 @@ pub(crate) struct LoopContext {
     pub(crate) clock: Clock,
     pub(crate) appendable: Arc<dyn Appendable>,
     pub(crate) fetch: Arc<dyn Fetch>,
+    pub(crate) bodies: Bodies,
     pub(crate) metrics: ScrapeMetrics,
     pub(crate) interval_seconds: Times,
     pub(crate) offset_seed: u64,
@@ -66,7 +68,6 @@ pub(crate) struct ScrapeLoop {
     rules: Arc<SampleRules>,
     ingest: Box<Ingest>,
     report: ReportSeries,
-    body: Vec<u8>,
     metadata_gauges: MetadataGauges,
     orders: watch::Receiver<Order>,
 }
@@ -88,8 +89,8 @@ impl ScrapeLoop {
         );
         let metadata_gauges =
             MetadataGauges::new(context.metadata_entries.clone(), context.metadata_bytes.clone());
-        let (ingest, body) = (Box::default(), Vec::new());
-        Self { context, target, state, rules, ingest, report, body, metadata_gauges, orders }
+        let ingest = Box::default();
+        Self { context, target, state, rules, ingest, report, metadata_gauges, orders }
     }
 
     /// Runs until ordered otherwise. Waits for the loop `before` to stop, if there was one, and takes over its cache.
@@ -164,9 +165,10 @@ impl ScrapeLoop {
 
     async fn scrape(&mut self, timestamp_ms: i64) {
         let stopwatch = Stopwatch::start();
-        let fetched = self.fetch().await;
+        let mut body = self.context.bodies.take();
+        let fetched = self.fetch(&mut body).await;
         let body_size_bytes = match &fetched {
-            Ok(_) => self.body.len() as i64,
+            Ok(_) => body.len() as i64,
             Err(Error::Fetch(FetchError::BodySizeLimit)) => {
                 self.context.metrics.exceeded_body_size_limit.inc();
                 -1
@@ -174,7 +176,7 @@ impl ScrapeLoop {
             Err(_) => 0,
         };
         if let Err(error) = &fetched {
-            self.body.clear();
+            body.clear();
             if let (Error::Fetch(error), Some(log)) = (error, &self.context.failure_log) {
                 log.write(timestamp_ms, &self.target.url, &error.to_string()).await;
             }
@@ -186,7 +188,7 @@ impl ScrapeLoop {
         let mut job = IngestJob {
             format,
             ingest: std::mem::take(&mut self.ingest),
-            body: std::mem::take(&mut self.body),
+            body,
             rules: Arc::clone(&self.rules),
             context: Arc::clone(&self.context),
             timestamp_ms,
@@ -204,7 +206,7 @@ impl ScrapeLoop {
             job.run(&mut failure)
         };
         self.ingest = job.ingest;
-        self.body = job.body;
+        self.context.bodies.give_back(job.body);
         self.metadata_gauges.update(&self.ingest.metadata);
         let report = Report {
             up: failure.is_none(),
@@ -226,7 +228,7 @@ impl ScrapeLoop {
     }
 
     /// Gets the body and finds out how to read it.
-    async fn fetch(&mut self) -> Result<Format> {
+    async fn fetch(&mut self, body: &mut Vec<u8>) -> Result<Format> {
         let num_targets = self.context.num_targets.load(Ordering::Relaxed);
         let limit = self.context.target_limit;
         if limit > 0 && num_targets as u64 > limit {
@@ -237,8 +239,8 @@ impl ScrapeLoop {
             unix_socket: self.target.unix_socket.as_deref(),
             timeout: self.target.timeout,
         };
-        let content_type = self.context.fetch.fetch(request, &mut self.body).await?;
-        if self.body.is_empty() {
+        let content_type = self.context.fetch.fetch(request, body).await?;
+        if body.is_empty() {
             return Ok(Format::Text);
         }
         Ok(negotiate(&content_type, self.context.fallback)?.0)

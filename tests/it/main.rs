@@ -24,6 +24,7 @@ mod head;
 mod head_image;
 mod histogram;
 mod hostile;
+mod hostile_targets;
 mod http;
 mod http_client;
 mod interchange;

@@ -1,4 +1,4 @@
-"""A simulated AWS with a few machines, tasks and databases, for tests of discovery.
+"""A simulated AWS with a few machines and tasks, for tests of discovery.
 
 Needs moto[server]. Prints the URL once everything is there, then serves until the standard input ends.
 """
@@ -50,26 +50,12 @@ def tasks(url):
     )
 
 
-def databases(url):
-    rds = client("rds", url)
-    rds.create_db_cluster(
-        DBClusterIdentifier="db", Engine="aurora-postgresql", MasterUsername="root", MasterUserPassword="secret99"
-    )
-    rds.create_db_instance(
-        DBInstanceIdentifier="db-1",
-        DBClusterIdentifier="db",
-        Engine="aurora-postgresql",
-        DBInstanceClass="db.m5.large",
-        Tags=[{"Key": "k", "Value": "instance"}],
-    )
-
-
 def main():
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
-    for fill in (machines, tasks, databases):
+    for fill in (machines, tasks):
         fill(url)
     print(url, flush=True)
     sys.stdin.read()

@@ -1,12 +1,12 @@
 //! The steps of the check: scrape side by side, stop, open each directory with both servers, compare, and let
 //! promtool read our blocks. Everything listens on loopback and lives in one scratch directory.
 
-use crate::load::http::{Client, encode};
+use crate::load::http::encode;
 use crate::load::peer::{Peer, Running};
-use crate::peers::{compare, forward, queries::QUERIES};
+use crate::peers::{compare, exporters, forward, labels, queries::QUERIES};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// What to run and how long.
@@ -18,7 +18,7 @@ pub struct Options {
     pub prometheus: PathBuf,
     /// The reference tool.
     pub promtool: PathBuf,
-    /// The exporter.
+    /// The node exporter; Debian's other exporters are taken from beside it.
     pub node_exporter: PathBuf,
     /// Seconds of scraping.
     pub seconds: u64,
@@ -38,32 +38,6 @@ pub struct Outcome {
 /// Short blocks, so that a run of a minute leaves some; accepted by both servers.
 const BLOCKS: &str = "--storage.tsdb.min-block-duration=20s --storage.tsdb.max-block-duration=20s";
 
-struct Exporter(Child);
-
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        let ended = self.0.kill().and_then(|()| self.0.wait());
-        drop(ended);
-    }
-}
-
-fn start_exporter(options: &Options) -> io::Result<(Exporter, u16)> {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let child = Command::new(&options.node_exporter)
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let exporter = Exporter(child);
-    for _ in 0..500 {
-        if Client::new(port).get("/").is_ok() {
-            return Ok((exporter, port));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "node exporter does not answer"))
-}
-
 fn server(name: &str, binary: &Path, blocks: bool) -> Peer {
     let more = if blocks { BLOCKS } else { "" };
     let line = format!(
@@ -74,18 +48,26 @@ fn server(name: &str, binary: &Path, blocks: bool) -> Peer {
     Peer::parse(&line).expect("a well-formed command")
 }
 
+/// Scrapes each of these ports of loopback every second, as a job of this name.
+fn config<'a>(targets: impl Iterator<Item = (&'a str, u16)>) -> String {
+    let begin =
+        "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n".to_owned();
+    targets.fold(begin, |config, (name, port)| {
+        format!(
+            "{config}- job_name: {name}\n  static_configs:\n  - targets: ['127.0.0.1:{port}']\n"
+        )
+    })
+}
+
 /// Runs the check; progress goes to `say`.
 pub fn run(options: &Options, say: &dyn Fn(&str)) -> io::Result<Outcome> {
-    let (exporter, exporter_port) = start_exporter(options)?;
+    let programs =
+        exporters::start_all(&options.node_exporter, &options.dir.join("exporters"), say)?;
     // A third server is scraped for its histograms, so that both scrapers see the same target.
     let extra = server("extra", &options.prometheus, false);
     let (extra, _) = extra.start(&options.dir.join("extra"), "global: {}\n")?;
-    let config = format!(
-        "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n\
-         - job_name: node\n  static_configs:\n  - targets: ['127.0.0.1:{exporter_port}']\n\
-         - job_name: prometheus\n  static_configs:\n  - targets: ['127.0.0.1:{}']\n",
-        extra.port
-    );
+    let ports = programs.iter().map(|exporter| (exporter.name.as_str(), exporter.port));
+    let config = config(ports.chain([("prometheus", extra.port)]));
     let begin_s = crate::load::work::now_ms() / 1000;
     let names = [("firesteel", &options.firesteel), ("prometheus", &options.prometheus)];
     let mut running = Vec::new();
@@ -105,10 +87,11 @@ pub fn run(options: &Options, say: &dyn Fn(&str)) -> io::Result<Outcome> {
     }
     let mut outcome = Outcome::default();
     let end_s = crate::load::work::now_ms() / 1000;
+    labels::check(running[0].1.port, running[1].1.port, say, &mut outcome.failures)?;
     for (name, server) in running {
         stop(name, server, say, &mut outcome)?;
     }
-    drop(exporter);
+    drop(programs);
     for (name, _) in names {
         let agreed = compare_directory(options, name, (begin_s, end_s), say, &mut outcome)?;
         outcome.agreed.push((name.to_owned(), agreed));

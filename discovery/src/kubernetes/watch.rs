@@ -203,15 +203,17 @@ impl Watcher {
             let status = answer.status;
             return Err(Error::Status { url: url.into(), status, body: "".into() });
         }
-        let mut buffer = Vec::new();
+        // What of the buffer is known to have no end of a line is not looked at again.
+        let (mut buffer, mut scanned) = (Vec::new(), 0);
         loop {
             let read = timeout(WATCH + TIMEOUT, answer.chunk()).await;
             let Some(bytes) = read.map_err(|_| late())?? else { return Ok(End::Closed) };
             buffer.extend_from_slice(&bytes);
             let mut begin = 0;
-            while let Some(length) = memchr::memchr(b'\n', &buffer[begin..]) {
-                let line = &buffer[begin..begin + length];
-                begin += length + 1;
+            while let Some(length) = memchr::memchr(b'\n', &buffer[scanned..]) {
+                let line = &buffer[begin..scanned + length];
+                begin = scanned + length + 1;
+                scanned = begin;
                 if !line.trim_ascii().is_empty()
                     && let Some(end) = self.event(json(&url, line)?, version).await
                 {
@@ -219,6 +221,7 @@ impl Watcher {
                 }
             }
             buffer.drain(..begin);
+            scanned = buffer.len();
             if buffer.len() > MAX_EVENT_BYTES {
                 return Err(Error::answer(&url, "an event is too large"));
             }

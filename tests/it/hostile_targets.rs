@@ -1,0 +1,136 @@
+//! Targets that mean harm: bodies without end, compressed ones that swell, series of a million labels. They are refused
+//! at the limits of their job, and nothing beyond the limits is read, kept or unpacked.
+
+use expfmt::{Entry, Parser, TextParser};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use scrape::{Fetch, FetchError, FetchRequest, HttpFetch};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+const LIMIT_BYTES: u64 = 4 << 20;
+/// What sockets and buffers may hold beside.
+const SLACK_BYTES: u64 = 16 << 20;
+/// A gibibyte.
+const HOSTILE_BYTES: u64 = 1 << 30;
+
+/// A target that answers once: with this head, and parts of a body until it has sent enough or nobody listens.
+fn target(
+    head: &'static str,
+    mut part: impl FnMut() -> Option<Vec<u8>> + Send + 'static,
+) -> (SocketAddr, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let sent = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&sent);
+    let answer = move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut request = [0; 4096];
+        drop(stream.read(&mut request));
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n{head}\r\n"
+        );
+        if stream.write_all(head.as_bytes()).is_err() {
+            return;
+        }
+        while let Some(bytes) = part() {
+            if stream.write_all(&bytes).is_err() {
+                return;
+            }
+            counted.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        }
+    };
+    std::thread::Builder::new().spawn(answer).expect("a thread");
+    (address, sent)
+}
+
+/// What fetching from `address` comes to, and the memory that the body takes then.
+async fn fetch(address: SocketAddr) -> (Result<Box<str>, FetchError>, u64) {
+    let config = format!(
+        "scrape_configs:\n- job_name: j\n  body_size_limit: {LIMIT_BYTES}B\n  static_configs: [{{targets: [x]}}]\n"
+    );
+    let context = cli::config::Context::new(&|_| None);
+    let config = cli::config::load(config.as_bytes(), "prometheus.yml", &context).expect("good");
+    let job = Arc::new(config.scrape_configs().expect("jobs").remove(0));
+    let fetch = HttpFetch::new(&job, "Prometheus/").expect("a client");
+    let mut body = Vec::new();
+    let url = format!("http://{address}/metrics");
+    let timeout = Duration::from_secs(120);
+    let request = FetchRequest { url: &url, unix_socket: None, timeout };
+    let answer = fetch.fetch(request, &mut body).await;
+    (answer, body.capacity() as u64)
+}
+
+async fn is_refused_at_the_limit(address: SocketAddr) {
+    let (answer, kept_bytes) = fetch(address).await;
+    assert!(matches!(answer, Err(FetchError::BodySizeLimit)), "{answer:?}");
+    assert!(kept_bytes <= 2 * LIMIT_BYTES, "{kept_bytes} bytes are kept");
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_refused_at_the_limit() {
+    let line = "a_metric_with_some_name{label=\"value\"} 1\n".repeat(1000).into_bytes();
+    let mut left = HOSTILE_BYTES;
+    let (address, sent) = target("", move || {
+        left = left.checked_sub(line.len() as u64)?;
+        Some(line.clone())
+    });
+    is_refused_at_the_limit(address).await;
+    let sent = sent.load(Ordering::Relaxed);
+    assert!(sent <= LIMIT_BYTES + SLACK_BYTES, "{sent} bytes were taken");
+}
+
+#[tokio::test]
+async fn a_line_without_end_is_refused_at_the_limit() {
+    let labels = "label=\"value\",".repeat(10_000).into_bytes();
+    let mut is_first = true;
+    let (address, _) = target("", move || {
+        Some(if std::mem::take(&mut is_first) { b"a{".to_vec() } else { labels.clone() })
+    });
+    is_refused_at_the_limit(address).await;
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_before_it_swells() {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    let part = vec![b'\n'; 1 << 20];
+    for _ in 0..256 {
+        packed.write_all(&part).expect("in memory");
+    }
+    let mut packed = Some(packed.finish().expect("in memory"));
+    let (address, _) = target("Content-Encoding: gzip\r\n", move || packed.take());
+    is_refused_at_the_limit(address).await;
+}
+
+#[tokio::test]
+async fn packed_parts_one_after_the_other_are_one_body() {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&vec![b'\n'; 1 << 20]).expect("in memory");
+    let packed = packed.finish().expect("in memory");
+    let (address, sent) = target("Content-Encoding: gzip\r\n", move || Some(packed.clone()));
+    is_refused_at_the_limit(address).await;
+    let sent = sent.load(Ordering::Relaxed);
+    assert!(sent <= SLACK_BYTES, "{sent} packed bytes were taken");
+}
+
+#[test]
+fn a_million_labels_are_one_series_that_is_read_once() {
+    let mut body = String::from("a{");
+    for index in 0..1_000_000 {
+        body.push_str("l");
+        body.push_str(&index.to_string());
+        body.push_str("=\"\",");
+    }
+    body.push_str("} 1\nb 2\n");
+    let mut parser = TextParser::new(body.as_bytes());
+    let mut lengths = Vec::new();
+    while let Some(entry) = parser.next().expect("a good body") {
+        if let Entry::Sample(sample) = entry {
+            lengths.push(sample.series.len());
+        }
+    }
+    assert_eq!(lengths, [body.len() - " 1\nb 2\n".len(), 1]);
+}
