@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use tsdb::ReplayProgress;
 use web::api::limits::{LimitsStatus, Refused};
+use web::api::quarantine::Quarantined;
 use web::api::status::{BuildInfo, NamedCount, RuntimeInfo, TsdbStatus, WalReplay};
 use web::{PoolConfig, Readiness};
 
@@ -226,6 +227,18 @@ impl web::Status for ServerStatus {
             max_series_per_job: limits.per_job,
             refused: refused.collect(),
         })
+    }
+
+    fn quarantined(&self) -> storage::Result<Vec<Quarantined>> {
+        let db = self.db.get().ok_or_else(|| storage::Error::Closed("TSDB not ready".into()))?;
+        let found = db.quarantined()?.into_iter().map(|found| Quarantined {
+            dir: found.dir.display().to_string(),
+            error: found.what.into(),
+            num_samples: found.loss.num_samples,
+            range_ms: found.loss.range.map(|range| (range.min_ms, range.max_ms)),
+            damaged_bytes: found.loss.damaged_bytes,
+        });
+        Ok(found.collect())
     }
 
     fn blocks(&self) -> storage::Result<Vec<String>> {

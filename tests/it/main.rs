@@ -6,6 +6,7 @@
 mod active_queries;
 mod aggregations;
 mod block;
+mod budget;
 mod cases;
 mod chunk;
 mod config;

@@ -159,23 +159,47 @@ impl BlockSet {
             .flat_map(|(_, meta)| &meta.compaction.parents)
             .map(|parent| parent.ulid)
             .collect();
-        for (dir, meta) in found {
-            if replaced.contains(&meta.ulid) {
+        let (parents, others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|(_, meta)| replaced.contains(&meta.ulid));
+        for (dir, meta) in others {
+            set.add(disk, dir, meta, known);
+        }
+        // What a damaged block was made of is still needed. Newer ones first: they may be parents themselves.
+        for (dir, meta) in parents.into_iter().rev() {
+            let has_child = |block: &Arc<Block>| {
+                block.meta.compaction.parents.iter().any(|parent| parent.ulid == meta.ulid)
+            };
+            if set.blocks.iter().any(has_child) || set.is_grandparent(&meta) {
                 set.superseded.push(dir);
-                continue;
-            }
-            let same = |block: &&Arc<Block>| block.dir == dir && block.meta == meta;
-            if let Some(block) = known.iter().find(same) {
-                set.blocks.push(Arc::clone(block));
-                continue;
-            }
-            match Block::open_with(disk, &dir, meta) {
-                Ok(block) => set.blocks.push(Arc::new(block)),
-                Err(error) => set.broken.push(BrokenBlock { dir, error }),
+            } else {
+                set.add(disk, dir, meta, known);
             }
         }
+        set.superseded.sort_unstable();
         set.blocks.sort_by_key(|block| (block.meta.min_time, block.meta.ulid));
         Ok(set)
+    }
+
+    /// Whether a block that can be read was made of this one's descendants.
+    fn is_grandparent(&self, meta: &BlockMeta) -> bool {
+        let sources = &meta.compaction.sources;
+        !sources.is_empty()
+            && self.blocks.iter().any(|block| {
+                block.meta.compaction.level > meta.compaction.level
+                    && sources.iter().all(|source| block.meta.compaction.sources.contains(source))
+            })
+    }
+
+    fn add(&mut self, disk: &dyn Disk, dir: PathBuf, meta: BlockMeta, known: &[Arc<Block>]) {
+        let same = |block: &&Arc<Block>| block.dir == dir && block.meta == meta;
+        if let Some(block) = known.iter().find(same) {
+            self.blocks.push(Arc::clone(block));
+            return;
+        }
+        match Block::open_with(disk, &dir, meta) {
+            Ok(block) => self.blocks.push(Arc::new(block)),
+            Err(error) => self.broken.push(BrokenBlock { dir, error }),
+        }
     }
 }
 

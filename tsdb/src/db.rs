@@ -176,6 +176,11 @@ impl Db {
         first.into_iter().chain(head).chain(late).min()
     }
 
+    /// Damaged data that was moved aside, ever since it lies there.
+    pub fn quarantined(&self) -> Result<Vec<crate::Quarantined>> {
+        crate::quarantine::list(&*self.disk, &self.dir)
+    }
+
     /// Makes everything that was logged durable.
     pub fn sync(&self) -> Result<()> {
         self.writer.lock().sync()?;

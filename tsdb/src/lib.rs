@@ -16,6 +16,7 @@ mod log;
 mod metrics;
 mod options;
 mod postings;
+mod quarantine;
 pub mod querier;
 mod read_only;
 
@@ -28,4 +29,5 @@ pub use head::{Head, HeadOptions};
 pub use import::{ImportRow, ImportSpec, ImportValue, Imported, block_length_ms, import_block};
 pub use log::{Level, LogLine, LogSink};
 pub use options::{DEFAULT_BLOCK_MS, DbOptions, ReplayProgress, ReplayStatus};
+pub use quarantine::{Loss, Quarantined, list as list_quarantined};
 pub use read_only::ReadOnlyDb;

@@ -1,8 +1,10 @@
 //! Metrics of the database as a whole, with the names Prometheus gives them. Those of the head live in `head`.
 
-use crate::DbOptions;
+use crate::log::Log;
+use crate::{DbOptions, Loss, Quarantined};
 use ::metrics::{Counter, Gauge, Histogram, Registry, Summary};
 use disk::Disk;
+use model::TimeRange;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +27,9 @@ pub(crate) struct DbMetrics {
     pub(crate) populating_block: Gauge,
     pub(crate) image_failures: Counter,
     pub(crate) tombstone_cleanup_seconds: Histogram,
+    pub(crate) quarantined: Counter,
+    pub(crate) lost_samples: Counter,
+    pub(crate) damaged_bytes: Counter,
     pub(crate) reserve_releases: Counter,
     pub(crate) reliefs: Counter,
     pub(crate) idle_series_dropped: Counter,
@@ -113,6 +118,18 @@ impl DbMetrics {
                 "How long rewriting blocks without what is deleted took.",
                 &[],
             ),
+            quarantined: registry.counter(
+                "firesteel_tsdb_quarantined_total",
+                "Damaged blocks and pieces of the log that were moved aside.",
+            ),
+            lost_samples: registry.counter(
+                "firesteel_tsdb_quarantined_samples_total",
+                "Samples that can be told to be in what was moved aside.",
+            ),
+            damaged_bytes: registry.counter(
+                "firesteel_tsdb_quarantined_bytes_total",
+                "Bytes that could not be read in what was moved aside.",
+            ),
             reserve_releases: registry.counter(
                 "firesteel_disk_reserve_released_total",
                 "Times the disk was full and the reserve was removed.",
@@ -143,6 +160,29 @@ impl DbMetrics {
             ),
             log: LogMetrics::new(registry),
         }
+    }
+}
+
+impl DbMetrics {
+    /// Counts a find and says what is lost with it.
+    pub(crate) fn quarantined(&self, log: &Log, found: &Quarantined) {
+        let Loss { num_samples, range, damaged_bytes } = found.loss;
+        self.quarantined.inc();
+        self.lost_samples.inc_by(num_samples);
+        self.damaged_bytes.inc_by(damaged_bytes);
+        let time =
+            |of: fn(TimeRange) -> i64| range.map_or("none".to_owned(), |r| of(r).to_string());
+        log.error(
+            "Damaged data was moved to quarantine; what it held is missing from answers",
+            &[
+                ("dir", &found.dir.display()),
+                ("err", &found.what),
+                ("samples", &num_samples),
+                ("mint", &time(|range| range.min_ms)),
+                ("maxt", &time(|range| range.max_ms)),
+                ("damaged_bytes", &damaged_bytes),
+            ],
+        );
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod features;
 pub(crate) mod format;
 pub mod limits;
 pub(crate) mod notifications;
+pub mod quarantine;
 pub(crate) mod queries;
 pub(crate) mod query;
 pub(crate) mod relabel;

@@ -195,6 +195,10 @@ pub trait Status: Send + Sync {
     fn limits(&self) -> storage::Result<api::limits::LimitsStatus> {
         Ok(api::limits::LimitsStatus::default())
     }
+    /// Damaged data that was moved aside.
+    fn quarantined(&self) -> storage::Result<Vec<api::quarantine::Quarantined>> {
+        Ok(Vec::new())
+    }
     /// A scrape job by name.
     fn scrape_pool(&self, name: &str) -> Option<PoolConfig>;
     /// Labels added to everything that leaves this server.

@@ -5,7 +5,7 @@ use crate::compact::retention::{self, BlockStat, Policy};
 use crate::db::{HEAD_CHUNKS_DIR, LATE_LOG_DIR, LOG_DIR};
 use crate::log::Log;
 use crate::metrics::DbMetrics;
-use crate::{DbOptions, Result};
+use crate::{DbOptions, Result, quarantine};
 use arc_swap::ArcSwap;
 use disk::{Disk, dir_size};
 use parking_lot::Mutex;
@@ -54,7 +54,12 @@ impl Blocks {
     ) -> Result<()> {
         let known = self.current();
         let mut set = BlockSet::open(disk, dir, &known)?;
-        self.report(&set.broken, metrics, log);
+        if !set.broken.is_empty() {
+            metrics.reloads_failed.inc();
+        }
+        let left = quarantine_broken(disk, dir, set.broken, metrics, log)?;
+        set.broken = Vec::new();
+        self.report(&left, log);
         let mut dropped = expired(disk, dir, options, &set, metrics)?;
         set.blocks.retain(|block| !dropped.iter().any(|dir| dir == block.dir()));
         self.publish(set.blocks, metrics);
@@ -80,10 +85,7 @@ impl Blocks {
     }
 
     /// Names blocks that cannot be read: once each, not every minute.
-    fn report(&self, found: &[BrokenBlock], metrics: &DbMetrics, log: &Log) {
-        if !found.is_empty() {
-            metrics.reloads_failed.inc();
-        }
+    fn report(&self, found: &[BrokenBlock], log: &Log) {
         let mut known = self.broken.lock();
         for broken in found.iter().filter(|broken| !known.contains(&broken.dir)) {
             let dir = broken.dir.display();
@@ -104,6 +106,27 @@ impl Blocks {
         }
         self.current.store(Arc::new(blocks));
     }
+}
+
+/// Moves blocks that break their format aside. Answers the others: those that may be readable the next time, and those
+/// without meta.json, which somebody may still be copying.
+fn quarantine_broken(
+    disk: &dyn Disk,
+    dir: &Path,
+    broken: Vec<BrokenBlock>,
+    metrics: &DbMetrics,
+    log: &Log,
+) -> Result<Vec<BrokenBlock>> {
+    let mut left = Vec::new();
+    for broken in broken {
+        if matches!(broken.error, storage::Error::Corrupt { .. }) {
+            let found = quarantine::move_block(disk, dir, &broken.dir, &broken.error)?;
+            metrics.quarantined(log, &found);
+        } else {
+            left.push(broken);
+        }
+    }
+    Ok(left)
 }
 
 /// The directories of the blocks that retention drops.

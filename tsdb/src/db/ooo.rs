@@ -35,6 +35,7 @@ impl Parts {
                         "Encountered WBL read error, attempting repair",
                         &[("err", &corruption)],
                     );
+                    self.quarantine_log(&corruption)?;
                     writer.repair(&corruption)?;
                 }
                 Err(error) => return Err(error.into()),

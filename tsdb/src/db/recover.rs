@@ -1,8 +1,8 @@
 //! The head as it was: full chunks from their files, the rest from the log, which is cut where it is damaged.
 
-use crate::db::{Db, HEAD_CHUNKS_DIR, LOG_DIR, Parts};
+use crate::db::{Db, HEAD_CHUNKS_DIR, LATE_LOG_DIR, LOG_DIR, Parts};
 use crate::head::Replay;
-use crate::{Head, HeadOptions, Result};
+use crate::{Head, HeadOptions, Result, quarantine};
 use ::metrics::Stopwatch;
 use chunk::append::Encodings;
 use parking_lot::Mutex;
@@ -51,12 +51,9 @@ impl Parts {
                 self.metrics.log.corruptions.inc();
                 self.log
                     .warn("Encountered WAL read error, attempting repair", &[("err", &corruption)]);
+                self.quarantine_log(&corruption)?;
                 writer.lock().repair(&corruption)?;
                 was_cut = true;
-                self.log.warn(
-                    "Cut the log at the corruption; what followed is lost",
-                    &[("segment", &corruption.segment), ("kept_bytes", &corruption.good_bytes)],
-                );
             }
             Err(error) => return Err(error.into()),
         }
@@ -109,6 +106,18 @@ impl Parts {
             head.set_min_valid_time(end_ms);
         }
         head
+    }
+
+    /// Keeps what a repair of the log is about to remove, and says what is lost.
+    pub(super) fn quarantine_log(&self, corruption: &wal::Corruption) -> Result<()> {
+        let is_of_log = [LOG_DIR, LATE_LOG_DIR].iter().any(|dir| corruption.dir().ends_with(dir));
+        if !is_of_log {
+            // A damaged checkpoint is not repaired, and stays.
+            return Ok(());
+        }
+        let found = quarantine::keep_log(&self.disk, &self.dir, corruption)?;
+        self.metrics.quarantined(&self.log, &found);
+        Ok(())
     }
 
     /// Where memory is short, chunks go to their files as soon as they are full; elsewhere that has time. Series that

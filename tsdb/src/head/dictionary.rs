@@ -2,6 +2,7 @@
 //! sets as lists of pair ids. What no series uses any more is freed, so churn does not pile up.
 
 use super::postings::Postings;
+use super::slab::{give_back, trim_end};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use model::hash::{BuildHasher, HashMap};
@@ -258,10 +259,47 @@ impl Dictionary {
         self.free_texts.push(id);
     }
 
+    /// Gives memory back that churn left behind. What freed pairs and strings were called must not be asked any more.
+    pub(super) fn shrink(&mut self) {
+        let num_texts = trim_end(&mut self.free_texts, self.texts.len());
+        self.texts.truncate(num_texts);
+        give_back(&mut self.texts);
+        let num_pairs = trim_end(&mut self.free_pairs, self.pairs.len());
+        self.pairs.truncate(num_pairs);
+        self.postings.truncate(num_pairs);
+        give_back(&mut self.pairs);
+        give_back(&mut self.postings);
+        let (texts, pairs, hasher) = (&self.texts, &self.pairs, &self.hasher);
+        shrink_table(&mut self.text_table, |&id| hasher.hash_one(&*texts[id as usize].text));
+        shrink_table(&mut self.pair_table, |&id| pairs[id as usize].hash.hash);
+        self.names.values_mut().for_each(give_back);
+    }
+
+    /// Bytes that are held, in use or not.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        let postings = self.postings.iter().map(|postings| postings.as_slice().len() * 4);
+        self.text_bytes()
+            + self.texts.capacity() * size_of::<Text>()
+            + self.pairs.capacity() * size_of::<Pair>()
+            + self.postings.capacity() * size_of::<Postings>()
+            + postings.sum::<usize>()
+            + (self.text_table.capacity() + self.pair_table.capacity()) * 5
+            + self.names.values().map(|pairs| pairs.capacity() * 4).sum::<usize>()
+            + (self.free_texts.capacity() + self.free_pairs.capacity()) * 4
+    }
+
     /// Bytes of the strings in use.
     #[cfg(test)]
     pub(super) fn text_bytes(&self) -> usize {
         self.texts.iter().map(|text| text.text.len()).sum()
+    }
+}
+
+/// Gives memory back that a table has too much of.
+pub(super) fn shrink_table(table: &mut HashTable<u32>, hash: impl Fn(&u32) -> u64) {
+    if table.capacity() > 64 && table.capacity() / 4 > table.len() {
+        table.shrink_to(table.len() + table.len() / 4, hash);
     }
 }
 
@@ -310,6 +348,21 @@ impl LabelLists {
         let per_page = lists_per_page(width);
         let begin = (index % per_page) as usize * width;
         &self.by_len[width].pages[(index / per_page) as usize][begin..begin + width]
+    }
+
+    /// Gives memory back that churn left behind.
+    pub(super) fn shrink(&mut self) {
+        for (width, lists) in self.by_len.iter_mut().enumerate() {
+            lists.len = trim_end(&mut lists.free, lists.len as usize) as u32;
+            lists.pages.truncate(lists.len.div_ceil(lists_per_page(width)) as usize);
+            give_back(&mut lists.pages);
+        }
+    }
+
+    /// Bytes of all pages.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.by_len.iter().flat_map(|lists| &lists.pages).map(|page| page.len() * 4).sum()
     }
 
     /// Takes a list back.

@@ -1,12 +1,14 @@
 //! Letting go of the past: chunks before a time, series without chunks, their labels. Shard by shard and slice by
 //! slice, so that no writer waits long.
 
-use super::dictionary::PairId;
+use super::dictionary::{PairId, shrink_table};
 use super::ooo::Ooo;
 use super::refs::Target;
+#[cfg(test)]
+use super::series::FullChunk;
 use super::series::{Cold, Hot, Place};
 use super::shard::Shard;
-use super::slab::Buffer;
+use super::slab::{Buffer, give_back, trim_end};
 use super::{Head, Padded, Shared};
 use metrics::Stopwatch;
 use model::hash::HashSet;
@@ -201,7 +203,7 @@ pub(super) fn free_slots(
     if !dead.is_empty() {
         shard.generation += 1;
         shard.free.append(&mut dead);
-        shard.free.sort_unstable_by(|a, b| b.cmp(a));
+        shard.shrink();
     }
 }
 
@@ -282,6 +284,29 @@ impl Shard {
         } else {
             list.shrink_to(4);
         }
+    }
+
+    /// Gives memory back that the series held that are gone.
+    fn shrink(&mut self) {
+        let len = trim_end(&mut self.free, self.cold.len() as usize) as u32;
+        self.hot.truncate(len);
+        self.cold.truncate(len);
+        let num_full = trim_end(&mut self.free_full, self.full.len());
+        self.full.truncate(num_full);
+        give_back(&mut self.full);
+        self.labels.shrink();
+        self.lists.shrink();
+        let cold = &self.cold;
+        shrink_table(&mut self.table, |&slot| cold[slot].hash);
+    }
+
+    /// Bytes that are held, in use or not.
+    #[cfg(test)]
+    fn held_bytes(&self) -> usize {
+        let tables = self.free.capacity() * 4 + self.table.capacity() * 5;
+        let pages = self.hot.held_bytes() + self.cold.held_bytes() + self.buffers.held_bytes();
+        let full = self.full.capacity() * size_of::<Vec<FullChunk>>();
+        tables + pages + full + self.labels.held_bytes() + self.lists.held_bytes()
     }
 
     /// Forgets a series without chunks; its slot stays taken until no posting list names it.

@@ -64,6 +64,9 @@ impl RefMap {
         *slot = Target::NONE;
         if page.used == 0 {
             self.pages.remove(&key);
+            if self.pages.capacity() > 64 && self.pages.capacity() / 8 > self.pages.len() {
+                self.pages.shrink_to(2 * self.pages.len());
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One series of the head: the hot state of one cache line that every sample touches, the cold rest, and chunks that
 //! are full. What happens to them is in `shard`.
 
-use super::slab::Buffer;
+use super::slab::{Buffer, Vacant};
 use chunk::xor::{XorAppender, XorPiece};
 use chunk::xor2::Xor2Appender;
 use chunk::{ChunkMeta, DecodeError, Encoding, Starts};
@@ -149,6 +149,14 @@ impl OpenFloats {
             encoding: self.encoding,
         })
     }
+}
+
+impl Vacant for Hot {
+    const VACANT: &'static Self = &Self::EMPTY;
+}
+
+impl Vacant for Cold {
+    const VACANT: &'static Self = &Self::FREE;
 }
 
 /// From when on samples are taken that are not in order; `None` if they are not taken at all.

@@ -1,12 +1,38 @@
 //! Memory of a shard: paged tables that grow without moving, and byte buffers in size classes for open chunks.
-//! Pages of tables stay; a page of buffers is given back when its last buffer is freed. Series that begin together
+//! Pages at the end of a table are given back once nothing in them is in use; the smallest free place is taken first,
+//! so that the end empties. A page of buffers is given back when its last buffer is freed. Series that begin together
 //! grow out of each size together, so whole pages come free.
 
 use std::ops::{Index, IndexMut};
 
 const PAGE: usize = 1024;
 
-/// A growing table of plain values in pages, indexed by `u32`.
+/// A value that stands for an unused place.
+pub(super) trait Vacant: Copy + 'static {
+    /// The value.
+    const VACANT: &'static Self;
+}
+
+/// Takes the unused places at the end of a table of `len` places out of `free` and answers how long the table is
+/// without them. Leaves `free` with the greatest place first.
+pub(super) fn trim_end(free: &mut Vec<u32>, len: usize) -> usize {
+    free.sort_unstable_by(|a, b| b.cmp(a));
+    let is_at_end = |&(at, &place): &(usize, &u32)| place as usize + at + 1 == len;
+    let num_gone = free.iter().enumerate().take_while(is_at_end).count();
+    free.drain(..num_gone);
+    give_back(free);
+    len - num_gone
+}
+
+/// Gives memory back that a list has too much of.
+pub(super) fn give_back<T>(list: &mut Vec<T>) {
+    if list.capacity() > 64 && list.capacity() / 4 > list.len() {
+        list.shrink_to(list.len() + list.len() / 4);
+    }
+}
+
+/// A growing table of plain values in pages, indexed by `u32`. A place behind its end reads as vacant: who looked it up
+/// without a lock finds that it is gone.
 #[derive(Debug)]
 pub(super) struct Paged<T> {
     pages: Vec<Box<[T]>>,
@@ -19,7 +45,7 @@ impl<T> Default for Paged<T> {
     }
 }
 
-impl<T: Copy> Paged<T> {
+impl<T: Vacant> Paged<T> {
     /// Number of values.
     pub(super) fn len(&self) -> u32 {
         self.len
@@ -35,18 +61,34 @@ impl<T: Copy> Paged<T> {
         self[index] = value;
         index
     }
+
+    /// Cuts the table to `len` places.
+    pub(super) fn truncate(&mut self, len: u32) {
+        self.len = self.len.min(len);
+        self.pages.truncate((self.len as usize).div_ceil(PAGE));
+        give_back(&mut self.pages);
+    }
+
+    /// Bytes of all pages.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.pages.len() * PAGE * size_of::<T>()
+    }
 }
 
-impl<T> Index<u32> for Paged<T> {
+impl<T: Vacant> Index<u32> for Paged<T> {
     type Output = T;
 
     #[inline]
     fn index(&self, index: u32) -> &T {
-        &self.pages[index as usize / PAGE][index as usize % PAGE]
+        match self.pages.get(index as usize / PAGE) {
+            Some(page) => &page[index as usize % PAGE],
+            None => T::VACANT,
+        }
     }
 }
 
-impl<T> IndexMut<u32> for Paged<T> {
+impl<T: Vacant> IndexMut<u32> for Paged<T> {
     #[inline]
     fn index_mut(&mut self, index: u32) -> &mut T {
         &mut self.pages[index as usize / PAGE][index as usize % PAGE]

@@ -347,6 +347,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get("/status/tsdb/blocks", "status-tsdb-blocks", "status").about("Lists blocks."),
     get("/status/tsdb/limits", "status-tsdb-limits", "status")
         .about("Shows bounds on memory and series, and what they refuse."),
+    get("/status/tsdb/quarantine", "status-tsdb-quarantine", "status")
+        .about("Lists damaged data that was moved aside, and what was lost with it."),
     get("/status/walreplay", "status-walreplay", "status").about("Says how far the log is read."),
     get("/status/self_metrics", "status-self-metrics", "status")
         .about("Shows the server's own metrics as JSON.")

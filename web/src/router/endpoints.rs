@@ -4,8 +4,8 @@ use super::State;
 use super::evaluate::run_query;
 use super::routes::Api as Endpoint;
 use crate::api::{
-    admin, exemplars, features, format, limits, notifications, queries, relabel, rules, search,
-    self_metrics, series, status, targets,
+    admin, exemplars, features, format, limits, notifications, quarantine, queries, relabel, rules,
+    search, self_metrics, series, status, targets,
 };
 use crate::call::{self, Done, Form};
 use crate::compress::Encoding;
@@ -99,6 +99,7 @@ fn answer_quickly(
         E::Features => features::features(api, out),
         E::Notifications => notifications::list(&api.notifications, out),
         E::SelfMetrics => self_metrics::self_metrics(api, params, out),
+        E::TsdbQuarantine => quarantine::quarantine(known, out),
         E::TsdbLimits => limits::limits(known, out),
         E::TsdbBlocks => status::blocks(known, out),
         E::Config => status::config(known, out),

@@ -70,6 +70,7 @@ pub(super) enum Api {
     Tsdb,
     TsdbBlocks,
     TsdbLimits,
+    TsdbQuarantine,
     WalReplay,
     ActiveQueries,
     /// The number of a query as it stands in the path.
@@ -262,6 +263,7 @@ const APIS: &[(&str, Api, &str)] = &[
     ("/api/v1/status/tsdb", Api::Tsdb, GET),
     ("/api/v1/status/tsdb/blocks", Api::TsdbBlocks, GET),
     ("/api/v1/status/tsdb/limits", Api::TsdbLimits, GET),
+    ("/api/v1/status/tsdb/quarantine", Api::TsdbQuarantine, GET),
     ("/api/v1/status/walreplay", Api::WalReplay, GET),
     ("/api/v1/status/active_queries", Api::ActiveQueries, GET),
     ("/api/v1/status/top_queries", Api::TopQueries, GET),

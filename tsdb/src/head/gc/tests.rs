@@ -132,3 +132,43 @@ fn a_replay_leaves_out_what_blocks_have() {
     assert_eq!((all[0].0.as_str(), all[0].1.len()), ("a=1", 480));
     assert!(again.keeps_series_record(1, 0) && !again.is_series_alive(1));
 }
+
+#[test]
+fn memory_shrinks_after_churn() {
+    let head = head();
+    let held = || -> usize { head.0.shards.iter().map(|shard| shard.0.read().held_bytes()).sum() };
+    let grow = |round: i64, count: i64| {
+        for series in 0..count {
+            let pod = format!("pod-{round}-{series}-with-a-name-of-some-length");
+            let labels = [
+                ("__name__", "m"),
+                ("job", "x"),
+                ("pod", &*pod),
+                ("uid", &*format!("{round}{series}")),
+            ];
+            commit(&head, &labels, &[(round * 4 * HOUR, 1.0)]);
+        }
+    };
+    let churn = |rounds: std::ops::Range<i64>| {
+        for round in rounds {
+            grow(round, 3000);
+            head.truncate_before(round * 4 * HOUR).unwrap();
+        }
+        assert_eq!(head.num_series(), 3000);
+        held()
+    };
+    let before = churn(0..4);
+    for round in 4..7 {
+        grow(round, 30_000);
+        grow(round + 1, 3000);
+        assert!(held() > 5 * before);
+        head.truncate_before((round + 1) * 4 * HOUR).unwrap();
+        assert_eq!(head.num_series(), 3000);
+    }
+    // Those that are left lie behind the flood; two rounds later they lie where it began.
+    let after = churn(8..11);
+    assert!(after < before * 5 / 4, "{before} before, {after} after");
+    // What was looked up before reads as gone.
+    assert!(!head.is_series_alive(5000));
+    assert_eq!(read_all(&head).len(), 3000);
+}

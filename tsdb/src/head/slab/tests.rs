@@ -2,6 +2,10 @@
 
 use super::{Buffer, ByteSlab, Paged};
 
+impl super::Vacant for u64 {
+    const VACANT: &'static Self = &0;
+}
+
 #[test]
 fn paged_keeps_values_across_pages() {
     let mut table = Paged::default();
@@ -10,6 +14,10 @@ fn paged_keeps_values_across_pages() {
     }
     table[2047] = 7;
     assert_eq!((table[0], table[2047], table[2999], table.len()), (0, 7, 2999, 3000));
+    table.truncate(1500);
+    assert_eq!((table.len(), table[1499], table[2999]), (1500, 1499, 0));
+    assert_eq!(table.held_bytes(), 2 * 1024 * 8);
+    assert_eq!(table.push(9), 1500);
 }
 
 #[test]
