@@ -7,13 +7,14 @@ use benches::load::work::{self, Scale};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,histograms,answers,containers,idle] \
+const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,histograms,answers,containers,idle,growth] \
 [--divisor N] [--dir DIR] [--out DIR]
   --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
            or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
-  --work   which works, by default all
+  --work   which works, by default all but growth
   --divisor  makes every work smaller by this factor
            (idle holds 20,000 connections on both sides: run it under `ulimit -n 65536`)
+           (growth wants a bound: --peer 'firesteel=firesteel --storage.tsdb.memory-budget=1GB')
   --dir    where data directories go, by default a fresh one in the temporary directory
   --out    keeps raw.csv and summary.md there";
 
@@ -29,6 +30,7 @@ const WORKS: &[(&str, Work)] = &[
     ("answers", work::answers),
     ("containers", work::containers),
     ("idle", work::idle),
+    ("growth", work::growth),
 ];
 
 #[derive(Debug)]
@@ -43,7 +45,12 @@ struct Args {
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Args, String> {
     let mut parsed = Args {
         peers: Vec::new(),
-        works: WORKS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        // Without a bound on its memory a server would take all there is.
+        works: WORKS
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .filter(|name| name != "growth")
+            .collect(),
         divisor: 1,
         dir: std::env::temp_dir().join(format!("firesteel-load-{}", std::process::id())),
         out: None,

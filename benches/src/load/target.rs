@@ -67,6 +67,8 @@ enum Content {
     Plain(usize),
     /// Those of a container runtime.
     Containers(Containers),
+    /// This many more with each page.
+    Growing(usize),
 }
 
 /// A server of `/metrics`-like pages; ends when dropped.
@@ -87,6 +89,11 @@ impl Targets {
     /// Starts it: each path is a container runtime of its own.
     pub fn start_containers(shape: Containers) -> std::io::Result<Self> {
         Self::serving(Content::Containers(shape))
+    }
+
+    /// Starts it: each page has `step` lines more than the one before.
+    pub fn start_growing(step: usize) -> std::io::Result<Self> {
+        Self::serving(Content::Growing(step))
     }
 
     fn serving(content: Content) -> std::io::Result<Self> {
@@ -144,6 +151,7 @@ fn serve(connection: TcpStream, content: Content, clock: Stopwatch, served: &Ato
         page.clear();
         let written = match content {
             Content::Plain(series) => write_plain(series, turn, &mut page),
+            Content::Growing(step) => write_growing(step * (turn as usize + 1), &mut page),
             Content::Containers(shape) => {
                 let path = request.split(' ').nth(1).unwrap_or("/");
                 shape.write(path, turn, clock.elapsed_seconds() as u64, &mut page)
@@ -159,6 +167,11 @@ fn serve(connection: TcpStream, content: Content, clock: Stopwatch, served: &Ato
             return;
         }
     }
+}
+
+fn write_growing(series: usize, page: &mut Vec<u8>) -> std::io::Result<()> {
+    writeln!(page, "# TYPE flood gauge")?;
+    (0..series).try_for_each(|index| writeln!(page, "flood{{request=\"{index:08x}\"}} 1"))
 }
 
 fn write_plain(series: usize, turn: u64, page: &mut Vec<u8>) -> std::io::Result<()> {

@@ -4,12 +4,14 @@
 
 mod answers;
 mod containers;
+mod growth;
 mod histograms;
 mod idle;
 mod query;
 
 pub use answers::answers;
 pub use containers::containers;
+pub use growth::growth;
 pub use histograms::histograms;
 pub use idle::idle;
 pub use query::query;
