@@ -19,6 +19,7 @@ mod running_queries;
 mod serve;
 mod settings;
 mod signals;
+mod signers;
 mod status;
 mod storage;
 pub mod tool;

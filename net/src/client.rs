@@ -3,9 +3,11 @@
 
 mod call;
 mod post;
+mod sign;
 
 pub use call::{Answer, Call, WholeAnswer};
 pub use post::{Post, Posted};
+pub use sign::{Signer, Signing, Unsigned};
 
 use crate::Error;
 use crate::auth;
@@ -33,7 +35,7 @@ const MAX_IDLE_PER_HOST: usize = 1000;
 const MAX_REDIRECTS: usize = 10;
 
 /// What a client needs beside its configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ClientOptions {
     /// The `User-Agent`.
     pub user_agent: Box<str>,
@@ -41,6 +43,16 @@ pub struct ClientOptions {
     pub unix_socket: Option<PathBuf>,
     /// Begin each connection with the next address of the host, so that many share the work.
     pub round_robin_dns: bool,
+    /// Makes further headers for each [`Post`].
+    pub signer: Option<Arc<dyn Signer>>,
+}
+
+impl fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientOptions")
+            .field("user_agent", &self.user_agent)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A `GET` request.
@@ -77,6 +89,7 @@ struct Inner {
     user_agent: HeaderValue,
     proxies: Arc<Proxies>,
     tokens: Option<TokenSource>,
+    signer: Option<Arc<dyn Signer>>,
 }
 
 impl Inner {
@@ -137,8 +150,8 @@ impl Client {
         let user_agent = HeaderValue::try_from(&*options.user_agent).map_err(|e| {
             Error::Config { place: "user agent".into(), what: e.to_string().into() }
         })?;
-        let config = config.clone();
-        Ok(Self(Arc::new(Inner { client, config, user_agent, proxies, tokens })))
+        let (config, signer) = (config.clone(), options.signer);
+        Ok(Self(Arc::new(Inner { client, config, user_agent, proxies, tokens, signer })))
     }
 
     /// Asks, and replaces `body` with the uncompressed body of the answer if its status is 200; other bodies are left

@@ -27,7 +27,7 @@ use ledger::Ledger;
 use metrics::{Families, QueueMetrics};
 use mirror::Mirror;
 use model::Labels;
-use net::client::{Client, ClientOptions};
+use net::client::{Client, ClientOptions, Signer};
 use parking_lot::Mutex;
 use quiet::Quiet;
 use shard::Context;
@@ -38,6 +38,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use wal::Position;
+use yaml::Section;
 
 /// How often positions are written and new segments taken in.
 const KEEP: Duration = Duration::from_millis(500);
@@ -46,14 +47,6 @@ const KEEP: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A field asks for something that is not built.
-    #[error("remote_write {url}: {field} is not supported yet; the queue is not started")]
-    Unsupported {
-        /// The receiver.
-        url: Box<str>,
-        /// The field.
-        field: &'static str,
-    },
     /// The client cannot be built.
     #[error("remote_write {url}: {source}")]
     Client {
@@ -69,6 +62,10 @@ pub enum Error {
     #[error("remote write: {0}")]
     Io(#[from] std::io::Error),
 }
+
+/// Who makes the headers that `sigv4`, `azuread` or `google_iam` of an entry ask for; `None` if it has none of them.
+pub type SignerFactory =
+    Arc<dyn Fn(&Section) -> Result<Option<Arc<dyn Signer>>, net::Error> + Send + Sync>;
 
 /// What a sender needs to know of the server.
 pub struct SenderOptions {
@@ -86,6 +83,8 @@ pub struct SenderOptions {
     pub now_ms: fn() -> i64,
     /// How long the queues may go on sending at the end.
     pub flush_deadline: Duration,
+    /// Who signs for the receivers of clouds.
+    pub signers: SignerFactory,
     /// What is known of metrics.
     pub metadata: Option<Arc<dyn MetadataSource>>,
 }
@@ -192,15 +191,15 @@ impl Sender {
         external_labels: &Labels,
         is_first: bool,
     ) -> Result<Queue, Error> {
-        if let Some(field) = config.unsupported {
-            return Err(Error::Unsupported { url: config.url.into(), field });
-        }
         let options = &self.shared.options;
+        let signer = (options.signers)(&config.section)
+            .map_err(|source| Error::Client { url: config.url.as_str().into(), source })?;
         let client = Client::new(
             &config.http,
             ClientOptions {
                 user_agent: options.user_agent.clone(),
                 round_robin_dns: config.round_robin_dns,
+                signer,
                 ..ClientOptions::default()
             },
         );

@@ -218,6 +218,7 @@ impl Source {
             user_agent: "test".into(),
             now_ms: || 1_000_000_000,
             flush_deadline: Duration::from_millis(100),
+            signers: Arc::new(|_| Ok(None)),
             metadata: None,
         };
         Sender::new(options, runtime.handle().clone())

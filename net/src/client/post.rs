@@ -1,6 +1,7 @@
 //! Requests with a body, for those who push: remote write, alerts. No redirects, answers read only as far as they explain
 //! a failure.
 
+use super::sign::Unsigned;
 use super::{Client, parse_url};
 use crate::Error;
 use crate::auth;
@@ -69,6 +70,13 @@ impl Client {
         }
         all.extend(headers);
         self.0.add_proxy_headers(&url, &mut all);
+        if let Some(signer) = &self.0.signer {
+            let request =
+                Unsigned { method: "POST", url: post.url, headers: &all, body: &post.body };
+            for (name, value) in signer.sign(request).await? {
+                all.insert(name, value);
+            }
+        }
         let target = if url.username().is_empty() { post.url } else { url.as_str() };
         let request = http::Request::post(target).body(Full::new(post.body.clone()));
         let mut request = request.map_err(|e| failed(chain(&e)))?;

@@ -69,8 +69,6 @@ pub struct WriteConfig {
     pub queue: QueueConfig,
     /// Metadata.
     pub metadata: MetadataConfig,
-    /// A field that asks for something that is not built.
-    pub unsupported: Option<&'static str>,
     /// The entry as it was loaded: two that are equal need no new queue.
     pub section: Section,
 }
@@ -86,9 +84,6 @@ impl WriteConfig {
             values: vec![value.to_owned()],
             ..HttpHeader::default()
         }));
-        let unsupported = ["sigv4", "azuread", "google_iam"]
-            .into_iter()
-            .find(|name| section.section(name).is_some());
         Ok(Self {
             name: section.text("name").to_owned(),
             url: section.text("url").to_owned(),
@@ -116,7 +111,6 @@ impl WriteConfig {
                 send_interval: metadata.duration("send_interval").max(Duration::from_secs(1)),
                 max_samples_per_send: count(metadata, "max_samples_per_send").max(1),
             },
-            unsupported,
             section: section.clone(),
         })
     }

@@ -189,6 +189,7 @@ fn received(more: &str) -> BTreeSet<String> {
             user_agent: "test".into(),
             now_ms: || 1_000_000_000,
             flush_deadline: Duration::from_secs(10),
+            signers: Arc::new(|_| Ok(None)),
             metadata: None,
         },
         runtime.handle().clone(),
