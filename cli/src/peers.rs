@@ -59,7 +59,7 @@ pub(crate) fn sender(
         user_agent: format!("Prometheus/{PROMETHEUS_VERSION}").into(),
         now_ms: clock::now_ms,
         flush_deadline: settings.flags.remote_flush_deadline,
-        signers: Arc::new(crate::signers::signer),
+        signers: crate::signers::factory(),
         metadata: Some(Arc::new(ScrapedMetadata(scraping.clone()))),
     };
     Arc::new(Sender::new(options, tokio::runtime::Handle::current()))

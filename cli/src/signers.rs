@@ -1,15 +1,22 @@
-//! Who signs the requests of remote write to receivers of clouds.
+//! Who signs the requests of remote write to receivers of clouds: the accounts that discovery finds.
 
-use net::Error;
-use net::client::Signer;
+use crate::clock;
+use crate::status::PROMETHEUS_VERSION;
+use discovery::signing::{SignerOptions, signer};
+use remote::send::SignerFactory;
 use std::sync::Arc;
-use yaml::Section;
 
-/// The signer that an entry of `remote_write` asks for, if it asks for one.
-pub(crate) fn signer(section: &Section) -> Result<Option<Arc<dyn Signer>>, Error> {
-    let asked = ["sigv4", "azuread", "google_iam"];
-    match asked.into_iter().find(|name| section.section(name).is_some()) {
-        Some(name) => Err(Error::Unsupported(name)),
-        None => Ok(None),
-    }
+/// Makes the signer that an entry of `remote_write` asks for.
+pub(crate) fn factory() -> SignerFactory {
+    let options = SignerOptions {
+        user_agent: format!("Prometheus/{PROMETHEUS_VERSION}").into(),
+        clock: Arc::new(clock::now_ms),
+        environment: discovery::process_environment(),
+    };
+    Arc::new(move |section| {
+        signer(section, &options).map_err(|error| match error {
+            discovery::Error::Net(error) => error,
+            other => net::Error::Body(other.to_string().into()),
+        })
+    })
 }

@@ -82,6 +82,26 @@ impl Account {
         })
     }
 
+    /// The account of a section that only says who signs what others send.
+    pub(crate) fn for_signing(context: &Context<'_>, section: &Section, api: Api) -> Self {
+        let own = |name: &str| section.text(name).to_owned();
+        Self {
+            api: Arc::new(api),
+            clock: Arc::clone(context.clock),
+            environment: Arc::clone(context.environment),
+            service: "sts",
+            region: own("region"),
+            endpoint: match section.bool("use_fips_sts_endpoint") {
+                true => format!("https://sts-fips.{}.amazonaws.com", section.text("region")),
+                false => String::new(),
+            },
+            source: Source::from_section(section, context.environment),
+            role_arn: own("role_arn"),
+            external_id: own("external_id"),
+            current: None,
+        }
+    }
+
     /// Finds the region, if it is not configured, and credentials, if there are none that hold on.
     pub(crate) async fn session(&mut self) -> Result<Session, Error> {
         if self.region.is_empty() {
@@ -166,6 +186,24 @@ struct Question<'a> {
 impl Session {
     pub(crate) fn region(&self) -> &str {
         &self.0.region
+    }
+
+    /// The headers by which a request that somebody else sends is a signed one.
+    pub(crate) fn signed(
+        &self,
+        service: &str,
+        method: &str,
+        host: &str,
+        (path, query): (&str, &str),
+        body: &[u8],
+        now_ms: i64,
+    ) -> Vec<(&'static str, String)> {
+        let region = &self.0.region;
+        let headers = &[];
+        sign(
+            &self.0.credentials,
+            &Signed { method, host, path, query, headers, body, region, service, now_ms },
+        )
     }
 
     /// Calls an action of a service that takes forms.

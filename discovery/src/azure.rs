@@ -8,7 +8,7 @@ use crate::provider::{Clock, Context, Provider};
 use crate::refresh::{self, Mechanism};
 use crate::target::{Target, group, items, text};
 use crate::{Error, TargetGroup, concurrent};
-use identity::Identity;
+pub(crate) use identity::Identity;
 use machine::{Machine, resource_group};
 use metrics::{Counter, Registry};
 use model::Labels;

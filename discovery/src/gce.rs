@@ -7,7 +7,7 @@ use crate::provider::{Context, Provider};
 use crate::refresh::{self, Mechanism};
 use crate::target::{Target, group, items, surrounded, text, texts};
 use crate::{Error, TargetGroup};
-use identity::Identity;
+pub(crate) use identity::Identity;
 use model::Labels;
 use net::config::{HttpClientConfig, ProxyConfig};
 use serde_json::Value;

@@ -40,6 +40,7 @@ mod provider;
 mod puppetdb;
 mod refresh;
 mod scaleway;
+pub mod signing;
 mod sigv4;
 mod stackit;
 mod target;

@@ -50,6 +50,7 @@ mod scalars;
 mod scrape;
 mod server;
 mod service_discovery;
+mod signers;
 mod simulated_aws;
 mod tools;
 mod wal;

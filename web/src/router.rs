@@ -165,7 +165,9 @@ where
     if parts.method == Method::OPTIONS && is_api {
         return (None, api_options(state, &parts.headers));
     }
-    let found = find(path).filter(|(route, _)| !options.agent || *route != Route::Page);
+    // Each kind of server has a page of its own.
+    let other_page = if options.agent { "/query" } else { "/agent" };
+    let found = find(path).filter(|_| path != other_page);
     let Some((route, endpoint)) = found else {
         return (None, trailing_slash(state, parts, path).unwrap_or_else(not_found));
     };

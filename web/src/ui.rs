@@ -1,4 +1,4 @@
-//! The page that runs a query and draws it, embedded. Sources in `web/ui/`.
+//! The page that runs a query and draws it, and that of an agent, embedded. Sources in `web/ui/`.
 
 use crate::Options;
 use crate::body::Body;
@@ -6,6 +6,7 @@ use crate::response::{Answer, bare, set};
 use http::{StatusCode, header};
 
 const PAGE: &str = include_str!("../ui/query.html");
+const AGENT_PAGE: &str = include_str!("../ui/agent.html");
 const SCRIPT: &str = include_str!("../ui/query.js");
 const STYLE: &str = include_str!("../ui/query.css");
 
@@ -27,10 +28,11 @@ impl Asset {
     }
 }
 
-/// The page.
+/// The page: of a server, or of an agent.
 pub(crate) fn page(options: &Options) -> Answer {
     let title = options.page_title.replace('&', "&amp;").replace('<', "&lt;");
-    let mut answer = bare(StatusCode::OK, Body::full(PAGE.replace("TITLE_PLACEHOLDER", &title)));
+    let page = if options.agent { AGENT_PAGE } else { PAGE };
+    let mut answer = bare(StatusCode::OK, Body::full(page.replace("TITLE_PLACEHOLDER", &title)));
     set(&mut answer, header::CONTENT_TYPE, "text/html; charset=utf-8");
     answer
 }

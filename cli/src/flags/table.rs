@@ -442,7 +442,7 @@ pub(super) const FLAGS: &[Flag] = &[
     )
     .hidden(),
     flag("enable-feature", Texts, "", "Features to enable, after commas; may be repeated."),
-    flag("agent", Switch, "", "Run as agent: scrape and forward, no queries.").inert(),
+    flag("agent", Switch, "", "Run as agent: scrape and forward, no queries."),
     flag(
         "log.level",
         Word(&["debug", "info", "warn", "error"]),

@@ -211,6 +211,7 @@ fn an_agent_tells_of_itself_and_sends_what_it_scrapes() {
         assert!(begin.elapsed() < Duration::from_secs(60), "too few samples in a minute");
         std::thread::sleep(Duration::from_millis(100));
     }
+    assert_eq!(from.client().get("/agent").expect("an answer").status, 200);
     let page = from.client().get("/metrics").expect("an answer").body;
     let page = String::from_utf8(page).expect("text");
     for family in [

@@ -25,14 +25,21 @@ enum Method {
 }
 
 /// Whoever asks.
-pub(super) struct Identity {
+pub(crate) struct Identity {
     clock: Clock,
     environment: Environment,
     method: Method,
     tenant: String,
     client: String,
     secret: String,
+    /// The file with the token of a pod; empty where the environment names it.
+    token_file: String,
+    /// For remote write.
+    is_for_signing: bool,
+    /// What a token is good for, as the machine is asked for it.
     resources: String,
+    /// The same as the login server is asked.
+    scope: String,
     login: String,
     /// The header in use and when it ends.
     current: Option<(String, i64)>,
@@ -64,7 +71,55 @@ impl Identity {
             tenant: own("tenant_id"),
             client: own("client_id"),
             secret: own("client_secret"),
+            token_file: String::new(),
+            is_for_signing: false,
             resources: cloud.resources.clone(),
+            scope: format!("{}/.default", cloud.resources),
+            login: login.trim_end_matches('/').to_owned(),
+            current: None,
+        })
+    }
+
+    /// Whoever `azuread` of remote write names.
+    pub(crate) fn for_signing(context: &Context<'_>, section: &Section) -> Result<Self, Error> {
+        let (end, login) = match section.text("cloud") {
+            "AzureChina" => ("cn", "https://login.chinacloudapi.cn"),
+            "AzureGovernment" => ("us", "https://login.microsoftonline.us"),
+            _ => ("com", "https://login.microsoftonline.com"),
+        };
+        let methods = [
+            ("managed_identity", Method::Machine),
+            ("oauth", Method::Secret),
+            ("workload_identity", Method::Pod),
+            ("sdk", Method::Any),
+        ];
+        let asked = methods
+            .into_iter()
+            .find_map(|(name, method)| section.section(name).map(|section| (section, method)));
+        let Some((own, method)) = asked else {
+            let what = "signing with a certificate is not built in: take another method";
+            return Err(Error::config("azuread", what));
+        };
+        let text = |name: &str| match own.schema().fields().any(|field| field.name == name) {
+            true => own.text(name).to_owned(),
+            false => String::new(),
+        };
+        let given = Some(section.text("scope").to_owned()).filter(|scope| !scope.is_empty());
+        let scope = given.unwrap_or_else(|| format!("https://monitor.azure.{end}//.default"));
+        let resources = scope.strip_suffix("/.default").unwrap_or(&scope).to_owned();
+        let authority = (context.environment)("AZURE_AUTHORITY_HOST");
+        let login = authority.unwrap_or_else(|| login.to_owned());
+        Ok(Self {
+            clock: Arc::clone(context.clock),
+            environment: Arc::clone(context.environment),
+            method,
+            tenant: text("tenant_id"),
+            client: text("client_id"),
+            secret: text("client_secret"),
+            token_file: text("token_file_path"),
+            is_for_signing: true,
+            resources,
+            scope,
             login: login.trim_end_matches('/').to_owned(),
             current: None,
         })
@@ -80,7 +135,7 @@ impl Identity {
     }
 
     /// The `Authorization` header of a request that is sent now.
-    pub(super) async fn header(&mut self, api: &Api) -> Result<String, Error> {
+    pub(crate) async fn header(&mut self, api: &Api) -> Result<String, Error> {
         let now_ms = (self.clock)();
         if let Some((header, end_ms)) = &self.current
             && now_ms < end_ms.saturating_sub(MARGIN_MS)
@@ -135,13 +190,17 @@ impl Identity {
     }
 
     async fn by_pod(&self, api: &Api) -> Result<Value, Error> {
-        let needed = |name: &str| {
-            self.variable(name).ok_or_else(|| {
+        let needed = |configured: &str, name: &str| {
+            // Discovery goes by the environment alone, remote write by what is configured first.
+            let configured = Some(configured.to_owned()).filter(|text| !text.is_empty());
+            let configured = configured.filter(|_| self.is_for_signing);
+            configured.or_else(|| self.variable(name)).ok_or_else(|| {
                 Error::config(name, "WorkloadIdentity needs this variable of the environment")
             })
         };
-        let path = needed("AZURE_FEDERATED_TOKEN_FILE")?;
-        let (tenant, client) = (needed("AZURE_TENANT_ID")?, needed("AZURE_CLIENT_ID")?);
+        let path = needed(&self.token_file, "AZURE_FEDERATED_TOKEN_FILE")?;
+        let tenant = needed(&self.tenant, "AZURE_TENANT_ID")?;
+        let client = needed(&self.client, "AZURE_CLIENT_ID")?;
         let token = tokio::fs::read_to_string(&path).await;
         let token = token.map_err(|error| Error::config(&path, error))?;
         let pairs = [
@@ -160,8 +219,7 @@ impl Identity {
         pairs: &[(&str, &str)],
     ) -> Result<Value, Error> {
         let url = format!("{}/{}/oauth2/v2.0/token", self.login, escaped(tenant));
-        let scope = format!("{}/.default", self.resources);
-        let all = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
+        let all = [("grant_type", "client_credentials"), ("scope", self.scope.as_str())];
         let pairs = all.iter().chain(pairs);
         let pairs = pairs.map(|(name, value)| format!("{name}={}", escaped(value)));
         let form = pairs.collect::<Vec<_>>().join("&");

@@ -11,7 +11,8 @@ use serde_json::{Value, json as object};
 use std::sync::Arc;
 use std::time::Duration;
 
-const SCOPE: &str = "https://www.googleapis.com/auth/compute.readonly";
+const OF_DISCOVERY: &str = "https://www.googleapis.com/auth/compute.readonly";
+const OF_REMOTE_WRITE: &str = "https://www.googleapis.com/auth/monitoring.write";
 const TOKENS: &str = "https://oauth2.googleapis.com/token";
 const MACHINE: &str = "169.254.169.254";
 const BY_ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -21,11 +22,15 @@ const MARGIN_MS: i64 = 60 * 1000;
 const ASSERTION_SECONDS: i64 = 3600;
 
 /// Whoever asks.
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// For the machine we run on, which is behind no proxy.
     direct: Api,
     clock: Clock,
     environment: Environment,
+    /// What tokens are good for.
+    scope: &'static str,
+    /// The file with credentials; empty for the usual ones.
+    named: String,
     /// The header in use and when it ends.
     current: Option<(String, i64)>,
 }
@@ -36,8 +41,20 @@ impl Identity {
             direct: Api::with_config(context, &HttpClientConfig::default(), timeout, None)?,
             clock: Arc::clone(context.clock),
             environment: Arc::clone(context.environment),
+            scope: OF_DISCOVERY,
+            named: String::new(),
             current: None,
         })
+    }
+
+    /// Whoever `google_iam` of remote write names, by a file or, where that is empty, as usual.
+    pub(crate) fn for_signing(
+        context: &Context<'_>,
+        file: &str,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let own = Self::new(context, timeout)?;
+        Ok(Self { scope: OF_REMOTE_WRITE, named: file.to_owned(), ..own })
     }
 
     /// Forgets the token, which is asked for anew.
@@ -46,7 +63,7 @@ impl Identity {
     }
 
     /// The `Authorization` header of a request that is sent now.
-    pub(super) async fn header(&mut self, api: &Api) -> Result<String, Error> {
+    pub(crate) async fn header(&mut self, api: &Api) -> Result<String, Error> {
         let now_ms = (self.clock)();
         if let Some((header, end_ms)) = &self.current
             && now_ms < end_ms.saturating_sub(MARGIN_MS)
@@ -69,7 +86,8 @@ impl Identity {
 
     /// The file with credentials, if there is one.
     async fn file(&self) -> Result<Option<(String, Value)>, Error> {
-        let named = (self.environment)("GOOGLE_APPLICATION_CREDENTIALS");
+        let named = Some(self.named.clone()).filter(|path| !path.is_empty());
+        let named = named.or_else(|| (self.environment)("GOOGLE_APPLICATION_CREDENTIALS"));
         let is_named = named.is_some();
         let at_home = || {
             let directory = (self.environment)("CLOUDSDK_CONFIG").or_else(|| {
@@ -95,7 +113,7 @@ impl Identity {
                 let now_seconds = (self.clock)().div_euclid(1000);
                 let claims = object!({
                     "iss": own("client_email"),
-                    "scope": SCOPE,
+                    "scope": self.scope,
                     "aud": tokens,
                     "iat": now_seconds,
                     "exp": now_seconds + ASSERTION_SECONDS,
@@ -126,7 +144,7 @@ impl Identity {
     async fn by_machine(&self) -> Result<Value, Error> {
         let host = (self.environment)("GCE_METADATA_HOST").unwrap_or_else(|| MACHINE.to_owned());
         let path = "computeMetadata/v1/instance/service-accounts/default/token";
-        let url = format!("http://{host}/{path}?scopes={}", escaped(SCOPE));
+        let url = format!("http://{host}/{path}?scopes={}", escaped(self.scope));
         let answer = self.direct.call("GET", &url, &[("Metadata-Flavor", "Google")], "").await?;
         json(&url, &good(&url, answer)?.body)
     }

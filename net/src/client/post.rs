@@ -74,7 +74,8 @@ impl Client {
             let request =
                 Unsigned { method: "POST", url: post.url, headers: &all, body: &post.body };
             for (name, value) in signer.sign(request).await? {
-                all.insert(name, value);
+                let value = HeaderValue::try_from(value).map_err(|e| failed(chain(&e)))?;
+                all.insert(HeaderName::from_static(name), value);
             }
         }
         let target = if url.username().is_empty() { post.url } else { url.as_str() };

@@ -1,7 +1,7 @@
 //! Headers that somebody else makes for a request when it is about to be sent: signatures of it, and tokens that end.
 
 use crate::Error;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::HeaderMap;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -18,9 +18,9 @@ pub struct Unsigned<'a> {
     pub body: &'a [u8],
 }
 
-/// The headers to come.
+/// The headers to come: names in lower case, values.
 pub type Signing<'a> =
-    Pin<Box<dyn Future<Output = Result<Vec<(HeaderName, HeaderValue)>, Error>> + Send + 'a>>;
+    Pin<Box<dyn Future<Output = Result<Vec<(&'static str, String)>, Error>> + Send + 'a>>;
 
 /// Makes such headers.
 pub trait Signer: Send + Sync {

@@ -211,8 +211,7 @@ fn received(more: &str) -> BTreeSet<String> {
         std::thread::sleep(Duration::from_millis(10));
     }
     sender.stop();
-    let lines = notes.0.lock().lines.clone();
-    lines
+    notes.0.lock().lines.clone()
 }
 
 fn floats(has_starts: bool) -> Vec<String> {

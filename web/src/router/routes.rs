@@ -185,6 +185,7 @@ pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
         "/" => (Route::Home, "/", GET),
         "/graph" => (Route::Graph, "/graph", GET),
         "/query" => (Route::Page, "/query", GET),
+        "/agent" => (Route::Page, "/agent", GET),
         "/version" => (Route::Version, "/version", GET),
         "/debug/pprof" => (Route::Profiles, "/debug/*subpath", GET_POST),
         "/user" => (Route::UserAssets, "/user/*filepath", GET),
