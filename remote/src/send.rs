@@ -216,6 +216,7 @@ impl Sender {
             client,
             retries: Quiet::default(),
             failures: Quiet::default(),
+            readings: Quiet::default(),
             now_ms: options.now_ms,
         });
         let control = Arc::new(Control::default());

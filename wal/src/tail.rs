@@ -88,6 +88,11 @@ impl Tail {
         self.forget_buffer();
     }
 
+    /// Looks at the disk again: what was read may have been cut off and written anew.
+    pub fn reread(&mut self) {
+        self.forget_buffer();
+    }
+
     fn forget_buffer(&mut self) {
         self.buffer.clear();
         self.base = self.position.offset;

@@ -99,9 +99,7 @@ impl Follower {
             reckoner: Reckoner::default(),
             is_blocked: false,
         };
-        if let Err(error) = work.follow() {
-            tracing::error!(component = "remote", err = %error, "Following the log ended");
-        }
+        work.follow();
         // Without senders the shards send what they have and end; whoever stops us bounds how long that may take.
         work.shards.senders.clear();
         let tasks = std::mem::take(&mut work.shards.tasks);
@@ -131,13 +129,8 @@ impl Follower {
 }
 
 impl Work {
-    fn follow(&mut self) -> wal::Result<()> {
-        let covered = self.read_checkpoint()?;
-        let disk = Arc::clone(&self.follower.disk);
-        let segments = list_segments(&*disk, &self.follower.dir)?;
-        let first = covered.map_or(0, |covered| covered + 1);
-        let first = segments.into_iter().find(|segment| *segment >= first).unwrap_or(first);
-        let mut tail = Tail::new(disk, &self.follower.dir, Position { segment: first, offset: 0 });
+    fn follow(&mut self) {
+        let Some(mut tail) = self.begin() else { return };
         let (mut resharded, mut collected) = (Stopwatch::start(), Stopwatch::start());
         while !self.follower.is_stopped() {
             let begin = tail.position();
@@ -152,15 +145,7 @@ impl Work {
                     self.may_repeat = false;
                     std::thread::sleep(IDLE);
                 }
-                Err(wal::Error::Corrupt(corruption)) => {
-                    self.follower.context.metrics.decode_failures.inc();
-                    tracing::error!(component = "remote", err = %corruption, "The rest of a log segment is left out");
-                    tail.skip_segment();
-                }
-                Err(error) => {
-                    tracing::error!(component = "remote", err = %error, "Reading the log failed, trying again");
-                    std::thread::sleep(FAILED);
-                }
+                Err(error) => self.failed(&mut tail, &error),
             }
             self.follower.context.metrics.segment.set(f64::from(tail.position().segment));
             if resharded.elapsed_seconds() >= INTERVAL_SECONDS {
@@ -169,11 +154,60 @@ impl Work {
             }
             if collected.elapsed_seconds() >= COLLECT_SECONDS {
                 collected = Stopwatch::start();
-                self.collect()?;
+                // What is not forgotten now is forgotten later.
+                if let Err(error) = self.collect() {
+                    tracing::warn!(component = "remote", err = %error, "Reading a checkpoint failed");
+                }
             }
         }
         self.finish(&mut tail);
-        Ok(())
+    }
+
+    /// Reads the checkpoint and goes to what is behind it; `None` if told to stop before that worked. A checkpoint may be
+    /// replaced by a newer one meanwhile.
+    fn begin(&mut self) -> Option<Tail> {
+        while !self.follower.is_stopped() {
+            let found = self.read_checkpoint().and_then(|covered| {
+                let segments = list_segments(&*self.follower.disk, &self.follower.dir)?;
+                let first = covered.map_or(0, |covered| covered + 1);
+                Ok(segments.into_iter().find(|segment| *segment >= first).unwrap_or(first))
+            });
+            match found {
+                Ok(segment) => {
+                    let disk = Arc::clone(&self.follower.disk);
+                    return Some(Tail::new(
+                        disk,
+                        &self.follower.dir,
+                        Position { segment, offset: 0 },
+                    ));
+                }
+                Err(error) => self.wait_after(&error),
+            }
+        }
+        None
+    }
+
+    /// The log could not be read: waits, or leaves out what is damaged for good.
+    fn failed(&self, tail: &mut Tail, error: &wal::Error) {
+        let next = wal::segment_path(&self.follower.dir, tail.position().segment + 1);
+        let is_full = self.follower.disk.exists(&next);
+        if matches!(error, wal::Error::Corrupt(_)) && is_full {
+            self.follower.context.metrics.decode_failures.inc();
+            tracing::error!(component = "remote", err = %error, "The rest of a log segment is left out");
+            tail.skip_segment();
+            return;
+        }
+        // The end of the newest segment is mended by whoever writes it.
+        tail.reread();
+        self.wait_after(error);
+    }
+
+    fn wait_after(&self, error: &wal::Error) {
+        let context = &self.follower.context;
+        if let Some(times) = context.readings.note((context.now_ms)()) {
+            tracing::error!(component = "remote", err = %error, times, "Reading the log failed, trying again");
+        }
+        std::thread::sleep(FAILED);
     }
 
     /// Told to stop: takes along what was written since the last look, as far as the queues have room.

@@ -39,6 +39,7 @@ pub(super) struct Context {
     /// What is worth a line now and then.
     pub(super) retries: Quiet,
     pub(super) failures: Quiet,
+    pub(super) readings: Quiet,
     pub(super) now_ms: fn() -> i64,
 }
 

@@ -66,3 +66,23 @@ fn damage_is_told_and_left_behind() {
     assert!(tail.advance().expect("good"));
     assert_eq!(tail.record(), b"later");
 }
+
+#[test]
+fn what_was_cut_off_and_written_anew_is_read_anew() {
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    let mut writer = writer(&disk, Compression::None);
+    writer.log(&[b"good"]).expect("logged");
+    let path = segment_path(Path::new(DIR), 0);
+    let len = disk.len(&path).expect("there");
+    let mut torn = disk.open_append(&path, len).expect("opened");
+    torn.append(&[1, 0, 4, 0, 0, 0, 0, 1, 2, 3, 4]).expect("appended");
+    let mut tail = Tail::new(Arc::clone(&disk), Path::new(DIR), Position::default());
+    assert!(tail.advance().expect("good"));
+    assert!(matches!(tail.advance(), Err(Error::Corrupt(_))));
+    // Whoever writes the log mends its end.
+    drop(disk.open_append(&path, len).expect("cut"));
+    writer.log(&[b"anew"]).expect("logged");
+    tail.reread();
+    assert!(tail.advance().expect("good"));
+    assert_eq!(tail.record(), b"anew");
+}

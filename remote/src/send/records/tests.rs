@@ -21,6 +21,7 @@ fn records(more: &str) -> Records {
         client,
         retries: Quiet::default(),
         failures: Quiet::default(),
+        readings: Quiet::default(),
         now_ms: || 0,
     });
     Records::new(context, Labels::from_pairs([("zone", "eu")]), true)
