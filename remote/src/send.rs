@@ -175,22 +175,20 @@ impl Sender {
         // The log has to be in place before anyone reads it.
         errors.extend(self.shared.take_in(&queues).err());
         for config in fresh {
-            match self.start(config, external_labels, queues.is_empty()) {
+            match self.start(config, external_labels) {
                 Ok(queue) => queues.push(queue),
                 Err(error) => errors.push(error),
             }
+        }
+        if let Some(first) = queues.first() {
+            first.context.counts_all.store(true, Ordering::Relaxed);
         }
         drop(queues);
         errors.extend(self.keep().err());
         errors
     }
 
-    fn start(
-        &self,
-        config: WriteConfig,
-        external_labels: &Labels,
-        is_first: bool,
-    ) -> Result<Queue, Error> {
+    fn start(&self, config: WriteConfig, external_labels: &Labels) -> Result<Queue, Error> {
         let options = &self.shared.options;
         let signer = (options.signers)(&config.section)
             .map_err(|source| Error::Client { url: config.url.as_str().into(), source })?;
@@ -212,6 +210,7 @@ impl Sender {
         let context = Arc::new(Context {
             metrics: QueueMetrics::new(&self.families, &config),
             ledger: Ledger::new(resume),
+            counts_all: AtomicBool::new(false),
             config,
             client,
             retries: Quiet::default(),
@@ -232,7 +231,6 @@ impl Sender {
             external_labels: external_labels.clone(),
             resume,
             may_repeat: saved.is_some(),
-            is_first,
         };
         let thread = std::thread::Builder::new().name(format!("write-{name}"));
         let mut queue = Queue {

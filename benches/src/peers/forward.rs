@@ -33,7 +33,7 @@ impl End {
     fn new(binary: &Path, flags: &str, dir: PathBuf, config: String) -> io::Result<Self> {
         let line = format!(
             "end={} --config.file={{config}} --web.listen-address=127.0.0.1:{{port}} \
-             --web.enable-remote-write-receiver {flags}",
+             --web.enable-remote-write-receiver --storage.remote.flush-deadline=1s {flags}",
             binary.display()
         );
         let peer = Peer::parse(&line).map_err(io::Error::other)?;

@@ -14,8 +14,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(10 * 60);
 pub(super) enum Outcome {
     /// The receiver is content. 2.0 tells how much it wrote, which should be all.
     Taken { written: Counts },
-    /// Trying again may help, not before this pause if the receiver named one.
-    Again { what: String, pause: Option<Duration> },
+    /// Trying again may help, not before this pause if the receiver named one. `is_open`: the receiver may have stored it
+    /// all the same.
+    Again { what: String, pause: Option<Duration>, is_open: bool },
     /// Trying again will not help. 2.0 tells what was written all the same.
     Refused { status: u16, what: String, written: Counts },
 }
@@ -56,7 +57,7 @@ pub(super) fn judge(config: &WriteConfig, posted: &Posted, counts: Counts, now_m
         429 if !config.queue.retries_429 => Outcome::Refused { status, what: what(), written },
         429 | 500..=599 => {
             let pause = text("retry-after").and_then(|value| retry_after(value, now_ms));
-            Outcome::Again { what: what(), pause }
+            Outcome::Again { what: what(), pause, is_open: status != 429 }
         }
         _ => Outcome::Refused { status, what: what(), written },
     }

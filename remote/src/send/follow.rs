@@ -64,8 +64,6 @@ pub(super) struct Follower {
     pub(super) resume: Position,
     /// Some of it may have been sent before a crash.
     pub(super) may_repeat: bool,
-    /// Counts for all queues what comes in.
-    pub(super) is_first: bool,
 }
 
 /// A follower at work.
@@ -91,7 +89,7 @@ impl Follower {
         let context = Arc::clone(&self.context);
         let mut work = Work {
             may_repeat: self.may_repeat,
-            records: Records::new(context, self.external_labels.clone(), self.is_first),
+            records: Records::new(context, self.external_labels.clone()),
             read_to: None,
             follower: self,
             collected: None,

@@ -38,7 +38,7 @@ pub(super) struct Item {
     pub(super) exemplars: Vec<Exemplar>,
     /// Its number in the ledger.
     pub(super) number: u64,
-    /// It may have been sent before the sender was started.
+    /// It may have been stored already: sent before the sender was started, or by a request whose end nobody knows.
     pub(super) may_repeat: bool,
 }
 

@@ -12,6 +12,7 @@ use model::metadata::Metadata;
 use model::relabel::{Scratch, process};
 use model::{Labels, LabelsBuilder};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use wal::record::{self, DecodeError, Histograms, Kind, Samples};
 
 /// A series as it is sent.
@@ -29,8 +30,6 @@ struct Series {
 pub(super) struct Records {
     context: Arc<Context>,
     external_labels: Labels,
-    /// Counts for all queues what comes in.
-    is_first: bool,
     series: HashMap<u64, Series>,
     /// What was read and not taken yet.
     items: Vec<Item>,
@@ -80,11 +79,10 @@ impl WriteConfig {
 }
 
 impl Records {
-    pub(super) fn new(context: Arc<Context>, external_labels: Labels, is_first: bool) -> Self {
+    pub(super) fn new(context: Arc<Context>, external_labels: Labels) -> Self {
         Self {
             context,
             external_labels,
-            is_first,
             series: HashMap::default(),
             items: Vec::new(),
             places: HashMap::default(),
@@ -104,6 +102,10 @@ impl Records {
     /// Forgets the series that nothing from `segment` on names.
     pub(super) fn forget_before(&mut self, segment: u32) {
         self.series.retain(|_, series| series.segment >= segment);
+    }
+
+    fn counts_all(&self) -> bool {
+        self.context.counts_all.load(Ordering::Relaxed)
     }
 
     /// Reads what a record says of series; samples are passed over.
@@ -194,8 +196,9 @@ impl Records {
             }
         }
         let counts = Counts { samples: self.samples.len() as u64, ..Counts::default() };
+        let is_first = self.counts_all();
         let metrics = &self.context.metrics;
-        metrics.came_in(counts, highest_ms, self.is_first);
+        metrics.came_in(counts, highest_ms, is_first);
         metrics.flow.count_read(counts);
         left.tell(metrics);
         read
@@ -203,14 +206,15 @@ impl Records {
 
     fn histograms(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         let (config, metrics) = (&self.context.config, &self.context.metrics);
-        if !config.wants_histograms() && !self.is_first {
+        let is_first = self.counts_all();
+        if !config.wants_histograms() && !is_first {
             return Ok(());
         }
         let read = record::decode_histograms(bytes, &mut self.histograms);
         let histograms = &mut self.histograms;
         let highest_ms = histograms.timestamps_ms.iter().copied().max().unwrap_or(i64::MIN);
         let counts = Counts { histograms: histograms.refs.len() as u64, ..Counts::default() };
-        metrics.came_in(counts, highest_ms, self.is_first);
+        metrics.came_in(counts, highest_ms, is_first);
         if !config.wants_histograms() {
             return read;
         }
@@ -241,12 +245,13 @@ impl Records {
 
     fn exemplars(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         let (config, metrics) = (&self.context.config, &self.context.metrics);
-        if !config.send_exemplars && !self.is_first {
+        let is_first = self.counts_all();
+        if !config.send_exemplars && !is_first {
             return Ok(());
         }
         let rows = record::decode_exemplars(bytes)?;
         let counts = Counts { exemplars: rows.refs.len() as u64, ..Counts::default() };
-        metrics.came_in(counts, i64::MIN, self.is_first);
+        metrics.came_in(counts, i64::MIN, is_first);
         if !config.send_exemplars {
             return Ok(());
         }

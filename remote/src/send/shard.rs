@@ -12,6 +12,7 @@ use bytes::Bytes;
 use metrics::Stopwatch;
 use net::client::{Client, Post, Posted};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -36,6 +37,8 @@ pub(super) struct Context {
     pub(super) client: Client,
     pub(super) ledger: Ledger,
     pub(super) metrics: QueueMetrics,
+    /// It counts for all queues what comes in.
+    pub(super) counts_all: AtomicBool,
     /// What is worth a line now and then.
     pub(super) retries: Quiet,
     pub(super) failures: Quiet,
@@ -154,7 +157,12 @@ async fn send(
                 settle(context, items, written, Some((status, &what)));
                 return Sent::Settled;
             }
-            Outcome::Again { what, pause } => (what, pause),
+            Outcome::Again { what, pause, is_open } => {
+                if is_open {
+                    items.iter_mut().for_each(|item| item.may_repeat = true);
+                }
+                (what, pause)
+            }
         };
         if let Some(times) = context.retries.note((context.now_ms)()) {
             tracing::warn!(
@@ -267,7 +275,7 @@ async fn request(context: &Context, body: Bytes, attempt: u32, counts: Counts) -
     context.metrics.requested(len, clock.elapsed());
     match posted {
         Ok(posted) => answer::judge(&context.config, &posted, counts, (context.now_ms)()),
-        Err(error) => Outcome::Again { what: error.to_string(), pause: None },
+        Err(error) => Outcome::Again { what: error.to_string(), pause: None, is_open: true },
     }
 }
 

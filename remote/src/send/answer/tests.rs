@@ -51,14 +51,18 @@ fn receivers_of_1_0_count_nothing() {
 
 #[test]
 fn what_may_help_is_tried_again() {
-    let again =
-        |pause| Outcome::Again { what: "server returned HTTP status 429: why".to_owned(), pause };
+    let again = |pause| Outcome::Again {
+        what: "server returned HTTP status 429: why".to_owned(),
+        pause,
+        is_open: false,
+    };
     let retrying = config("queue_config: {retry_on_http_429: true}\n");
     let limited = answer(429, &[("retry-after", "7")]);
     assert_eq!(judge(&retrying, &limited, SENT, 0), again(Some(Duration::from_secs(7))));
     assert_eq!(judge(&retrying, &answer(429, &[]), SENT, 0), again(None));
     assert!(matches!(judge(&config(""), &limited, SENT, 0), Outcome::Refused { .. }));
-    assert!(matches!(judge(&config(""), &answer(503, &[]), SENT, 0), Outcome::Again { .. }));
+    let failed = judge(&config(""), &answer(503, &[]), SENT, 0);
+    assert!(matches!(failed, Outcome::Again { is_open: true, .. }));
     assert!(matches!(judge(&config(""), &answer(302, &[]), SENT, 0), Outcome::Refused { .. }));
 }
 

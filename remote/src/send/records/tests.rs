@@ -16,6 +16,7 @@ fn records(more: &str) -> Records {
     let client = Client::new(&config.http, ClientOptions::default()).expect("a client");
     let context = Arc::new(Context {
         metrics: QueueMetrics::new(&Families::new(&::metrics::Registry::new()), &config),
+        counts_all: true.into(),
         ledger: Ledger::default(),
         config,
         client,
@@ -24,7 +25,7 @@ fn records(more: &str) -> Records {
         readings: Quiet::default(),
         now_ms: || 0,
     });
-    Records::new(context, Labels::from_pairs([("zone", "eu")]), true)
+    Records::new(context, Labels::from_pairs([("zone", "eu")]))
 }
 
 /// Series 1 to 3; the last is dropped by a rule that looks for `drop`.
