@@ -65,7 +65,6 @@ impl Flag {
 
     const fn agent(mut self) -> Self {
         self.mode = Mode::Agent;
-        self.inert = true;
         self
     }
 
@@ -321,9 +320,11 @@ pub(super) const FLAGS: &[Flag] = &[
         "",
         "Write checkpoints from memory.",
     )
-    .agent(),
+    .agent()
+    .inert(),
     flag("storage.agent.checkpoint-batch-size", Int, "1000", "Records written at once for it.")
-        .agent(),
+        .agent()
+        .inert(),
     flag("storage.agent.no-lockfile", Switch, "", "Do not lock the data directory.").agent(),
     flag(
         "storage.remote.flush-deadline",
