@@ -3,6 +3,7 @@
 mod compact;
 mod damage;
 mod lookup;
+mod merges;
 mod promtool;
 mod recorded;
 
