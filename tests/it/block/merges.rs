@@ -65,9 +65,8 @@ fn encoded(source: &Value) -> Chunks {
 }
 
 fn from_hex(text: &str) -> Vec<u8> {
-    let digits = |pair: &[u8]| {
-        u8::from_str_radix(std::str::from_utf8(pair).expect("hex"), 16).expect("hex")
-    };
+    let digits =
+        |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("hex"), 16).expect("hex");
     text.as_bytes().chunks(2).map(digits).collect()
 }
 
@@ -127,7 +126,9 @@ fn recorded_merges_of_all_kinds() {
             .as_array()
             .expect("chunks")
             .iter()
-            .map(|c| (c["enc"].as_u64().expect("encoding"), from_hex(c["hex"].as_str().expect("hex"))))
+            .map(|c| {
+                (c["enc"].as_u64().expect("encoding"), from_hex(c["hex"].as_str().expect("hex")))
+            })
             .collect();
         if found != wanted {
             failures.push(format!("compaction {name}:\n  {found:x?}\n  {wanted:x?}"));
