@@ -14,12 +14,14 @@ mod refusals;
 mod transaction;
 mod v1;
 mod v2;
+mod zeros;
 
 pub use admission::Admission;
 pub use negotiate::Message;
 
 pub(crate) use columns::{Rows, TOO_FAR_AHEAD};
-pub(crate) use transaction::{explain, settle_origins, with_zeros, zero};
+pub(crate) use transaction::explain;
+pub(crate) use zeros::{settle_origins, with_zeros, zero};
 
 use crate::proto::Malformed;
 use admission::Gate;
