@@ -43,7 +43,7 @@ impl RunningFile {
         let path = dir.join(NAME);
         let bytes = 1 + self.slots * SLOT_BYTES;
         let mut left = Vec::new();
-        match File::open(&path) {
+        match File::options().read(true).open(&path) {
             Ok(old) => drop(old.take(bytes as u64).read_to_end(&mut left)?),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),

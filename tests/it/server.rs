@@ -260,3 +260,21 @@ fn stopping_finishes_what_is_in_flight() {
     stream.read_to_string(&mut answer).expect("answered");
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
 }
+
+#[test]
+fn streamed_answers_are_counted_whole() {
+    let (running, _) = waiting(&Setup::default());
+    let size = exchange(running.address, "GET", "/api/v1/label/x/values", &[], &[]).body.len();
+    let name = "prometheus_http_response_size_bytes_sum{handler=\"/api/v1/label/:name/values\"} ";
+    let begin = metrics::Stopwatch::start();
+    // The reader has all of it a moment before it is counted.
+    loop {
+        let text = get(&running, "/metrics").1;
+        let counted = text.lines().find_map(|line| line.strip_prefix(name));
+        if counted.is_some_and(|number| number.parse() == Ok(size as f64)) {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "{text}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,5 +1,6 @@
 //! The body of an answer: in memory, or arriving in pieces from the thread that computes it.
 
+use crate::observe::Account;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
@@ -29,6 +30,8 @@ pub(crate) enum Body {
         pieces: Option<mpsc::Receiver<Piece>>,
         /// Stops the work.
         _guard: CancelOnDrop,
+        /// Counts what is sent.
+        account: Option<Account>,
     },
 }
 
@@ -57,7 +60,17 @@ impl Body {
     }
 
     pub(crate) fn pieces(pieces: mpsc::Receiver<Piece>, guard: CancelOnDrop) -> Self {
-        Self::Pieces { pieces: Some(pieces), _guard: guard }
+        Self::Pieces { pieces: Some(pieces), _guard: guard, account: None }
+    }
+
+    /// Has `counting` count all of it.
+    pub(crate) fn counted(&mut self, mut counting: Account) {
+        match self {
+            Self::Full(bytes) => {
+                counting.size_bytes = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            }
+            Self::Pieces { account, .. } => *account = Some(counting),
+        }
     }
 
     /// Its length, where it is known.
@@ -79,10 +92,13 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Pieces { pieces, .. } => {
+            Self::Pieces { pieces, account, .. } => {
                 let Some(receiver) = pieces else { return Poll::Ready(None) };
                 let piece = std::task::ready!(receiver.poll_recv(context));
                 if let Some(Piece::Bytes(bytes)) = piece {
+                    if let Some(account) = account {
+                        account.size_bytes += bytes.len() as u64;
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
                 *pieces = None;

@@ -1,6 +1,8 @@
 //! Counts requests by handler and code, and queries: `prometheus_http_*` and `prometheus_engine_*`.
 
-use metrics::{Counter, CounterVec, Gauge, Histogram, HistogramVec, Registry, Summary};
+use metrics::{
+    Counter, CounterVec, Gauge, Histogram, HistogramVec, Registry, Stopwatch, Summary,
+};
 
 /// A part of the time of queries, as quantiles and in buckets.
 #[derive(Debug)]
@@ -138,12 +140,31 @@ impl Observer {
         done
     }
 
-    /// Counts an answered request.
-    pub(crate) fn answered(&self, handler: &str, code: u16, seconds: f64, size_bytes: Option<u64>) {
+    /// Counts an answered request; answers what counts the rest once its answer is written.
+    pub(crate) fn answered(&self, handler: &str, code: u16, clock: Stopwatch) -> Account {
         self.requests.with(&[itoa::Buffer::new().format(code), handler]).inc();
-        self.durations.with(&[handler]).observe(seconds);
-        if let Some(size_bytes) = size_bytes {
-            self.sizes.with(&[handler]).observe(size_bytes as f64);
+        Account {
+            durations: self.durations.with(&[handler]),
+            sizes: self.sizes.with(&[handler]),
+            clock,
+            size_bytes: 0,
         }
+    }
+}
+
+/// Counts how long an answer took and how large it was, when it is dropped: at its end, or as its reader leaves.
+#[derive(Debug)]
+pub(crate) struct Account {
+    durations: Histogram,
+    sizes: Histogram,
+    clock: Stopwatch,
+    /// What was written so far.
+    pub(crate) size_bytes: u64,
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.durations.observe(self.clock.elapsed_seconds());
+        self.sizes.observe(self.size_bytes as f64);
     }
 }

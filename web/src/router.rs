@@ -100,8 +100,9 @@ where
     let (endpoint, mut answer) = route(&state, &parts, body, &caller).await;
     guard::add(&mut answer, &caller.headers);
     if let Some(endpoint) = endpoint {
-        let (code, seconds) = (answer.status().as_u16(), clock.elapsed_seconds());
-        state.observer.answered(endpoint.label, code, seconds, answer.body().len());
+        let code = answer.status().as_u16();
+        let account = state.observer.answered(endpoint.label, code, clock);
+        answer.body_mut().counted(account);
         if endpoint.needs == Needs::Admin && endpoint.allows(&parts.method) {
             audit(peer, &caller, &parts, &answer);
         }
