@@ -1,8 +1,6 @@
 //! Counts requests by handler and code, and queries: `prometheus_http_*` and `prometheus_engine_*`.
 
-use metrics::{
-    Counter, CounterVec, Gauge, Histogram, HistogramVec, Registry, Stopwatch, Summary,
-};
+use metrics::{Counter, CounterVec, Gauge, Histogram, HistogramVec, Registry, Stopwatch, Summary};
 
 /// A part of the time of queries, as quantiles and in buckets.
 #[derive(Debug)]
