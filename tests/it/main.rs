@@ -36,6 +36,7 @@ mod otlp;
 mod out_of_order;
 mod parse;
 mod queries;
+mod query_texts;
 mod real_world;
 mod recorded_dirs;
 mod regex;
