@@ -10,12 +10,64 @@ use storage::{Cancel, MemoryStorage};
 
 /// What queries are made of.
 const PIECES: [&str; 58] = [
-    "(", ")", "{", "}", "[", "]", "[5m]", "[5m:1m]", ",", "+", "-", "*", "/", "%", "^", "==", "!=",
-    "=~", "!~", ">", "<", ">=", " and ", " or ", " unless ", " atan2 ", " bool ", " on(a) ",
-    " ignoring() ", " group_left(b) ", " group_right ", " offset 5m ", " offset -1h ", " @ 10 ",
-    " @ start() ", " by (a) ", " without (a) ", "sum", "rate(", "topk(2,", "count_values(\"v\",",
-    "histogram_quantile(0.9,", "label_replace(", "info(", "step()", "1e400", "0x1F", "1h30m", "NaN",
-    "\"\\x41\"", "'", "`", "#", "\u{e9}", "\u{1f525}", "anchored", " fill(0) ", "1y999w",
+    "(",
+    ")",
+    "{",
+    "}",
+    "[",
+    "]",
+    "[5m]",
+    "[5m:1m]",
+    ",",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "^",
+    "==",
+    "!=",
+    "=~",
+    "!~",
+    ">",
+    "<",
+    ">=",
+    " and ",
+    " or ",
+    " unless ",
+    " atan2 ",
+    " bool ",
+    " on(a) ",
+    " ignoring() ",
+    " group_left(b) ",
+    " group_right ",
+    " offset 5m ",
+    " offset -1h ",
+    " @ 10 ",
+    " @ start() ",
+    " by (a) ",
+    " without (a) ",
+    "sum",
+    "rate(",
+    "topk(2,",
+    "count_values(\"v\",",
+    "histogram_quantile(0.9,",
+    "label_replace(",
+    "info(",
+    "step()",
+    "1e400",
+    "0x1F",
+    "1h30m",
+    "NaN",
+    "\"\\x41\"",
+    "'",
+    "`",
+    "#",
+    "\u{e9}",
+    "\u{1f525}",
+    "anchored",
+    " fill(0) ",
+    "1y999w",
 ];
 
 fn number(name: &str, default: u64) -> u64 {
@@ -56,7 +108,8 @@ fn check(text: &[u8]) -> bool {
         return true;
     }
     assert_eq!(again.to_string(), printed, "{:?}", String::from_utf8_lossy(text));
-    let split = parse(pretty(&expr), &Features::ALL).expect("the pretty form parses if the other does");
+    let split =
+        parse(pretty(&expr), &Features::ALL).expect("the pretty form parses if the other does");
     assert_eq!(split.to_string(), printed, "{:?}", String::from_utf8_lossy(text));
     true
 }
@@ -132,7 +185,9 @@ fn evaluate(engine: &Engine, storage: &MemoryStorage, text: &[u8]) {
     ];
     for answer in answers {
         match answer {
-            Ok(answer) => assert!(answer.stats.peak_samples <= 50_000, "{text}: {:?}", answer.stats),
+            Ok(answer) => {
+                assert!(answer.stats.peak_samples <= 50_000, "{text}: {:?}", answer.stats)
+            }
             Err(Error::Storage(error)) => panic!("{text}: {error}"),
             Err(_) => {}
         }
