@@ -65,7 +65,7 @@ impl Reader {
                 '"' => return Ok(text),
                 '\\' => {
                     text.push('\\');
-                    text.push(self.rest.pop().ok_or(())?);
+                    text.push(self.rest.pop().filter(|c| *c != '\n').ok_or(())?);
                 }
                 c => text.push(c),
             }
@@ -104,8 +104,14 @@ impl Reader {
             Some('"') => self.quoted()?,
             _ => Some(self.name("_:")).filter(|name| !name.is_empty()).ok_or(())?,
         };
-        let text: String = self.line().chars().skip(1).collect();
+        let line = self.line();
         self.take_if('\n');
+        // One byte separates, whatever it is: half a character is no text. Blanks alone are none either.
+        let text = match line.chars().next() {
+            Some(c) if c.len_utf8() > 1 => return Err(()),
+            Some(_) if line.chars().any(|c| c != ' ' && c != '\t') => line[1..].to_owned(),
+            _ => String::new(),
+        };
         if keyword == "HELP" {
             return Ok(json!({"e": "help", "metric": metric, "help": unescaped(&text, false)}));
         }
