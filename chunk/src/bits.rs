@@ -57,6 +57,12 @@ const CLASSES: [(u64, u32); 7] = [
     (0b1111_1110, 56),
 ];
 
+/// The widths of integers by the number of ones in front, as far as one word has room for them.
+const SHORT_WIDTHS: [u32; 7] = [0, 3, 6, 9, 12, 18, 25];
+
+/// How many bits of a word that is read ahead count at least.
+const WORD_BITS: usize = 57;
+
 /// Hands the bits of a signed integer, short for small ones, to `put`, which takes bits and their number.
 pub(crate) fn put_int(value: i64, put: impl FnMut(u64, u32)) {
     let fits = |&&(_, width): &&(u64, u32)| {
@@ -182,14 +188,55 @@ impl<'d> BitReader<'d> {
         self.long_payload()
     }
 
-    /// Goes past a variable-length integer.
+    /// Hands `count` signed integers to `take`, as many of them from one word as it holds whole.
     #[inline]
-    pub(crate) fn skip_int(&mut self) {
-        const LENGTHS: [u8; 7] = [1, 5, 9, 13, 17, 24, 32];
-        match LENGTHS.get(self.ahead().leading_ones() as usize) {
-            Some(&length) => self.at += usize::from(length),
-            None => {
-                self.long_payload();
+    pub(crate) fn ints(&mut self, count: usize, mut take: impl FnMut(usize, i64)) {
+        let mut index = 0;
+        while index < count {
+            let (mut word, mut used) = (self.ahead(), 0);
+            while index < count {
+                let ones = word.leading_ones() as usize;
+                let Some(&width) = SHORT_WIDTHS.get(ones) else { break };
+                let length = ones + 1 + width as usize;
+                if used + length > WORD_BITS {
+                    break;
+                }
+                let raw = word << (ones + 1) >> 1 >> (63 - width);
+                let is_negative = raw > (1 << width) >> 1;
+                take(index, raw.wrapping_sub(u64::from(is_negative) << width) as i64);
+                word <<= length;
+                used += length;
+                index += 1;
+            }
+            self.at += used;
+            if used == 0 {
+                take(index, self.int());
+                index += 1;
+            }
+        }
+    }
+
+    /// Goes past `count` variable-length integers.
+    #[inline]
+    pub(crate) fn skip_ints(&mut self, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            let (mut word, mut used) = (self.ahead(), 0);
+            while left > 0 {
+                let ones = word.leading_ones() as usize;
+                let Some(&width) = SHORT_WIDTHS.get(ones) else { break };
+                let length = ones + 1 + width as usize;
+                if used + length > WORD_BITS {
+                    break;
+                }
+                word <<= length;
+                used += length;
+                left -= 1;
+            }
+            self.at += used;
+            if used == 0 {
+                self.payload();
+                left -= 1;
             }
         }
     }

@@ -190,6 +190,12 @@ impl HistogramColumns {
         self.start_timestamps_ms.get(row).copied().unwrap_or(0)
     }
 
+    /// Whether any histogram says since when it counts.
+    #[must_use]
+    pub fn has_starts(&self) -> bool {
+        !self.start_timestamps_ms.is_empty()
+    }
+
     /// Says since when a histogram counts: one of the newest, in their order.
     pub fn set_start_ms(&mut self, row: usize, start_ms: i64) {
         self.start_timestamps_ms.truncate(row);
@@ -289,6 +295,11 @@ impl HistogramColumns {
         self.buckets.clear();
     }
 
+    /// The layout of the newest rows if it says the same: chunks of one series mostly share theirs.
+    pub(crate) fn shared_layout(&self, layout: Arc<Layout>) -> Arc<Layout> {
+        self.layouts.last().filter(|last| ***last == *layout).map_or(layout, Arc::clone)
+    }
+
     fn layout(&mut self, layout: &Arc<Layout>) -> u32 {
         if !self.layouts.last().is_some_and(|last| Arc::ptr_eq(last, layout)) {
             self.layouts.push(Arc::clone(layout));
@@ -357,7 +368,7 @@ impl HistogramColumns {
     /// Adds count and sum of a histogram.
     pub(crate) fn push_totals(&mut self, timestamp_ms: i64, histogram: HistogramView<'_>) {
         let schema = histogram.layout.schema.min(MAX_SCHEMA);
-        if !self.layouts.last().is_some_and(|last| last.schema == schema) {
+        if self.layouts.last().is_none_or(|last| last.schema != schema) {
             self.layouts.push(Arc::new(Layout { schema, ..Layout::default() }));
         }
         self.timestamps_ms.push(timestamp_ms);

@@ -31,7 +31,7 @@ type Chunks = Vec<(ChunkMeta, Vec<u8>)>;
 fn chunks(samples: &[ExactSample], most: usize) -> Chunks {
     let mut out = Vec::new();
     encode(samples, most, crate::append::Encodings::PLAIN, &mut |meta, bytes| {
-        out.push((meta, bytes.to_vec()))
+        out.push((meta, bytes.to_vec()));
     });
     out
 }

@@ -148,8 +148,9 @@ pub fn decode(
     data: &[u8],
     out: &mut HistogramColumns,
 ) -> Result<(), DecodeError> {
-    let open = Open::new(encoding, data)?;
+    let mut open = Open::new(encoding, data)?;
     if open.layout.schema <= MAX_SCHEMA {
+        open.layout = out.shared_layout(open.layout);
         return open.read(num_samples, out);
     }
     let mut exact = Vec::new();
@@ -284,16 +285,18 @@ impl<'d> Open<'d> {
             }
             let is_stale = is_stale_nan(sum.value());
             if !is_stale && !S::BUCKETS {
-                (0..buckets.len()).for_each(|_| self.bits.skip_int());
+                self.bits.skip_ints(buckets.len());
             } else if !is_stale {
-                for (column, delta) in buckets.iter_mut().zip(&mut deltas) {
-                    if index == 0 {
-                        column.last = bits.int();
+                self.bits.ints(buckets.len(), |at, change| {
+                    let column = &mut buckets[at];
+                    if index > 0 {
+                        column.delta = column.delta.wrapping_add(change);
+                        column.last = column.last.wrapping_add(column.delta);
                     } else {
-                        column.read(bits);
+                        column.last = change;
                     }
-                    *delta = column.last;
-                }
+                    deltas[at] = column.last;
+                });
             }
             let when = self.end(index, time, before_ms)?;
             let stale_layout;

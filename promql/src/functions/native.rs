@@ -126,6 +126,8 @@ impl Told<'_, '_> {
 /// A window over both kinds of samples.
 struct Both<'c> {
     columns: &'c SampleColumns,
+    /// Where the counter was reset, if all histograms of the series are alike; see [`rates::uniform_resets`].
+    resets: Option<&'c [usize]>,
     floats: Range<usize>,
     histograms: Range<usize>,
     window: Window,
@@ -200,6 +202,7 @@ impl<'c> Both<'c> {
     fn last_two(&self) -> (Option<Sample<'c>>, Option<Sample<'c>>) {
         let tail = Self {
             columns: self.columns,
+            resets: self.resets,
             floats: self.floats.start.max(self.floats.end.saturating_sub(2))..self.floats.end,
             histograms: self.histograms.start.max(self.histograms.end.saturating_sub(2))
                 ..self.histograms.end,
@@ -275,6 +278,7 @@ pub(crate) fn correct(
     let row = out.len() - 1;
     let points = &columns.histograms;
     let sizes = prefix_sizes(points);
+    let resets = rates::uniform_resets(told.function, points);
     let mut floats = 0..0;
     let mut histograms = 0..0;
     for step in 0..windows.grid.len {
@@ -300,7 +304,13 @@ pub(crate) fn correct(
             step,
             eval_ms,
         };
-        let both = Both { columns, floats: floats.clone(), histograms: histograms.clone(), window };
+        let both = Both {
+            columns,
+            resets: resets.as_deref(),
+            floats: floats.clone(),
+            histograms: histograms.clone(),
+            window,
+        };
         let outcome = match &rule {
             Rule::FloatsOnly => {
                 if !both.floats.is_empty() {

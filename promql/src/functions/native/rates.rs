@@ -3,6 +3,7 @@
 use super::{Both, Either, Outcome, Told};
 use crate::functions::FunctionId;
 use crate::kernel::counter::{Counting, extrapolation, since_start};
+use chunk::HistogramColumns;
 use model::histogram::{CounterResetHint, FloatHistogram, HistogramView};
 use std::sync::Arc;
 
@@ -46,9 +47,39 @@ pub(super) fn extrapolated(both: &Both<'_>, told: &Told<'_, '_>) -> Option<Float
     Some(result)
 }
 
+/// The rows before which a counter was reset, for series whose histograms have one layout, none a gauge, and do not say
+/// since when they count: found once, windows need not look at what lies between their ends.
+pub(super) fn uniform_resets(
+    function: FunctionId,
+    points: &HistogramColumns,
+) -> Option<Vec<usize>> {
+    let counts = matches!(function, FunctionId::Rate | FunctionId::Increase);
+    if !counts || !points.is_uniform_counter() || points.has_starts() {
+        return None;
+    }
+    let later = 1..points.len();
+    Some(later.filter(|&row| points.get(row).detect_reset(points.get(row - 1))).collect())
+}
+
+/// The difference of two histograms of a counter that was not reset in between, all of one layout.
+fn plain_difference(both: &Both<'_>, told: &Told<'_, '_>) -> Option<FloatHistogram> {
+    let (points, rows) = (both.points(), &both.histograms);
+    let mut result = points.get(rows.end - 1).to_owned();
+    told.check(result.sub(points.get(rows.start)), "subtraction")?;
+    result.hint = CounterResetHint::Gauge;
+    result.compact();
+    Some(result)
+}
+
 /// Last less first, plus what was there before each reset.
 fn difference(both: &Both<'_>, counter: bool, told: &Told<'_, '_>) -> Option<FloatHistogram> {
     let (points, rows) = (both.points(), both.histograms.clone());
+    if let Some(resets) = both.resets {
+        let next = resets.partition_point(|&row| row <= rows.start);
+        if resets.get(next).is_none_or(|&row| row >= rows.end) {
+            return plain_difference(both, told);
+        }
+    }
     let is_restart = |row: usize| both.started(row).is_restart(both.started(row - 1));
     let (first, last) = (points.get(rows.start), points.get(rows.end - 1));
     let is_gauge = |view: HistogramView<'_>| view.hint == CounterResetHint::Gauge;
