@@ -32,6 +32,12 @@ impl TimeRange {
     pub fn overlaps(self, other: Self) -> bool {
         self.min_ms <= other.max_ms && other.min_ms <= self.max_ms
     }
+
+    /// The shortest range that holds both.
+    #[must_use]
+    pub fn hull(self, other: Self) -> Self {
+        Self::new(self.min_ms.min(other.min_ms), self.max_ms.max(other.max_ms))
+    }
 }
 
 /// The evaluation times of a query: `start_ms + i * step_ms` for `i < len`.

@@ -189,3 +189,27 @@ fn a_snapshot_is_a_database() {
     assert_eq!(copy.head().num_series(), 0);
     assert!(times(&open(&disk)).is_empty(), "a snapshot is no block of its database");
 }
+
+/// Once what was deleted of a series without chunks in the range of a query was taken for a part of the series after it.
+#[test]
+fn deletions_do_not_reach_the_next_series() {
+    let db = open(&SimDisk::new());
+    let put = |name: &str, minute: i64| {
+        let (mut refs, mut rejected) = (Vec::new(), Vec::new());
+        let time = START + minute * MINUTE;
+        let mut appender = db.appender(time);
+        let pairs = [("__name__", "m"), ("s", name)];
+        appender.resolve(LabelBatch::new(&pairs, &[2]), &mut refs, &mut rejected).expect("labels");
+        let refs = [refs[0].expect("resolved")];
+        let batch = FloatBatch::new(&refs, std::slice::from_ref(&time), &[1.5]);
+        appender.append_floats(batch, &mut rejected).expect("samples");
+        appender.commit().expect("commits");
+    };
+    for (name, minute) in [("1", 1), ("2", 20), ("2", 30), ("1", 125)] {
+        put(name, minute);
+    }
+    db.delete(TimeRange::new(START, START + 200 * MINUTE), &[series("1")]).expect("deletes");
+    let between = TimeRange::new(START + 10 * MINUTE, START + 60 * MINUTE);
+    let found = times_of(&db, between, &SelectHints::default());
+    assert_eq!(found, Times::from([("2".into(), vec![START + 20 * MINUTE, START + 30 * MINUTE])]));
+}

@@ -52,6 +52,7 @@ mod scrape;
 mod server;
 mod service_discovery;
 mod signers;
+mod simulated;
 mod simulated_aws;
 mod tools;
 mod wal;

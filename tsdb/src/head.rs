@@ -165,6 +165,8 @@ struct Shared {
     ooo_min_ms: AtomicI64,
     ooo_max_ms: AtomicI64,
     ooo_log: Mutex<ooo::OooLog>,
+    /// That log names series by references which only the whole write-ahead log explains.
+    has_late_aliases: AtomicBool,
     /// Deleted ranges by reference; readers take them whole when they open.
     tombstones: ArcSwap<Tombstones>,
     chunks: HeadChunks,
@@ -214,6 +216,7 @@ impl Head {
             ooo_min_ms: AtomicI64::new(i64::MAX),
             ooo_max_ms: AtomicI64::new(i64::MIN),
             ooo_log: Mutex::default(),
+            has_late_aliases: AtomicBool::new(false),
             tombstones: ArcSwap::default(),
             chunks: HeadChunks::new(options.disk, options.chunks_dir),
             maintenance: Mutex::default(),

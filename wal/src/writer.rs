@@ -65,6 +65,8 @@ pub struct Writer {
     /// Whether the directory entry of a segment may not be durable yet.
     names_pending: bool,
     retired: Vec<Box<dyn DiskFile>>,
+    /// Segments of an earlier process, which may have been killed before it synced them.
+    inherited: Vec<PathBuf>,
     /// Set for good by a failed sync, here or of retired segments.
     failed: Arc<AtomicBool>,
     compressor: Compressor,
@@ -74,7 +76,9 @@ pub struct Writer {
 
 /// Full segments that are not synced yet, to be synced without holding up the writer.
 pub struct Retired {
+    disk: Arc<dyn Disk>,
     files: Vec<Box<dyn DiskFile>>,
+    inherited: Vec<PathBuf>,
     failed: Arc<AtomicBool>,
 }
 
@@ -89,17 +93,29 @@ impl fmt::Debug for Writer {
 
 impl fmt::Debug for Retired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Retired").field("files", &self.files.len()).finish_non_exhaustive()
+        f.debug_struct("Retired")
+            .field("files", &self.files.len())
+            .field("inherited", &self.inherited.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Retired {
     /// Makes them durable. A failure closes the writer they came from.
     pub fn sync(mut self) -> Result<()> {
-        for file in &mut self.files {
-            file.sync().inspect_err(|_| self.failed.store(true, Ordering::Release))?;
-        }
+        let outcome = self.try_sync();
+        outcome.inspect_err(|_| self.failed.store(true, Ordering::Release))?;
         Ok(())
+    }
+
+    fn try_sync(&mut self) -> std::io::Result<()> {
+        for path in &self.inherited {
+            // Those that were truncated meanwhile are not missed.
+            if self.disk.exists(path) {
+                self.disk.open_append(path, self.disk.len(path)?)?.sync()?;
+            }
+        }
+        self.files.iter_mut().try_for_each(|file| file.sync())
     }
 }
 
@@ -110,10 +126,8 @@ impl Writer {
             disk.create_dir(dir)?;
             disk.sync_dir(dir.parent().unwrap_or(Path::new("")))?;
         }
-        let segment = match segment::list_segments(&*disk, dir)?.last() {
-            Some(&last) => last + 1,
-            None => 0,
-        };
+        let segments = segment::list_segments(&*disk, dir)?;
+        let segment = segments.last().map_or(0, |&last| last + 1);
         let file = disk.create(&segment::segment_path(dir, segment))?;
         Ok(Self {
             disk,
@@ -124,6 +138,7 @@ impl Writer {
             tail: Tail::Open(file),
             names_pending: true,
             retired: Vec::new(),
+            inherited: segments.into_iter().map(|n| segment::segment_path(dir, n)).collect(),
             failed: Arc::default(),
             compressor: Compressor::new(options.compression)?,
             out: Vec::new(),
@@ -248,10 +263,16 @@ impl Writer {
     /// The full segments that wait for a sync.
     #[must_use]
     pub fn take_retired(&mut self) -> Retired {
-        Retired { files: std::mem::take(&mut self.retired), failed: Arc::clone(&self.failed) }
+        Retired {
+            disk: Arc::clone(&self.disk),
+            files: std::mem::take(&mut self.retired),
+            inherited: std::mem::take(&mut self.inherited),
+            failed: Arc::clone(&self.failed),
+        }
     }
 
-    /// Makes everything logged so far durable. After a failure the log takes nothing more.
+    /// Makes everything logged so far durable, by earlier processes, too: behind a hole in what they wrote nothing could
+    /// be read. After a failure the log takes nothing more.
     pub fn sync(&mut self) -> Result<()> {
         self.ready()?;
         self.take_retired().sync()?;

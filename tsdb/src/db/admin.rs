@@ -6,6 +6,7 @@ use crate::{Error, Result, compact};
 use ::metrics::Stopwatch;
 use model::{Matcher, TimeRange};
 use std::path::Path;
+use storage::Queryable;
 
 impl Db {
     /// Deletes the samples inside `range` of the series that satisfy all matchers of one of `matcher_sets`, durably in
@@ -82,9 +83,15 @@ impl Db {
         for block in &*self.blocks.current() {
             block.snapshot(disk, target)?;
         }
-        let range = TimeRange::new(self.head.min_time(), self.head.max_time());
+        // What came out of order is in the head, too, and may be all there is.
+        let late = self.head.ooo_range().unwrap_or(TimeRange::new(i64::MAX, i64::MIN));
+        let range = TimeRange::new(
+            self.head.min_time().min(late.min_ms),
+            self.head.max_time().max(late.max_ms),
+        );
         if with_head && range.min_ms <= range.max_ms {
-            self.write_head_block(work.ulid(now_ms), range, target)?;
+            let querier = self.head.querier(range)?;
+            self.write_head_block(work.ulid(now_ms), (&*querier, range), target)?;
         }
         Ok(disk.sync_dir(target.parent().unwrap_or(Path::new("")))?)
     }

@@ -70,9 +70,14 @@ fn find(disk: &Arc<dyn Disk>, dir: &Path) -> Option<(u32, wal::Reader)> {
 }
 
 impl Parts {
-    /// The image, if there is one to be trusted.
-    pub(super) fn find_image(&self) -> Option<(u32, wal::Reader)> {
-        if self.options.keeps_image() { find(&self.disk, &self.dir) } else { None }
+    /// The image, if there is one to be trusted. One that is not goes before the log grows: it might fit again by chance.
+    pub(super) fn find_image(&self) -> Result<Option<(u32, wal::Reader)>> {
+        let found = find(&self.disk, &self.dir);
+        if found.is_none() && self.disk.is_dir(&self.dir.join(DIR)) {
+            self.disk.remove(&self.dir.join(DIR))?;
+            self.disk.sync_dir(&self.dir)?;
+        }
+        Ok(found.filter(|_| self.options.keeps_image()))
     }
 }
 
@@ -134,6 +139,8 @@ impl Db {
         // A log that loses its end in a crash of the machine must not find an image that is ahead of it.
         let retired = self.writer.lock().take_retired();
         retired.sync()?;
+        // Nor one of a segment that another one of the same number replaces.
+        self.disk.sync_dir(&self.dir.join(LOG_DIR))?;
         let before = fingerprint(&*self.disk, &self.dir.join(LOG_DIR), segment - 1)?;
         let mut out = Head::new_image(&self.disk, &aside)?;
         out.log(&[&header(segment, before)])?;

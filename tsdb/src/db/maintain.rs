@@ -9,7 +9,7 @@ use model::hash::HashSet;
 use model::{Symbols, TimeRange};
 use std::path::Path;
 use std::sync::Arc;
-use storage::{Cancel, SelectHints};
+use storage::{Cancel, Querier, SelectHints};
 use wal::checkpoint;
 
 use super::{LOG_DIR, uploads};
@@ -121,7 +121,10 @@ impl Db {
         let end_ms = range.max_ms + 1;
         self.head.wait_for_appenders(end_ms);
         let stopwatch = Stopwatch::start();
-        let written = self.write_head_block(work.ulid(now_ms), range, &self.dir);
+        let querier = self.head.in_order_querier(range);
+        let written = self.write_head_block(work.ulid(now_ms), (&*querier, range), &self.dir);
+        // The truncation below waits for readers.
+        drop(querier);
         match self.count_compaction("Writing a block from the head failed", &stopwatch, written)? {
             Some(meta) => {
                 done.head_blocks += 1;
@@ -136,10 +139,9 @@ impl Db {
     pub(super) fn write_head_block(
         &self,
         ulid: Ulid,
-        range: TimeRange,
+        (querier, range): (&dyn Querier, TimeRange),
         into: &Path,
     ) -> storage::Result<Option<BlockMeta>> {
-        let querier = self.head.in_order_querier(range);
         let (symbols, cancel) = (Symbols::new(), Cancel::new());
         let mut source = querier.select(&[], &SelectHints::default(), &symbols, &cancel)?;
         let spec = BlockSpec {

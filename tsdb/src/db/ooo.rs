@@ -10,14 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 impl Parts {
-    /// Opens the log of late samples, if they are taken or were once, and hands what it has to the head. Where the
-    /// write-ahead log was cut, it is left for the next start, as in Prometheus.
-    pub(super) fn recover_ooo(
-        &self,
-        head: &Head,
-        mut replay: OooReplay,
-        was_cut: bool,
-    ) -> Result<()> {
+    /// Opens the log of late samples, if they are taken or were once, and hands what it has to the head, also where the
+    /// write-ahead log was cut.
+    pub(super) fn recover_ooo(&self, head: &Head, mut replay: OooReplay) -> Result<()> {
         let dir = self.dir.join(LATE_LOG_DIR);
         let segments = wal::list_segments(&*self.disk, &dir)?;
         head.set_out_of_order_window(self.options.out_of_order_window_ms);
@@ -26,20 +21,16 @@ impl Parts {
             return Ok(());
         }
         let mut writer = wal::Writer::open(Arc::clone(&self.disk), &dir, self.options.writer())?;
-        if !was_cut {
-            match self.feed_ooo(&dir, &segments, &mut replay) {
-                Ok(()) => {}
-                Err(wal::Error::Corrupt(corruption)) => {
-                    self.metrics.log.corruptions.inc();
-                    self.log.warn(
-                        "Encountered WBL read error, attempting repair",
-                        &[("err", &corruption)],
-                    );
-                    self.quarantine_log(&corruption)?;
-                    writer.repair(&corruption)?;
-                }
-                Err(error) => return Err(error.into()),
+        match self.feed_ooo(&dir, &segments, &mut replay) {
+            Ok(()) => {}
+            Err(wal::Error::Corrupt(corruption)) => {
+                self.metrics.log.corruptions.inc();
+                self.log
+                    .warn("Encountered WBL read error, attempting repair", &[("err", &corruption)]);
+                self.quarantine_log(&corruption)?;
+                writer.repair(&corruption)?;
             }
+            Err(error) => return Err(error.into()),
         }
         let num_unknown = replay.finish()?;
         if num_unknown > 0 {

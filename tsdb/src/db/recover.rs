@@ -19,7 +19,7 @@ impl Parts {
         let head = self.new_head();
         // What is missing is found here, before anything is written.
         let mut log = wal::Replay::open(Arc::clone(&self.disk), &log_dir)?;
-        let image = self.find_image();
+        let image = self.find_image()?;
         let writer = wal::Writer::open(Arc::clone(&self.disk), &log_dir, self.options.writer())?;
         let writer = Arc::new(Mutex::new(writer));
         let (name, chunks_dir) =
@@ -44,7 +44,6 @@ impl Parts {
                 self.log.warn("The image of the head does not fit; reading the whole log", &[]);
             }
         }
-        let mut was_cut = false;
         match self.feed(log, &head, &mut replay) {
             Ok(()) => {}
             Err(wal::Error::Corrupt(corruption)) => {
@@ -53,12 +52,11 @@ impl Parts {
                     .warn("Encountered WAL read error, attempting repair", &[("err", &corruption)]);
                 self.quarantine_log(&corruption)?;
                 writer.lock().repair(&corruption)?;
-                was_cut = true;
             }
             Err(error) => return Err(error.into()),
         }
         let (stats, ooo) = replay.finish_in_order()?;
-        self.recover_ooo(&head, ooo, was_cut)?;
+        self.recover_ooo(&head, ooo)?;
         if stats.num_unknown_refs > 0 {
             let count = stats.num_unknown_refs;
             self.log.warn("Unknown series references", &[("samples", &count)]);

@@ -256,10 +256,15 @@ impl HeadChunks {
         };
         let mut numbers: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
         numbers.sort_unstable();
-        if let Some(pair) = numbers.windows(2).find(|pair| pair[1] != pair[0] + 1) {
-            return Err(
-                self.invalid(pair[1], &format!("file {:06} before it is missing", pair[1] - 1))
-            );
+        if let Some(gap) = numbers.windows(2).position(|pair| pair[1] != pair[0] + 1) {
+            // Names of files are not made durable one by one, and the log has what is in them.
+            let path = self.path(numbers[gap + 1]);
+            let missing = numbers[gap] + 1;
+            let what = format!("{}: file {missing:06} before it is missing", path.display());
+            loaded.corruption = Some(what.into());
+            for damaged in numbers.drain(gap + 1..) {
+                self.disk.remove(&self.path(damaged))?;
+            }
         }
         if let Some(&last) = numbers.last()
             && self.is_blank(last)?
@@ -270,8 +275,8 @@ impl HeadChunks {
         let mut views = Views::new();
         for (index, &number) in numbers.iter().enumerate() {
             let view = self.disk.view(&self.path(number))?;
-            if !view.starts_with(&HEADER[..5]) {
-                return Err(self.invalid(number, "no head chunk file, or of an unknown version"));
+            if view.starts_with(&HEADER[..4]) && view.get(4).is_some_and(|&version| version > 1) {
+                return Err(self.invalid(number, "head chunks of an unknown version"));
             }
             let chunks = match load_file(number, &view, &mut loaded.num_skipped) {
                 Ok(chunks) => chunks,
@@ -316,6 +321,9 @@ fn load_file(
     file: &[u8],
     num_skipped: &mut usize,
 ) -> Result<Vec<LoadedChunk>, (usize, String)> {
+    if !file.starts_with(&HEADER[..5]) {
+        return Err((0, "no header of head chunks".to_owned()));
+    }
     let mut chunks = Vec::new();
     let mut at = HEADER.len();
     while at < file.len() {

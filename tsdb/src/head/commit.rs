@@ -16,10 +16,10 @@ impl HeadAppender {
         let head = Arc::clone(&self.head);
         let _commits = head.commits.read();
         self.log()?;
-        self.apply();
+        let applied = self.apply();
         self.apply_metadata();
         self.apply_exemplars();
-        Ok(())
+        applied.map_err(refused)
     }
 
     /// Writes new series and the staged samples, with one write.
@@ -74,12 +74,13 @@ impl HeadAppender {
         }
     }
 
-    /// Brings the staged samples into the series. Readers that open meanwhile wait; those open before see none.
-    fn apply(&mut self) {
-        let Some(bounds) = self.bounds() else { return };
+    /// Brings the staged samples into the series. Readers that open meanwhile wait; those open before see none. Fails if
+    /// those that came late are not in their log.
+    fn apply(&mut self) -> wal::Result<()> {
+        let Some(bounds) = self.bounds() else { return Ok(()) };
         let (head, scratch) = (&self.head, &mut self.scratch);
         if scratch.batches().next().is_none() {
-            return;
+            return Ok(());
         }
         let mut tally = Tally::default();
         let applying = head.isolation.apply();
@@ -100,12 +101,14 @@ impl HeadAppender {
             head.apply_histograms(batch, &commit, ooo, &mut tally);
         }
         drop(applying);
+        let mut logged = Ok(());
         if !scratch.ooo.is_empty() {
-            head.insert_ooo(&scratch.ooo);
+            logged = head.insert_ooo(&scratch.ooo);
             scratch.ooo.clear();
         }
         scratch.unstage();
         head.count(&tally);
+        logged
     }
 
     /// Gives up what is staged. Series it created stay, and so does their record.

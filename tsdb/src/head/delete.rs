@@ -1,5 +1,6 @@
 //! Deleting from the head: ranges of series are noted and logged; the samples go when they are read or become a block.
 
+use super::ooo::Ooo;
 use super::select::select;
 use super::shard::Shard;
 use super::{Head, Shared};
@@ -14,21 +15,18 @@ impl Head {
     /// there now. Queriers that are open still see them.
     pub fn delete(&self, range: TimeRange, matcher_sets: &[Vec<Matcher>]) -> Result<()> {
         let head = &*self.0;
-        let begin = range.min_ms.max(self.min_time());
-        let end = range.max_ms.min(self.max_time());
-        if begin > end {
-            return Ok(());
-        }
         let mut stones = Vec::new();
         for shard in &head.shards {
             for matchers in matcher_sets {
                 let mut shard = shard.0.read();
                 for slot in select(&head.hasher, &mut shard, matchers) {
-                    if let Some(span) = shard.span(slot) {
-                        let (begin, end) = (begin.max(span.min_ms), end.min(span.max_ms));
-                        if begin <= end {
-                            stones.push((shard.cold[slot].number, TimeRange::new(begin, end)));
-                        }
+                    let late = shard.ooo.get(&slot).and_then(Ooo::span);
+                    let spans = shard.span(slot).into_iter().chain(late);
+                    let span = spans.reduce(TimeRange::hull);
+                    if let Some(span) = span.filter(|span| span.overlaps(range)) {
+                        let begin = range.min_ms.max(span.min_ms);
+                        let inside = TimeRange::new(begin, range.max_ms.min(span.max_ms));
+                        stones.push((shard.cold[slot].number, inside));
                     }
                 }
             }
@@ -58,11 +56,13 @@ impl Shared {
         Ok(())
     }
 
-    /// Forgets deletions of what is dropped: before `min_ms`, and of the series in `gone`, which is sorted.
+    /// Forgets deletions of what is dropped: before `min_ms` and before all that came out of order, and of the series in
+    /// `gone`, which is sorted.
     pub(super) fn forget_tombstones(&self, min_ms: i64, gone: &[u64]) {
         if self.tombstones.load().is_empty() {
             return;
         }
+        let min_ms = self.ooo_range().map_or(min_ms, |late| late.min_ms.min(min_ms));
         self.tombstones.rcu(|known| {
             let mut left = Tombstones::clone(known);
             left.forget(min_ms, |number| gone.binary_search(&number).is_ok());

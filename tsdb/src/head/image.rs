@@ -47,6 +47,9 @@ impl Head {
     pub fn cut_log_for_image(&self) -> Result<Option<u32>> {
         let head = &*self.0;
         let Some(log) = head.log.get() else { return Ok(None) };
+        if head.has_late_aliases.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let _commits = head.commits.write();
         head.log_new_series()?;
         let mut log = log.lock();

@@ -80,8 +80,7 @@ impl Ooo {
         let ends = self.open.first().zip(self.open.last());
         let open = ends.map(|(first, last)| TimeRange::new(first.0, last.0));
         let full = self.chunks.iter().map(|chunk| TimeRange::new(chunk.min_ms, chunk.max_ms));
-        full.chain(open)
-            .reduce(|a, b| TimeRange::new(a.min_ms.min(b.min_ms), a.max_ms.max(b.max_ms)))
+        full.chain(open).reduce(TimeRange::hull)
     }
 
     /// Whether a chunk may have samples in `range`.
@@ -126,7 +125,25 @@ pub(super) struct OooRow {
 
 /// The log of such samples, absent where nothing is logged.
 #[derive(Debug, Default)]
-pub(super) struct OooLog(pub(super) Option<wal::Writer>);
+pub(super) struct OooLog {
+    pub(super) writer: Option<wal::Writer>,
+    /// Records of samples that are in memory and could not be written: they come before all others.
+    unwritten: Vec<Vec<u8>>,
+}
+
+impl OooLog {
+    /// Writes what could not be written before and these records, durably if wanted.
+    fn write(&mut self, records: Vec<Vec<u8>>, is_durable: bool) -> wal::Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        self.unwritten.extend(records);
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        writer.log(&self.unwritten.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+        self.unwritten.clear();
+        if is_durable { writer.sync() } else { Ok(()) }
+    }
+}
 
 /// The records of a commit: a marker stands before the first sample of a chunk and says where the chunk before it is.
 #[derive(Default)]
@@ -190,7 +207,7 @@ impl Head {
 
     /// From now on samples that come out of order are logged, to this log.
     pub fn set_ooo_log(&self, writer: wal::Writer) {
-        self.0.ooo_log.lock().0 = Some(writer);
+        self.0.ooo_log.lock().writer = Some(writer);
     }
 
     /// Opens that log unless it is open.
@@ -199,15 +216,15 @@ impl Head {
         open: impl FnOnce() -> wal::Result<wal::Writer>,
     ) -> wal::Result<()> {
         let mut log = self.0.ooo_log.lock();
-        if log.0.is_none() {
-            log.0 = Some(open()?);
+        if log.writer.is_none() {
+            log.writer = Some(open()?);
         }
         Ok(())
     }
 
     /// Makes that log durable, and closes it if it is to take nothing more.
     pub fn sync_ooo_log(&self, is_last: bool) -> wal::Result<()> {
-        match &mut self.0.ooo_log.lock().0 {
+        match &mut self.0.ooo_log.lock().writer {
             Some(writer) if is_last => writer.close(),
             Some(writer) => writer.sync(),
             None => Ok(()),
@@ -235,9 +252,10 @@ impl Shared {
         self.ooo_max_ms.fetch_max(range.max_ms, Ordering::Relaxed);
     }
 
-    /// Brings the samples of a commit in, in its order, and logs them behind it. They are safe in the write-ahead log,
-    /// but only this log says that they came late: a failure to write it is counted and the samples stay.
-    pub(super) fn insert_ooo(&self, rows: &[OooRow]) {
+    /// Brings the samples of a commit in, in its order, and logs them behind it: only this log says that they came late.
+    /// Where it cannot be written they are in memory all the same, and the commit has to fail: who sends them again gets
+    /// an answer once they are written.
+    pub(super) fn insert_ooo(&self, rows: &[OooRow]) -> wal::Result<()> {
         let mut log = self.ooo_log.lock();
         let mut records = Records { keep_starts: self.keep_starts, ..Records::default() };
         let mut places = self.map_full_ooo(rows);
@@ -246,13 +264,9 @@ impl Shared {
             num_taken += u64::from(self.insert_one(row, &mut places, &mut records));
         }
         self.metrics.ooo_appended.inc_by(num_taken);
-        if let Some(writer) = &mut log.0 {
-            records.flush();
-            let records: Vec<&[u8]> = records.done.iter().map(Vec::as_slice).collect();
-            if !records.is_empty() && writer.log(&records).is_err() {
-                self.metrics.ooo_log_failed.inc();
-            }
-        }
+        records.flush();
+        let is_durable = self.sync_commits.lock().is_some();
+        log.write(records.done, is_durable).inspect_err(|_| self.metrics.ooo_log_failed.inc())
     }
 
     /// Whether the sample was taken.

@@ -285,7 +285,11 @@ impl Access {
         Ok(out.has_pending_chunks())
     }
 
+    /// Pushes what is deleted of a series that has chunks in `out`; without any the next series would get it.
     fn push_deleted(&self, shard: &Shard, slot: u32, out: &mut SeriesBatch) {
+        if !out.has_pending_chunks() {
+            return;
+        }
         let deleted = self.tombstones.of(shard.cold[slot].number).iter();
         for range in deleted.filter(|range| range.overlaps(self.range)) {
             out.push_deleted(*range);

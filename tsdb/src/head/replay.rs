@@ -286,6 +286,7 @@ impl Replay {
             let found = find(&refs, &mut self.duplicates, number, timestamp_ms);
             let Some((target, number)) = found else {
                 self.stats.num_unknown_refs += 1;
+                self.max_ref = avoid(self.max_ref, number);
                 continue;
             };
             // The low bits are those of the shard, so a shard has one worker.
@@ -301,6 +302,7 @@ impl Replay {
             let found = find(&refs, &mut self.duplicates, number, timestamp_ms);
             let Some((target, number)) = found else {
                 self.stats.num_unknown_refs += 1;
+                self.max_ref = avoid(self.max_ref, number);
                 continue;
             };
             let when = When { timestamp_ms, start_ms };
@@ -319,6 +321,7 @@ impl Replay {
             let found = find(&self.head.refs.read(), &mut self.duplicates, number, timestamp_ms);
             let Some((target, number)) = found else {
                 self.stats.num_unknown_refs += 1;
+                self.max_ref = avoid(self.max_ref, number);
                 continue;
             };
             let labels = Labels::from_pairs(pairs.iter().copied());
@@ -348,6 +351,7 @@ impl Replay {
             let found = find(&refs, &mut self.duplicates, number, timestamp_ms);
             let Some((target, number)) = found else {
                 self.stats.num_unknown_refs += 1;
+                self.max_ref = avoid(self.max_ref, number);
                 continue;
             };
             let when = When { timestamp_ms, start_ms: histograms.start_ms(row) };
@@ -366,13 +370,13 @@ impl Replay {
     fn add_tombstones(&mut self) {
         let min_valid_ms = self.head.min_valid_ms.load(Ordering::Relaxed);
         let mut gone = Vec::new();
+        // Those of samples that are in blocks by now stay, too, until the next truncation: their ranges may hold samples
+        // that came out of order.
         for &(number, range) in &self.stones {
             let number = self.duplicates.get(&number).map_or(number, |&(first, _)| first);
-            if range.max_ms < min_valid_ms {
-                continue;
-            }
             if self.head.refs.read().get(number) == Target::NONE {
-                self.stats.num_unknown_refs += 1;
+                let is_expected = range.max_ms >= min_valid_ms;
+                self.stats.num_unknown_refs += u64::from(is_expected);
             } else if range == TimeRange::ALL {
                 gone.push(number);
             } else {
@@ -463,4 +467,13 @@ fn find(
     let (first, last_ms) = duplicates.get_mut(&number)?;
     *last_ms = (*last_ms).max(timestamp_ms);
     Some((refs.get(*first), *first))
+}
+
+/// References above this are not those of a log that can be continued: they are left out of account.
+const MAX_PLAUSIBLE_REF: u64 = 1 << 40;
+
+/// The greatest reference in use, given one that a log names although the record of its series was lost: a new series
+/// of that number would get what belongs to the lost one.
+pub(super) fn avoid(max_ref: u64, lost: u64) -> u64 {
+    if lost < MAX_PLAUSIBLE_REF { max_ref.max(lost) } else { max_ref }
 }

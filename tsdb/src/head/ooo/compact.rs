@@ -37,7 +37,7 @@ impl Head {
             head.map_ooo(targets)
                 .map_err(|source| Error::Io { op: "write head chunks".into(), source })?;
         }
-        let segment = match &mut log.0 {
+        let segment = match &mut log.writer {
             Some(writer) => {
                 writer.cut().map_err(crate::error::from_log)?;
                 Some(writer.last_segment())
@@ -69,9 +69,11 @@ impl Head {
         let left = left.unwrap_or(TimeRange::new(i64::MAX, i64::MIN));
         head.ooo_min_ms.store(left.min_ms, Ordering::Relaxed);
         head.ooo_max_ms.store(left.max_ms, Ordering::Relaxed);
-        match (&mut log.0, cut.segment) {
+        match (&mut log.writer, cut.segment) {
             (Some(writer), Some(segment)) => {
-                writer.truncate(segment).map_err(crate::error::from_log)
+                writer.truncate(segment).map_err(crate::error::from_log)?;
+                head.has_late_aliases.store(false, Ordering::Relaxed);
+                Ok(())
             }
             _ => Ok(()),
         }

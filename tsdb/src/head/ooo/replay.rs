@@ -3,8 +3,10 @@
 use super::{Late, MARKER, Ooo, OooRow, Records};
 use crate::head::Shared;
 use crate::head::refs::Target;
+use crate::head::series::{FullChunk, Place};
 use model::hash::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use storage::Result;
 use wal::record::{
     DecodeError, Histograms, Kind, Samples, decode_histograms, decode_samples, kind,
@@ -57,22 +59,34 @@ impl OooReplay {
     }
 
     fn target(&mut self, number: u64) -> Option<(u64, Target)> {
-        let number = self.duplicates.get(&number).copied().unwrap_or(number);
+        let number = self.duplicates.get(&number).map_or(number, |&first| {
+            self.head.has_late_aliases.store(true, Ordering::Relaxed);
+            first
+        });
         let target = self.head.refs.read().get(number);
         if target == Target::NONE {
             self.num_unknown_refs += 1;
+            let number = crate::head::replay::avoid(0, number);
+            self.head.last_ref.fetch_max(number, Ordering::Relaxed);
             return None;
         }
         Some((number, target))
     }
 
-    /// A chunk was cut: if it is on disk, or never was one, the samples so far are not those of the next.
+    /// A chunk was cut: if it is on disk, or never was one, the samples so far are not those of the next. It is on disk
+    /// if it was found there, or if its file went after a compaction; one that was lost with a damaged file is neither,
+    /// even if another file got the same number since.
     fn mark(&mut self, number: u64, place: u64) {
         let Some((_, target)) = self.target(number) else { return };
-        if place <= self.last_place {
-            let (index, slot) = self.head.place(target);
-            let mut shard = self.head.shards[index].0.write();
-            shard.ooo.entry(slot).or_insert_with(Ooo::default).open.clear();
+        let first_file = self.head.chunks.views().first().map_or(u32::MAX, |view| view.0);
+        let is_gone =
+            place == 0 || (place >> 32) < u64::from(first_file) && place <= self.last_place;
+        let (index, slot) = self.head.place(target);
+        let mut shard = self.head.shards[index].0.write();
+        let ooo = shard.ooo.entry(slot).or_insert_with(Ooo::default);
+        let is_there = |chunk: &FullChunk| chunk.place() == Place::Disk(place);
+        if is_gone || ooo.chunks.iter().any(is_there) {
+            ooo.open.clear();
         }
     }
 
