@@ -168,7 +168,7 @@ fn a_flipped_bit_anywhere_is_survived() {
         let Some(kind) = kind(&path).filter(|kind| seen.insert(*kind) || every) else { continue };
         let len = clean.len(&path).expect("length") as usize;
         // An odd step meets all places within words, and the ends are the most telling.
-        let step = if every { 1 } else { len / POSITIONS | 1 };
+        let step = if every { 1 } else { (len / POSITIONS) | 1 };
         let offsets = (0..len.min(12)).chain((12..len).step_by(step)).chain([len - 1]);
         let mut outcomes = Outcomes::default();
         for (number, offset) in offsets.enumerate() {

@@ -120,7 +120,7 @@ async fn packed_parts_one_after_the_other_are_one_body() {
 fn a_million_labels_are_one_series_that_is_read_once() {
     let mut body = String::from("a{");
     for index in 0..1_000_000 {
-        body.push_str("l");
+        body.push('l');
         body.push_str(&index.to_string());
         body.push_str("=\"\",");
     }

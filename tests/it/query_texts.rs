@@ -186,7 +186,7 @@ fn evaluate(engine: &Engine, storage: &MemoryStorage, text: &[u8]) {
     for answer in answers {
         match answer {
             Ok(answer) => {
-                assert!(answer.stats.peak_samples <= 50_000, "{text}: {:?}", answer.stats)
+                assert!(answer.stats.peak_samples <= 50_000, "{text}: {:?}", answer.stats);
             }
             Err(Error::Storage(error)) => panic!("{text}: {error}"),
             Err(_) => {}

@@ -35,7 +35,7 @@ impl Crowd {
         let counted = Arc::clone(&served);
         std::thread::Builder::new()
             .name("crowd".to_owned())
-            .spawn(move || serve(&runtime, listener, series, &counted, stopped))?;
+            .spawn(move || serve(&runtime, &listener, series, &counted, stopped))?;
         Ok(Self { port, served, _stop: stop })
     }
 
@@ -55,7 +55,7 @@ impl Crowd {
 
 fn serve(
     runtime: &Runtime,
-    listener: TcpListener,
+    listener: &TcpListener,
     series: usize,
     served: &Arc<AtomicU64>,
     stopped: oneshot::Receiver<()>,

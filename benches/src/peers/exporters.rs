@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// A program with metrics; killed when dropped.
 #[derive(Debug)]
-pub struct Exporter {
+pub(super) struct Exporter {
     child: Child,
     /// Its job in the configuration.
     pub name: String,
@@ -58,7 +58,7 @@ fn start(name: &str, binary: &Path, flags: &[String]) -> io::Result<Exporter> {
 }
 
 /// Starts the node exporter, and of the others beside it those that are there; `say` hears which are not.
-pub fn start_all(
+pub(super) fn start_all(
     node_exporter: &Path,
     dir: &Path,
     say: &dyn Fn(&str),

@@ -52,7 +52,7 @@ fn compare(ours: u16, theirs: u16, path: &dyn Fn() -> String) -> io::Result<Resu
 }
 
 /// Compares series and metadata of two running servers; differences end up in `failures`.
-pub fn check(
+pub(super) fn check(
     ours: u16,
     theirs: u16,
     say: &dyn Fn(&str),

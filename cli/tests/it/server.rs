@@ -2,6 +2,7 @@
 
 use benches::load::http::{Client, encode};
 use benches::load::peer::{Peer, Running};
+use disk::Disk;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -113,7 +114,7 @@ fn queries_are_logged_to_the_file_of_the_configuration() {
     assert!(error.contains("invalid regular expression in label_replace()"), "{error}");
     // Moved away, the file is made anew by a reload; before that, lines follow it.
     let moved = log.with_extension("old");
-    std::fs::rename(&log, &moved).expect("moved");
+    disk::RealDisk.rename(&log, &moved).expect("moved");
     query(&running, "1");
     assert_eq!(lines(&moved).len(), 3);
     let reload = || running.client().post("/-/reload", "", b"").expect("an answer");
