@@ -15,7 +15,7 @@ use crate::operator::StepBatch;
 use crate::plan::Binary;
 use model::StepGrid;
 use model::elementary::pow;
-use natives::{Element, Made};
+use natives::{Element, LastTold, Made, Told};
 
 /// What a comparison or trim of two numbers says; `None` for arithmetic.
 #[inline]
@@ -97,11 +97,9 @@ pub(crate) fn row(
     }
 }
 
-/// What the user learns about two floats that an operator for histograms met.
-pub(crate) fn note_floats(exec: &Exec<'_>, node: &Binary, met: bool) {
-    if met && matches!(node.op, BinaryOp::TrimLower | BinaryOp::TrimUpper) {
-        natives::incompatible(exec, node, "float", "float");
-    }
+/// Whether the operator has no meaning between floats.
+fn is_trim(op: BinaryOp) -> bool {
+    matches!(op, BinaryOp::TrimLower | BinaryOp::TrimUpper)
 }
 
 /// The vector of an operator with at least one vector.
@@ -138,7 +136,7 @@ fn with_scalar(
     scalar_left: bool,
 ) -> Result<StepBatch, Error> {
     let mut old = vec![0.0; batch.steps];
-    note_floats(exec, node, !bitmap::is_empty(&batch.present));
+    let mut last = LastTold::default();
     for index in 0..batch.len() {
         exec.cancel.check()?;
         if !batch.cells(index).is_empty() {
@@ -147,17 +145,23 @@ fn with_scalar(
                 let (vector, scalar) =
                     (Element::Histogram(histogram), Element::Float(column[step]));
                 let (lhs, rhs) = if scalar_left { (scalar, vector) } else { (vector, scalar) };
-                *cell = match natives::apply(exec, node, lhs, rhs) {
+                let (made, told) = natives::apply(node.op, lhs, rhs);
+                told.into_iter().for_each(|told| last.put(step, told));
+                *cell = match made {
                     Made::Histogram(histogram) => Some(histogram),
                     Made::Compared(_) | Made::Nothing => None,
                 };
             }
         }
         let (values, bits) = batch.row_mut(index);
+        if is_trim(node.op) {
+            bitmap::ones(bits).for_each(|step| last.put(step, Told::FLOATS));
+        }
         old.copy_from_slice(values);
         let operands = if scalar_left { (column, &old[..]) } else { (&old[..], column) };
         row(node.op, node.return_bool, operands, &old, (values, bits));
     }
+    last.note(exec, node);
     let keeps_name = !node.return_bool && arithmetic(node.op, 0.0, 0.0).is_none();
     if keeps_name { Ok(batch) } else { exec.drop_names(batch) }
 }

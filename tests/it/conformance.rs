@@ -3,6 +3,8 @@
 mod api;
 mod stores;
 
+pub(crate) use api::encoded;
+
 use promql::script::{Case, Database, Outcome, Script, run};
 use std::collections::BTreeSet;
 use stores::{Blocks, Head, Http, Memory};

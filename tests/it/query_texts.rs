@@ -5,7 +5,6 @@
 use crate::queries::append;
 use base64::Engine as _;
 use promql::{Engine, EngineOptions, Error, Features, Request, parse, parse_selector, pretty};
-use std::time::Duration;
 use storage::{Cancel, MemoryStorage};
 
 /// What queries are made of.
@@ -174,10 +173,10 @@ fn storage() -> MemoryStorage {
     storage
 }
 
-/// Evaluates a query that may be anything: in its time and within its limits.
+/// Evaluates a query that may be anything: it ends, within its limits.
 fn evaluate(engine: &Engine, storage: &MemoryStorage, text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let (cancel, clock) = (Cancel::new(), metrics::Stopwatch::start());
+    let cancel = Cancel::new();
     let request = Request::new(&cancel);
     let answers = [
         engine.instant(storage, text, 300_000, &request),
@@ -192,8 +191,6 @@ fn evaluate(engine: &Engine, storage: &MemoryStorage, text: &[u8]) {
             Err(_) => {}
         }
     }
-    let took = clock.elapsed();
-    assert!(took < Duration::from_secs(20), "{text}: {took:?}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Vectors with vectors: series meet once for the whole query, then rows are computed as wholes. Errors are those that
 //! the step-by-step evaluation of the reference meets first.
 
-use super::natives::{self, Element, Made};
+use super::natives::{self, Element, LastTold, Made, Told};
 use super::signature::{SignatureOf, Signatures};
-use super::{any_present, arithmetic, note_floats, row};
+use super::{any_present, arithmetic, is_trim, row};
 use crate::ast::Cardinality;
 use crate::bitmap;
 use crate::engine::Error;
@@ -135,6 +135,28 @@ impl Join<'_, '_> {
         bits
     }
 
+    /// Forgets the steps at which the operator has no meaning for a series of the many side and its partner.
+    fn drop_failures(&self, bits: &mut [u64], many: usize, signature: usize) {
+        let steps: Vec<usize> = bitmap::ones(bits).collect();
+        for step in steps {
+            let partner = self.one_of.rows(signature).iter();
+            let partner = partner.copied().find(|&one| bitmap::get(&self.one.presence(one), step));
+            let other = match partner {
+                Some(one) => Side::row(&self.one, one).element(step),
+                None => Element::Float(self.fill_one.unwrap_or_default()),
+            };
+            let own = Side::row(&self.many, many).element(step);
+            let fails = match (own, other) {
+                (Element::Float(_), Element::Float(_)) => is_trim(self.node.op),
+                _ if self.swapped => is_nothing(natives::apply(self.node.op, other, own)),
+                _ => is_nothing(natives::apply(self.node.op, own, other)),
+            };
+            if fails {
+                bitmap::unset(bits, step);
+            }
+        }
+    }
+
     /// The first step at which two results would be equal.
     fn many_conflict(&self) -> Option<Conflict> {
         let one_to_one = self.node.matching.cardinality == Cardinality::OneToOne;
@@ -147,6 +169,8 @@ impl Join<'_, '_> {
             for &one in self.one_of.rows(signature) {
                 bitmap::or(&mut partners, &self.one.presence(one));
             }
+            let may_fail =
+                is_trim(self.node.op) || self.many.has_histograms() || self.one.has_histograms();
             // Those whose results are equal, whoever the partner is, and where they have one.
             let mut index = LabelIndex::default();
             let mut taken: Vec<Vec<u64>> = Vec::new();
@@ -156,7 +180,10 @@ impl Join<'_, '_> {
                 if number == taken.len() {
                     taken.push(vec![0; self.active.len()]);
                 }
-                let bits = self.partnered(row, &partners);
+                let mut bits = self.partnered(row, &partners);
+                if may_fail {
+                    self.drop_failures(&mut bits, row, signature);
+                }
                 if let Some(step) = bitmap::first_common(&taken[number], &bits) {
                     first = Some(first.map_or(step, |held| held.min(step)));
                 }
@@ -207,6 +234,7 @@ impl Join<'_, '_> {
     /// Computes the rows of all pairs.
     fn run(&self, out: &mut StepBatch) -> Result<(), Error> {
         let num_words = self.active.len();
+        let mut last = LastTold::default();
         // Steps at which a signature has a result already.
         let mut served: Vec<Vec<u64>> = Vec::new();
         if self.fill_many.is_some() {
@@ -217,9 +245,6 @@ impl Join<'_, '_> {
             let signature = self.many_of.of_row[many];
             let mut rest = self.many.presence(many).into_owned();
             bitmap::and(&mut rest, &self.active);
-            if let Some(served) = served.get_mut(signature) {
-                bitmap::or(served, &rest);
-            }
             for &one in self.one_of.rows(signature) {
                 let mut bits = rest.clone();
                 bitmap::and(&mut bits, &self.one.presence(one));
@@ -229,17 +254,30 @@ impl Join<'_, '_> {
                 bitmap::and_not(&mut rest, &self.one.presence(one));
                 let sides = (Side::row(&self.many, many), Side::row(&self.one, one));
                 let labels = (self.many.labels.get(many), self.one.labels.get(one));
-                self.push(out, sides, labels, &bits);
+                let failed = self.push(out, sides, labels, (&bits, &mut last));
+                serve(served.get_mut(signature), &bits, &failed);
             }
             if let Some(fill) = self.fill_one.filter(|_| !bitmap::is_empty(&rest)) {
                 let labels = self.many.labels.get(many);
                 let group: Vec<_> = self.by.of(labels).collect();
                 let column = vec![fill; self.many.steps];
                 let sides = (Side::row(&self.many, many), Side::of(&column));
-                self.push(out, sides, (labels, &group), &rest);
+                let failed = self.push(out, sides, (labels, &group), (&rest, &mut last));
+                serve(served.get_mut(signature), &rest, &failed);
             }
         }
-        let Some(fill) = self.fill_many else { return Ok(()) };
+        self.fill_many_side(out, (&served, &mut last));
+        last.note(self.exec, self.node);
+        Ok(())
+    }
+
+    /// Computes the rows of the one side at whose steps the many side had nothing for them.
+    fn fill_many_side(
+        &self,
+        out: &mut StepBatch,
+        (served, last): (&[Vec<u64>], &mut LastTold),
+    ) {
+        let Some(fill) = self.fill_many else { return };
         for one in 0..self.one.len() {
             let mut bits = self.one.presence(one).into_owned();
             bitmap::and(&mut bits, &self.active);
@@ -249,20 +287,20 @@ impl Join<'_, '_> {
                 let group: Vec<_> = self.by.of(labels).collect();
                 let column = vec![fill; self.one.steps];
                 let sides = (Side::of(&column), Side::row(&self.one, one));
-                self.push(out, sides, (&group, labels), &bits);
+                self.push(out, sides, (&group, labels), (&bits, &mut *last));
             }
         }
-        Ok(())
     }
 
-    /// Adds the row of one pair, many side first.
+    /// Adds the row of one pair, many side first. Returns the steps at which the operator has no
+    /// meaning for them; nothing if there are none.
     fn push(
         &self,
         out: &mut StepBatch,
         (many, one): (Side<'_>, Side<'_>),
         (many_labels, one_labels): (&[LabelPair], &[LabelPair]),
-        bits: &[u64],
-    ) {
+        (bits, last): (&[u64], &mut LastTold),
+    ) -> Vec<u64> {
         let drop_name = self.exec.delayed_name_removal && self.node.return_bool;
         out.push_row(&self.result_labels(many_labels, one_labels), drop_name);
         let index = out.len() - 1;
@@ -271,29 +309,43 @@ impl Join<'_, '_> {
         present.copy_from_slice(bits);
         if lhs.cells.is_empty() && rhs.cells.is_empty() {
             let sides = (lhs.values, rhs.values);
-            note_floats(self.exec, self.node, true);
             row(self.node.op, self.node.return_bool, sides, sides.0, (values, present));
-            return;
+            if !is_trim(self.node.op) {
+                return Vec::new();
+            }
+            bitmap::ones(bits).for_each(|step| last.put(step, Told::FLOATS));
+            return bits.to_vec();
         }
         for step in bitmap::ones(bits) {
             if lhs.is_histogram(step) || rhs.is_histogram(step) {
                 bitmap::unset(present, step);
             }
         }
-        note_floats(self.exec, self.node, !bitmap::is_empty(present));
+        let mut failed = vec![0; bits.len()];
+        if is_trim(self.node.op) {
+            bitmap::ones(present).for_each(|step| last.put(step, Told::FLOATS));
+            failed.copy_from_slice(present);
+        }
         let sides = (lhs.values, rhs.values);
         row(self.node.op, self.node.return_bool, sides, sides.0, (values, present));
         for step in bitmap::ones(bits) {
             if lhs.is_histogram(step) || rhs.is_histogram(step) {
-                self.put(out, step, lhs.element(step), rhs.element(step));
+                let (made, told) =
+                    natives::apply(self.node.op, lhs.element(step), rhs.element(step));
+                told.into_iter().for_each(|told| last.put(step, told));
+                if matches!(made, Made::Nothing) {
+                    bitmap::set(&mut failed, step);
+                }
+                self.put(out, step, lhs.element(step), made);
             }
         }
+        failed
     }
 
-    /// Adds what becomes of two elements, one of them a histogram, to the last row.
-    fn put(&self, out: &mut StepBatch, step: usize, lhs: Element<'_>, rhs: Element<'_>) {
+    /// Adds what became of two elements, one of them a histogram, to the last row.
+    fn put(&self, out: &mut StepBatch, step: usize, lhs: Element<'_>, made: Made) {
         let row = out.len() - 1;
-        match natives::apply(self.exec, self.node, lhs, rhs) {
+        match made {
             Made::Histogram(histogram) => out.put_histogram(row, step, histogram),
             Made::Compared(holds) if self.node.return_bool => {
                 out.put(row, step, f64::from(u8::from(holds)));
@@ -306,6 +358,18 @@ impl Join<'_, '_> {
             Made::Compared(false) | Made::Nothing => {}
         }
     }
+}
+
+/// Takes note of the steps at which a signature has a result: those of `bits` that did not fail.
+fn serve(served: Option<&mut Vec<u64>>, bits: &[u64], failed: &[u64]) {
+    let Some(served) = served else { return };
+    let mut bits = bits.to_vec();
+    bitmap::and_not(&mut bits, failed);
+    bitmap::or(served, &bits);
+}
+
+fn is_nothing((made, _): (Made, Option<Told>)) -> bool {
+    matches!(made, Made::Nothing)
 }
 
 /// One operand of a pair at every step.

@@ -44,7 +44,7 @@ impl Client {
 }
 
 /// All but letters and digits as percent signs and numbers.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

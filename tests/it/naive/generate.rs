@@ -1,7 +1,6 @@
-//! Random queries and random samples, the same for the same seed.
+//! Random queries, the same for the same seed.
 
 use super::evaluate::{Binary, Node, Selector};
-use model::STALE_NAN;
 
 pub(crate) struct Generator {
     state: u64,
@@ -26,9 +25,43 @@ const OVER: [&str; 16] = [
     "quantile_over_time",
 ];
 const AGGREGATIONS: [&str; 7] = ["sum", "avg", "min", "max", "count", "group", "quantile"];
+const HISTOGRAM_OVER: [&str; 13] = [
+    "rate",
+    "increase",
+    "delta",
+    "irate",
+    "idelta",
+    "sum_over_time",
+    "avg_over_time",
+    "count_over_time",
+    "last_over_time",
+    "first_over_time",
+    "present_over_time",
+    "changes",
+    "resets",
+];
+const READS: [&str; 7] = [
+    "histogram_count",
+    "histogram_sum",
+    "histogram_avg",
+    "histogram_stddev",
+    "histogram_stdvar",
+    "histogram_quantile",
+    "histogram_fraction",
+];
 const CALLS: [&str; 6] = ["abs", "ceil", "floor", "sqrt", "sgn", "-"];
 const ARITHMETIC: [&str; 5] = ["+", "-", "*", "/", "%"];
+const FLOATS: [&str; 5] = ["c_total", "d_total", "g", "h", "none"];
+/// Exponential ones of integers, of floats with changing layouts, with custom buckets, gauges; floats and histograms.
+const HISTOGRAMS: [&str; 6] = ["int_total", "wide_total", "custom_total", "level", "mixed", "g"];
 const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
+
+/// What an expression mostly yields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Floats,
+    Histograms,
+}
 
 impl Generator {
     pub(crate) fn new(seed: u64) -> Self {
@@ -36,53 +69,40 @@ impl Generator {
     }
 
     /// A number below `bound`.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
         (self.state >> 11) % bound
     }
 
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len() as u64) as usize]
     }
 
-    fn one_in(&mut self, n: u64) -> bool {
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
-    }
-
-    /// Samples every half a minute or so.
-    pub(crate) fn samples(&mut self, counts: bool) -> Vec<(i64, f64)> {
-        let mut out = Vec::new();
-        let (mut time, mut value) = (self.below(60_000) as i64, self.below(100) as f64);
-        while time < 3_100_000 {
-            if counts {
-                value = if self.one_in(15) { 0.0 } else { value + self.below(1000) as f64 / 7.0 };
-            } else {
-                value = self.below(2000) as f64 / 3.0 - 300.0;
-            }
-            let shown = match self.below(60) {
-                0 => f64::NAN,
-                1 => STALE_NAN,
-                2 if !counts => f64::INFINITY,
-                3 if !counts => -0.0,
-                _ => value,
-            };
-            out.push((time, shown));
-            // Sometimes nothing comes for longer than the look-back.
-            let gap = if self.one_in(25) { 400_000 } else { 25_000 + self.below(15_000) };
-            time += gap as i64;
-        }
-        out
     }
 
     pub(crate) fn query(&mut self) -> Node {
         let depth = 1 + self.below(4);
-        self.vector(depth)
+        let kind = if self.one_in(2) { Kind::Floats } else { Kind::Histograms };
+        self.vector(kind, depth)
     }
 
-    fn selector(&mut self) -> Selector {
-        let name = self.of(&["c_total", "d_total", "g", "h", "none"][..]);
+    /// The name of a metric with matchers.
+    pub(crate) fn any_selector(&mut self) -> String {
+        let kind = self.of(&[Kind::Floats, Kind::Histograms]);
+        let Selector { name, matchers, .. } = self.selector(kind);
+        let matchers = matchers.iter().map(|(name, op, value)| format!("{name}{op}\"{value}\""));
+        format!("{name}{{{}}}", matchers.collect::<Vec<_>>().join(","))
+    }
+
+    fn selector(&mut self, kind: Kind) -> Selector {
+        let name = match kind {
+            Kind::Floats => self.of(&FLOATS),
+            Kind::Histograms => self.of(&HISTOGRAMS),
+        };
         let name = if name == "none" && !self.one_in(4) { "g" } else { name };
         let mut matchers = Vec::new();
         if self.one_in(3) {
@@ -100,39 +120,67 @@ impl Generator {
         self.of(&[0.0, 0.25, 0.5, 0.9, 1.0, -1.0, 2.0])
     }
 
-    fn vector(&mut self, depth: u64) -> Node {
+    fn vector(&mut self, kind: Kind, depth: u64) -> Node {
+        // What does not fit is to be found out, too.
+        let kind = if self.one_in(12) { self.of(&[Kind::Floats, Kind::Histograms]) } else { kind };
         if depth == 0 {
-            return Node::Select(self.selector());
+            return Node::Select(self.selector(kind));
         }
+        let over = match kind {
+            Kind::Floats => &OVER[..],
+            Kind::Histograms => &HISTOGRAM_OVER,
+        };
         match self.below(10) {
-            0 => Node::Select(self.selector()),
+            0 => Node::Select(self.selector(kind)),
             1 | 2 => {
-                let function = self.of(&OVER);
+                let function = self.of(over);
                 let range_ms = self.of(&[60_000, 150_000, 300_000, 1_200_000]);
-                let (selector, phi) = (self.selector(), self.phi());
+                let (selector, phi) = (self.selector(kind), self.phi());
                 Node::Over { function, selector, range_ms, phi }
             }
             3 => {
-                let function = self.of(&OVER);
+                let function = self.of(over);
                 let (range_ms, step_ms) =
                     (self.of(&[300_000, 600_000]), self.of(&[30_000, 70_000]));
                 let offset_ms = if self.one_in(3) { 120_000 } else { 0 };
-                let (inner, phi) = (Box::new(self.vector(depth - 1)), self.phi());
+                let (inner, phi) = (Box::new(self.vector(kind, depth - 1)), self.phi());
                 Node::OverSubquery { function, inner, range_ms, step_ms, offset_ms, phi }
             }
-            4 => Node::Call { function: self.of(&CALLS), inner: Box::new(self.vector(depth - 1)) },
+            4 => self.call(kind, depth),
             5..=7 => {
-                let op = self.of(&AGGREGATIONS);
+                let op = match kind {
+                    Kind::Floats => self.of(&AGGREGATIONS),
+                    Kind::Histograms => self.of(&["sum", "avg", "sum", "avg", "count", "max"]),
+                };
                 let labels = self.of(&[&[][..], &["x"], &["y"], &["x", "y"]]);
                 let grouping = (!self.one_in(3)).then(|| (self.one_in(3), labels.to_vec()));
-                let (inner, phi) = (Box::new(self.vector(depth - 1)), self.phi());
+                let (inner, phi) = (Box::new(self.vector(kind, depth - 1)), self.phi());
                 Node::Aggregate { op, grouping, inner, phi }
             }
-            _ => self.binary(depth),
+            _ => self.binary(kind, depth),
         }
     }
 
-    fn operator(&mut self) -> (&'static str, bool) {
+    /// A function of single values; of histograms mostly one that makes numbers of them.
+    fn call(&mut self, kind: Kind, depth: u64) -> Node {
+        let reads = if kind == Kind::Histograms { !self.one_in(4) } else { self.one_in(2) };
+        let function = if reads { self.of(&READS) } else { self.of(&CALLS) };
+        let kind = if reads { Kind::Histograms } else { kind };
+        let before = match function {
+            "histogram_quantile" => vec![self.of(&[0.0, 0.1, 0.5, 0.9, 0.99, 1.0, -1.0, 2.0])],
+            "histogram_fraction" => {
+                vec![self.of(&[-100.0, -1.5, 0.0, 0.3]), self.of(&[-1.5, 0.0, 0.7, 2.5, 1000.0])]
+            }
+            _ => Vec::new(),
+        };
+        Node::Call { function, before, inner: Box::new(self.vector(kind, depth - 1)) }
+    }
+
+    fn operator(&mut self, kind: Kind) -> (&'static str, bool) {
+        if kind == Kind::Histograms && !self.one_in(6) {
+            let op = self.of(&["+", "-", "*", "/", "==", "!="]);
+            return (op, matches!(op, "==" | "!=") && self.one_in(2));
+        }
         if self.one_in(3) {
             (self.of(&COMPARISONS), self.one_in(2))
         } else {
@@ -140,8 +188,8 @@ impl Generator {
         }
     }
 
-    fn binary(&mut self, depth: u64) -> Node {
-        let lhs = self.vector(depth - 1);
+    fn binary(&mut self, kind: Kind, depth: u64) -> Node {
+        let lhs = self.vector(kind, depth - 1);
         let number = Node::Number(self.of(&[0.0, 1.0, 2.5, -3.0, 100.0]));
         let plain = |op, return_bool, lhs, rhs| {
             let (lhs, rhs) = (Box::new(lhs), Box::new(rhs));
@@ -149,15 +197,15 @@ impl Generator {
         };
         match self.below(6) {
             0 => {
-                let (op, return_bool) = self.operator();
+                let (op, return_bool) = self.operator(kind);
                 plain(op, return_bool, lhs, number)
             }
             1 => {
-                let (op, return_bool) = self.operator();
+                let (op, return_bool) = self.operator(kind);
                 plain(op, return_bool, number, lhs)
             }
             2 => {
-                let rhs = self.vector(depth - 1);
+                let rhs = self.vector(kind, depth - 1);
                 let matching = self.one_in(2).then(|| (self.one_in(2), vec!["x"]));
                 let (op, lhs, rhs) =
                     (self.of(&["and", "or", "unless"]), Box::new(lhs), Box::new(rhs));
@@ -165,11 +213,11 @@ impl Generator {
             }
             3 => {
                 // Many to one, mostly with a right side that has one series for each x.
-                let (op, return_bool) = self.operator();
-                let inner = Box::new(self.vector(depth - 1));
+                let (op, return_bool) = self.operator(kind);
+                let inner = Box::new(self.vector(kind, depth - 1));
                 let grouping = Some((false, vec!["x"]));
                 let one = Node::Aggregate { op: "max", grouping, inner, phi: 0.0 };
-                let one = if self.one_in(12) { self.vector(depth - 1) } else { one };
+                let one = if self.one_in(12) { self.vector(kind, depth - 1) } else { one };
                 let include = match self.below(12) {
                     0 => vec!["y"],
                     1..=3 => vec!["z"],
@@ -186,9 +234,9 @@ impl Generator {
                 Node::Binary(Binary { op, return_bool, matching, group, lhs, rhs })
             }
             _ => {
-                let (op, return_bool) = self.operator();
+                let (op, return_bool) = self.operator(kind);
                 // Equal sides are evaluated once.
-                let rhs = if self.one_in(4) { lhs.clone() } else { self.vector(depth - 1) };
+                let rhs = if self.one_in(4) { lhs.clone() } else { self.vector(kind, depth - 1) };
                 plain(op, return_bool, lhs, rhs)
             }
         }

@@ -1,10 +1,11 @@
 //! Operators between two sides, step by step: matching, set operators, arithmetic, comparisons.
 
-use super::{Binary, Evaluated, Labels, NAME, Node, Out, Row, World, evaluate, merged};
+use super::{Binary, Evaluated, Labels, NAME, Node, Out, Row, Sample, World, evaluate, merged};
+use model::histogram::CounterResetHint as Hint;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The value of an operator, and whether a filter lets it through.
-fn apply(op: &str, a: f64, b: f64) -> (f64, bool) {
+/// The value of an operator on two numbers, and whether a filter lets it through.
+fn of_floats(op: &str, a: f64, b: f64) -> (f64, bool) {
     match op {
         "+" => (a + b, true),
         "-" => (a - b, true),
@@ -21,14 +22,53 @@ fn apply(op: &str, a: f64, b: f64) -> (f64, bool) {
     }
 }
 
+/// The value of an operator, and whether a filter lets it through; `None` if the kinds of samples do not fit.
+fn apply(op: &str, a: &Sample, b: &Sample) -> Option<(Sample, bool)> {
+    match (a, b) {
+        (Sample::Float(a), Sample::Float(b)) => {
+            let (value, keep) = of_floats(op, *a, *b);
+            Some((Sample::Float(value), keep))
+        }
+        (Sample::Histogram(h), Sample::Float(f)) if op == "*" => {
+            Some(((**h).clone().times(*f).compact().into(), true))
+        }
+        (Sample::Histogram(h), Sample::Float(f)) if op == "/" => {
+            Some(((**h).clone().over(*f).compact().into(), true))
+        }
+        (Sample::Float(f), Sample::Histogram(h)) if op == "*" => {
+            Some(((**h).clone().times(*f).compact().into(), true))
+        }
+        (Sample::Histogram(g), Sample::Histogram(h)) => match op {
+            "+" | "-" => {
+                let mut sum = (**g).clone();
+                let sign = if op == "+" { 1.0 } else { -1.0 };
+                if sum.combine(h, sign) != Ok(false) {
+                    return None;
+                }
+                if op == "-" {
+                    sum.hint = Hint::Gauge;
+                }
+                Some((sum.compact().into(), true))
+            }
+            "==" => Some((a.clone(), g.same(h))),
+            "!=" => Some((a.clone(), !g.same(h))),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn is_comparison(op: &str) -> bool {
     matches!(op, "==" | "!=" | "<" | "<=" | ">" | ">=")
 }
 
 pub(super) fn binary(world: &World, node: &Binary, times: &[i64]) -> Evaluated<Vec<Row>> {
-    let result = |a: f64, b: f64| {
-        let (value, keep) = apply(node.op, a, b);
-        if node.return_bool { Some(f64::from(u8::from(keep))) } else { keep.then_some(value) }
+    let result = |a: &Sample, b: &Sample| {
+        let (value, keep) = apply(node.op, a, b)?;
+        if node.return_bool {
+            return Some(Sample::Float(f64::from(u8::from(keep))));
+        }
+        keep.then_some(value)
     };
     let drops_name = !is_comparison(node.op) || node.return_bool;
     match (evaluate(world, &node.lhs, times)?, evaluate(world, &node.rhs, times)?) {
@@ -43,11 +83,14 @@ pub(super) fn binary(world: &World, node: &Binary, times: &[i64]) -> Evaluated<V
                     row.labels.remove(NAME);
                 }
                 for (value, &scalar) in row.values.iter_mut().zip(&scalar) {
-                    *value = value.and_then(|vector| {
-                        let (a, b) = if scalar_left { (scalar, vector) } else { (vector, scalar) };
+                    *value = value.take().and_then(|vector| {
+                        let scalar = Sample::Float(scalar);
+                        let (a, b) =
+                            if scalar_left { (&scalar, &vector) } else { (&vector, &scalar) };
                         // A filter shows the value of the vector, whichever side it stands on.
                         let shows_vector = is_comparison(node.op) && !node.return_bool;
-                        result(a, b).map(|value| if shows_vector { vector } else { value })
+                        let value = result(a, b)?;
+                        Some(if shows_vector { vector } else { value })
                     });
                 }
                 row
@@ -77,7 +120,7 @@ fn set(node: &Binary, lhs: Vec<Row>, rhs: &[Row]) -> Vec<Row> {
     let filtered = |rows: &[Row], others: &[Row], keep: bool| -> Vec<Row> {
         let rows = rows.iter().cloned().map(|mut row| {
             for (step, value) in row.values.iter_mut().enumerate() {
-                *value = value.filter(|_| has(others, &row.labels, step) == keep);
+                *value = value.take().filter(|_| has(others, &row.labels, step) == keep);
             }
             row
         });
@@ -98,7 +141,7 @@ fn join(
     node: &Binary,
     (lhs, rhs): (&[Row], &[Row]),
     steps: usize,
-    result: &dyn Fn(f64, f64) -> Option<f64>,
+    result: &dyn Fn(&Sample, &Sample) -> Option<Sample>,
 ) -> Evaluated<Vec<Row>> {
     let swapped = matches!(&node.group, Some((false, _)));
     let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
@@ -110,40 +153,54 @@ fn join(
         {
             let labels = result_labels(node, &row.labels, &partner.labels);
             let values = (0..steps).map(|step| {
-                let (m, o) = (row.values[step]?, partner.values[step]?);
+                let (m, o) = (row.values[step].as_ref()?, partner.values[step].as_ref()?);
                 if swapped { result(o, m) } else { result(m, o) }
             });
             out.push(Row { labels, values: values.collect() });
         }
     }
     for step in 0..steps {
-        let present = |rows: &[Row]| -> Vec<Labels> {
-            rows.iter()
-                .filter(|row| row.values[step].is_some())
-                .map(|row| row.labels.clone())
-                .collect()
-        };
-        let (many, one) = (present(many), present(one));
-        if many.is_empty() || one.is_empty() {
-            continue;
-        }
-        let mut partners: BTreeMap<Labels, Labels> = BTreeMap::new();
-        for labels in one {
-            if partners.insert(signature(node, &labels), labels).is_some() {
-                return Err("found duplicate series for the match group".into());
-            }
-        }
-        let mut taken = BTreeSet::new();
-        for labels in many {
-            let signature = signature(node, &labels);
-            let Some(partner) = partners.get(&signature) else { continue };
-            let own = node.group.is_some().then(|| result_labels(node, &labels, partner));
-            if !taken.insert((signature, own)) {
-                return Err("multiple matches for labels".into());
-            }
-        }
+        check_step(node, (many, one), swapped, step)?;
     }
     merged(out)
+}
+
+/// What is wrong with the series that meet at a step.
+fn check_step(
+    node: &Binary,
+    (many, one): (&[Row], &[Row]),
+    swapped: bool,
+    step: usize,
+) -> Evaluated<()> {
+    fn present(rows: &[Row], step: usize) -> Vec<(&Labels, &Sample)> {
+        let rows = rows.iter().filter_map(|row| Some((&row.labels, row.values[step].as_ref()?)));
+        rows.collect()
+    }
+    let (many, one) = (present(many, step), present(one, step));
+    if many.is_empty() || one.is_empty() {
+        return Ok(());
+    }
+    let mut partners = BTreeMap::new();
+    for (labels, sample) in one {
+        if partners.insert(signature(node, labels), (labels, sample)).is_some() {
+            return Err("found duplicate series for the match group".into());
+        }
+    }
+    let mut taken = BTreeSet::new();
+    for (labels, own) in many {
+        let signature = signature(node, labels);
+        let Some((partner, other)) = partners.get(&signature) else { continue };
+        let made = if swapped { apply(node.op, other, own) } else { apply(node.op, own, other) };
+        // Kinds that do not fit are no match.
+        if made.is_none() {
+            continue;
+        }
+        let result = node.group.is_some().then(|| result_labels(node, labels, partner));
+        if !taken.insert((signature, result)) {
+            return Err("multiple matches for labels".into());
+        }
+    }
+    Ok(())
 }
 
 fn result_labels(node: &Binary, many: &Labels, one: &Labels) -> Labels {
