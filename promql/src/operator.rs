@@ -70,6 +70,11 @@ impl StepBatch {
         !self.histograms.is_empty()
     }
 
+    /// Whether there is a histogram in any of them.
+    pub(crate) fn any_histogram(&self) -> bool {
+        self.histograms.iter().flat_map(|cells| cells.iter()).any(Option::is_some)
+    }
+
     /// The cells of a row; none at all if it has no histograms.
     #[inline]
     pub(crate) fn cells(&self, row: usize) -> &[Cell] {

@@ -162,8 +162,10 @@ pub(super) fn vector(
     let column = parameter(exec, node, grid)?;
     let mut batch = exec.vector(&node.operand, grid)?;
     if matches!(node.op, AggregateOp::Topk | AggregateOp::Bottomk) && batch.has_histograms() {
+        if batch.any_histogram() {
+            super::natives::ignored(exec, node.op, Some(node.span));
+        }
         batch.drop_histograms();
-        super::natives::ignored(exec, node.op, Some(node.span));
         batch = batch.without_empty_rows();
     }
     let empty = Ok(StepBatch::new(grid.len));

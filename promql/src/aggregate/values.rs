@@ -48,8 +48,10 @@ pub(super) fn quantile(
     check_quantile(exec, &phi, node.param_span);
     let mut batch = exec.vector(&node.operand, grid)?;
     if batch.has_histograms() {
+        if batch.any_histogram() {
+            super::natives::ignored(exec, node.op, node.operand_span);
+        }
         batch.drop_histograms();
-        super::natives::ignored(exec, node.op, node.operand_span);
         batch = batch.without_empty_rows();
     }
     let mut groups = Groups::new(exec, node);

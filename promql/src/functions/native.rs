@@ -27,7 +27,8 @@ pub(crate) struct Told<'e, 'a> {
     range_seconds: f64,
     /// The argument that is a range.
     place: Option<Span>,
-    first_arg: Span,
+    /// The first one, which is another one where a parameter comes before.
+    first_arg: Option<Span>,
 }
 
 impl<'e, 'a> Told<'e, 'a> {
@@ -39,7 +40,11 @@ impl<'e, 'a> Told<'e, 'a> {
             extended: call.range.extended,
             range_seconds: call.range.range_seconds,
             place: call.range.span,
-            first_arg: call.first_arg,
+            first_arg: if call.function == FunctionId::QuantileOverTime {
+                Some(call.first_arg)
+            } else {
+                call.range.span
+            },
         }
     }
 
@@ -52,7 +57,7 @@ impl<'e, 'a> Told<'e, 'a> {
             extended: Some(Extended::Smoothed),
             range_seconds: 0.0,
             place: Some(span),
-            first_arg: span,
+            first_arg: Some(span),
         }
     }
 }
@@ -76,7 +81,7 @@ impl Told<'_, '_> {
         let text = format!(
             "ignored histograms in a range containing both floats and histograms for metric name \"{name}\""
         );
-        self.exec.note(|notes| notes.info(text, Some(self.first_arg)));
+        self.exec.note(|notes| notes.info(text, self.first_arg));
     }
 
     /// Samples of so many windows claim to count what those before them counted.
