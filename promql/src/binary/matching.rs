@@ -272,11 +272,7 @@ impl Join<'_, '_> {
     }
 
     /// Computes the rows of the one side at whose steps the many side had nothing for them.
-    fn fill_many_side(
-        &self,
-        out: &mut StepBatch,
-        (served, last): (&[Vec<u64>], &mut LastTold),
-    ) {
+    fn fill_many_side(&self, out: &mut StepBatch, (served, last): (&[Vec<u64>], &mut LastTold)) {
         let Some(fill) = self.fill_many else { return };
         for one in 0..self.one.len() {
             let mut bits = self.one.presence(one).into_owned();

@@ -233,7 +233,8 @@ pub(crate) fn evaluate(world: &World, node: &Node, times: &[i64]) -> Evaluated<O
             };
             let series = rows.into_iter().map(|row| {
                 let points = grid.iter().zip(&row.values);
-                let points = points.filter_map(|(&time, value)| Some((time, unhinted(value.clone()?))));
+                let points =
+                    points.filter_map(|(&time, value)| Some((time, unhinted(value.clone()?))));
                 (row.labels, points.collect::<Vec<_>>())
             });
             over((function, *phi), &series.collect::<Vec<_>>(), &ends, *range_ms)?
@@ -261,10 +262,7 @@ pub(crate) fn evaluate(world: &World, node: &Node, times: &[i64]) -> Evaluated<O
     Ok(Out::Vector(rows.into_iter().filter(|row| row.values.iter().any(Option::is_some)).collect()))
 }
 
-fn chosen<'w>(
-    world: &'w World,
-    selector: &'w Selector,
-) -> impl Iterator<Item = &'w Series> {
+fn chosen<'w>(world: &'w World, selector: &'w Selector) -> impl Iterator<Item = &'w Series> {
     world.series.iter().filter(|(labels, _)| {
         labels[NAME] == selector.name
             && selector

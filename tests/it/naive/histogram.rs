@@ -73,7 +73,8 @@ impl Histogram {
     /// No observations, buckets like those of `other`.
     fn empty_like(other: &Self) -> Self {
         let (positive, negative) = (Buckets::new(), Buckets::new());
-        let zeros = Self { zero_count: 0.0, count: 0.0, sum: 0.0, positive, negative, ..other.clone() };
+        let zeros =
+            Self { zero_count: 0.0, count: 0.0, sum: 0.0, positive, negative, ..other.clone() };
         Self { zero_threshold: 0.0, hint: Hint::Unknown, ..zeros }
     }
 
@@ -140,10 +141,9 @@ impl Histogram {
         let compensated = lost.is_some();
         let lost = lost.unwrap_or(&mut nothing);
         let coarser = |index: i32| ((index - 1) >> (from - schema)) + 1;
-        for (own, lost) in [
-            (&mut self.positive, &mut lost.positive),
-            (&mut self.negative, &mut lost.negative),
-        ] {
+        for (own, lost) in
+            [(&mut self.positive, &mut lost.positive), (&mut self.negative, &mut lost.negative)]
+        {
             let (mut sums, mut rests) = (Buckets::new(), Buckets::new());
             for (&index, &count) in own.iter() {
                 let (target, rest) = (coarser(index), lost.get(&index).copied().unwrap_or(0.0));
@@ -180,7 +180,8 @@ impl Histogram {
                         break;
                     }
                     inc(count, &mut zero_count, &mut rest);
-                    let lost = lost.map(|lost| if negative { &lost.negative } else { &lost.positive });
+                    let lost =
+                        lost.map(|lost| if negative { &lost.negative } else { &lost.positive });
                     if let Some(lost) = lost.and_then(|lost| lost.get(&index)) {
                         inc(*lost, &mut zero_count, &mut rest);
                     }
@@ -348,9 +349,7 @@ impl Histogram {
     }
 
     /// The sum of all; `Mixed` where one has other buckets than the first.
-    pub(crate) fn total<'h>(
-        mut all: impl Iterator<Item = &'h Self>,
-    ) -> Result<Self, Mixed> {
+    pub(crate) fn total<'h>(mut all: impl Iterator<Item = &'h Self>) -> Result<Self, Mixed> {
         let mut sum = all.next().expect("one at least").clone();
         let mut lost = Self::empty_like(&sum);
         lost.zero_threshold = sum.zero_threshold;

@@ -133,8 +133,7 @@ impl Reference {
 }
 
 fn open(dir: &Path) -> Db {
-    let options =
-        DbOptions { retention_ms: 0, min_block_ms: CENTURY_MS, ..DbOptions::default() };
+    let options = DbOptions { retention_ms: 0, min_block_ms: CENTURY_MS, ..DbOptions::default() };
     let (disk, registry) = (Arc::new(disk::RealDisk), metrics::Registry::new());
     Db::open(disk, dir, options, 7, &registry, Arc::new(|_| {})).expect("opens")
 }
@@ -247,7 +246,8 @@ fn random_queries_agree_with_a_reference() {
     let seed = number("FIRESTEEL_SEED", 1);
     let mut generator = Generator::new(seed);
     let world = samples::world(&mut generator);
-    let has_histograms = |samples: &Vec<(i64, Sample)>| samples.iter().any(|s| s.1.float().is_none());
+    let has_histograms =
+        |samples: &Vec<(i64, Sample)>| samples.iter().any(|s| s.1.float().is_none());
     assert!(world.series.iter().any(|(_, samples)| has_histograms(samples)));
     let scratch = tests::Scratch::new("reference");
     let [from, own, other] = ["from", "own", "other"].map(|name| scratch.path().join(name));
@@ -260,8 +260,7 @@ fn random_queries_agree_with_a_reference() {
         let text = text(&mut generator);
         let once = generator.one_in(3).then(|| 1000 * generator.below(3100) as i64);
         let times = once.map_or((600_000, 3_000_000, 95_000), |at| (at, at, 0));
-        let (got, wanted) =
-            (ours(&engine, &db, &text, times), theirs(&mut client, &text, times));
+        let (got, wanted) = (ours(&engine, &db, &text, times), theirs(&mut client, &text, times));
         failed += u64::from(wanted.get("error").is_some());
         if got == wanted {
             same += 1;
@@ -272,7 +271,9 @@ fn random_queries_agree_with_a_reference() {
             odd.push(format!("{text}\n at {times:?}\n  {}", difference(&got, &wanted)));
         }
     }
-    println!("{same} agree, {nearly} but for last digits or an order that is random in the reference, {failed} fail; seed {seed}");
+    println!(
+        "{same} agree, {nearly} but for last digits or an order that is random in the reference, {failed} fail; seed {seed}"
+    );
     let shown = odd.iter().take(25).cloned().collect::<Vec<_>>();
     assert!(odd.is_empty(), "{} differ:\n{}", odd.len(), shown.join("\n"));
 }

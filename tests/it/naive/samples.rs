@@ -13,7 +13,8 @@ const END_MS: u64 = 3_100_000;
 pub(crate) fn world(generator: &mut Generator) -> World {
     let mut series = Vec::new();
     let names = ["c_total", "d_total", "g", "h"];
-    let names = names.into_iter().chain(["int_total", "wide_total", "custom_total", "level", "mixed"]);
+    let names =
+        names.into_iter().chain(["int_total", "wide_total", "custom_total", "level", "mixed"]);
     for name in names {
         for x in ["a", "b", "c"] {
             for y in ["1", "2"] {
@@ -124,7 +125,15 @@ fn observe(generator: &mut Generator, name: &str, held: &mut Histogram) -> Sampl
     let mut shown = held.clone();
     match generator.below(60) {
         0 => {
-            return Histogram { sum: STALE_NAN, count: 0.0, zero_count: 0.0, positive: Buckets::new(), negative: Buckets::new(), ..shown }.into();
+            return Histogram {
+                sum: STALE_NAN,
+                count: 0.0,
+                zero_count: 0.0,
+                positive: Buckets::new(),
+                negative: Buckets::new(),
+                ..shown
+            }
+            .into();
         }
         1 => {
             // An observation that was no number is in no bucket.
