@@ -131,5 +131,6 @@ async fn services_come_change_and_go_by_blocking_queries() {
     });
     running.settle(&["10.0.0.4:1"]).await;
     let waiting = server.asked().iter().filter(|asked| asked.target.contains("index=2")).count();
-    assert!(waiting <= 2, "queries are held back, not repeated");
+    // One of the catalog, one for each service: that of the one that went may have been asked before it was known.
+    assert!(waiting <= 3, "{waiting} queries: they are held back, not repeated");
 }
