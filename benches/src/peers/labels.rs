@@ -19,12 +19,22 @@ fn ask(port: u16, path: &str) -> io::Result<BTreeSet<String>> {
     Ok(entries.iter().map(sorted).collect())
 }
 
+/// A field of a series. Bounds of buckets are compared as numbers: servers before the third major version keep them as
+/// the target wrote them, `1` for what is `1.0` since.
+fn field(name: &str, value: &Value) -> String {
+    let bound = if matches!(name, "le" | "quantile") { value.as_str() } else { None };
+    match bound.and_then(|text| text.parse::<f64>().ok()) {
+        Some(number) => format!("{name}={number:?}"),
+        None => format!("{name}={}", sorted(value)),
+    }
+}
+
 /// An object with its fields in order, as text.
 fn sorted(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<String> =
-                fields.iter().map(|(name, value)| format!("{name}={}", sorted(value))).collect();
+                fields.iter().map(|(name, value)| field(name, value)).collect();
             fields.sort_unstable();
             format!("{{{}}}", fields.join(","))
         }
