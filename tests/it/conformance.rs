@@ -1,6 +1,7 @@
 //! The public test scripts of Prometheus on four storages: every evaluation passes. Also scripts of our own.
 
 mod api;
+mod beside;
 mod stores;
 
 pub(crate) use api::encoded;

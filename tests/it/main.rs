@@ -39,6 +39,7 @@ mod queries;
 mod query_texts;
 mod real_world;
 mod recorded_dirs;
+mod reference;
 mod regex;
 mod relabel;
 mod remote_http;

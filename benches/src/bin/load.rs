@@ -7,7 +7,7 @@ use benches::load::work::{self, Scale};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,histograms,answers,containers,idle,growth] \
+const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,blocks,histograms,answers,containers,idle,growth] \
 [--divisor N] [--dir DIR] [--out DIR]
   --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
            or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
@@ -26,6 +26,7 @@ const WORKS: &[(&str, Work)] = &[
     ("churn", work::churn),
     ("scrape", work::scrape),
     ("query", work::query),
+    ("blocks", work::blocks),
     ("histograms", work::histograms),
     ("answers", work::answers),
     ("containers", work::containers),

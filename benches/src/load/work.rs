@@ -3,6 +3,7 @@
 //! containers, ask and answer, or bring histograms in the files below.
 
 mod answers;
+mod blocks;
 mod containers;
 mod growth;
 mod histograms;
@@ -10,6 +11,7 @@ mod idle;
 mod query;
 
 pub use answers::answers;
+pub use blocks::blocks;
 pub use containers::containers;
 pub use growth::growth;
 pub use histograms::histograms;

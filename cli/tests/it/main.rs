@@ -8,5 +8,6 @@ mod forward;
 mod import;
 mod kill;
 mod profiles;
+mod queries;
 mod replay;
 mod server;

@@ -11,6 +11,8 @@ use storage::{Appendable, MemoryStorage, Result};
 use tsdb::{Db, DbOptions};
 
 const DIR: &str = "data";
+/// Where blocks are.
+pub(super) const WHOLE: &str = "whole";
 
 /// Long enough for whatever a script loads; later loads begin at the epoch again.
 const CENTURY_MS: i64 = 100 * 365 * 86_400_000;
@@ -97,7 +99,9 @@ impl Database for Head {
 pub(super) struct Blocks {
     disk: SimDisk,
     head: Db,
-    blocks: Db,
+    /// Holds the blocks, in [`WHOLE`].
+    pub(super) short: SimDisk,
+    pub(super) blocks: Db,
     engine: Engine,
     /// The most blocks there were.
     pub(super) most: usize,
@@ -105,8 +109,8 @@ pub(super) struct Blocks {
 
 impl Blocks {
     pub(super) fn new() -> Self {
-        let ((disk, head), (_, blocks)) = (open_head(), open_head());
-        Self { disk, head, blocks, engine: engine(), most: 0 }
+        let ((disk, head), (short, blocks)) = (open_head(), open_head());
+        Self { disk, head, short, blocks, engine: engine(), most: 0 }
     }
 }
 
@@ -122,14 +126,15 @@ impl Database for Blocks {
 
     fn settle(&mut self) -> Result<()> {
         let short = SimDisk::new();
-        let (from, to) = (Path::new(DIR), Path::new("whole"));
-        copy(&self.disk, &short, from);
+        let (from, to) = (Path::new(DIR), Path::new(WHOLE));
+        copy((&self.disk, from), (&short, from));
         let span_ms = self.head.head().max_time().saturating_sub(self.head.head().min_time());
         let block_ms = (span_ms / 13).max(1000);
         let db = open(&short, from, block_ms, 3 * block_ms);
         db.maintain(0).expect("maintains");
         db.snapshot(to, true, 0).expect("copies");
         self.blocks = open(&short, to, CENTURY_MS, CENTURY_MS);
+        self.short = short;
         assert_eq!(self.blocks.head().num_series(), 0, "nothing is left in the head");
         self.most = self.most.max(self.blocks.blocks().len());
         Ok(())
@@ -141,15 +146,15 @@ impl Database for Blocks {
 }
 
 /// Copies a directory but its lock file.
-fn copy(from: &SimDisk, to: &SimDisk, dir: &Path) {
-    to.create_dir(dir).expect("directory");
-    for name in from.list(dir).expect("listing").iter().filter(|name| *name != "lock") {
-        let path = dir.join(name);
-        if from.is_dir(&path) {
-            copy(from, to, &path);
+pub(super) fn copy((from, from_dir): (&dyn Disk, &Path), (to, to_dir): (&dyn Disk, &Path)) {
+    to.create_dir(to_dir).expect("directory");
+    for name in from.list(from_dir).expect("listing").iter().filter(|name| *name != "lock") {
+        let (source, target) = (from_dir.join(name), to_dir.join(name));
+        if from.is_dir(&source) {
+            copy((from, &source), (to, &target));
         } else {
-            let bytes = from.view(&path).expect("content");
-            to.create(&path).expect("file").append(&bytes).expect("content");
+            let bytes = from.view(&source).expect("content");
+            to.create(&target).expect("file").append(&bytes).expect("content");
         }
     }
 }
