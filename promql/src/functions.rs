@@ -3,7 +3,7 @@
 pub(crate) mod call;
 pub(crate) mod classic;
 pub(crate) mod histogram;
-mod label;
+pub(crate) mod label;
 pub(crate) mod native;
 pub(crate) mod predict;
 pub(crate) mod range;

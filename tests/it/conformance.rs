@@ -60,7 +60,8 @@ fn public_scripts<D: Database>(what: &str, mut fresh: impl FnMut() -> D, excused
 }
 
 /// What a block does not tell: whether a counter went on over the beginning of a chunk. Of the first histogram of a chunk
-/// nobody knows, here and in Prometheus, and blocks begin with a chunk.
+/// nobody knows, here and in Prometheus, and blocks begin with a chunk. The reference answers these evaluations as we do
+/// on the same blocks: `beside` asks it.
 const FIRST_OF_CHUNKS: &[&str] = &[
     "native_histograms.test:1747",
     "native_histograms.test:1752",
@@ -91,6 +92,29 @@ fn public_scripts_on_blocks() {
 #[test]
 fn public_scripts_over_http() {
     public_scripts("a server", Http::new, &[]);
+}
+
+#[test]
+fn the_first_histogram_of_a_chunk_knows_nothing_of_the_one_before() {
+    let load = "load 1m\n  h {{schema:0 count:1 sum:1 buckets:[1]}}+{{count:2 sum:2 buckets:[2]}}x100\n";
+    let ask = |at: usize, hint: &str| {
+        let count = 1 + 2 * at;
+        format!(
+            "\neval instant at {at}m h\n  h {{{{schema:0 count:{count} sum:{count} buckets:[{count}] \
+             counter_reset_hint:{hint}}}}}\n"
+        )
+    };
+    // Blocks hold a thirteenth of the time: the second one begins with the sample of the eighth minute.
+    let text =
+        |other: &str| [load, &ask(7, "not_reset"), &ask(8, other), &ask(9, "not_reset")].concat();
+    for (text, database) in [
+        (text("not_reset"), &mut Head::new() as &mut dyn Database),
+        (text("unknown"), &mut Blocks::new()),
+    ] {
+        for case in cases_on(&text, database) {
+            assert_eq!(case.outcome, Outcome::Passed, "{}", case.query);
+        }
+    }
 }
 
 #[test]

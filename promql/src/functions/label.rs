@@ -1,5 +1,6 @@
 //! `label_replace` and `label_join`: labels rewritten row by row, on ids; each source value is matched once.
 
+use crate::ast::{self, Expr};
 use crate::engine::Error;
 use crate::exec::Exec;
 use crate::functions::FunctionId;
@@ -21,6 +22,30 @@ fn pattern(call: &Call) -> Result<Regex, Error> {
     Regex::new(pattern).map_err(|_| {
         Error::Execution(format!("invalid regular expression in label_replace(): {pattern}"))
     })
+}
+
+/// Refuses names and expressions that are not UTF-8, in the words for what is no name and no expression.
+pub(crate) fn validate_bytes(call: &ast::Call) -> Result<(), Error> {
+    let name = call.function.name;
+    let places = match call.function.id {
+        FunctionId::LabelReplace => {
+            vec![(4, "regular expression"), (1, "destination label name")]
+        }
+        FunctionId::LabelJoin => {
+            let sources = (3..call.args.len()).map(|index| (index, "source label name"));
+            sources.chain([(1, "destination label name")]).collect()
+        }
+        _ => return Ok(()),
+    };
+    for (index, what) in places {
+        if let Some(Expr::String(literal)) = call.args.get(index).map(Expr::unwrap_parens)
+            && str::from_utf8(&literal.value).is_err()
+        {
+            let shown = String::from_utf8_lossy(&literal.value);
+            return Err(Error::Execution(format!("invalid {what} in {name}(): {shown}")));
+        }
+    }
+    Ok(())
 }
 
 /// Checks the texts of a call.

@@ -163,6 +163,7 @@ impl Builder<'_> {
         if let Some(at) = call.args.iter().position(|a| a.value_type() == ValueType::Matrix) {
             return self.window(call, at);
         }
+        functions::label::validate_bytes(call)?;
         let wanted = (self.wants_totals, self.wants_buckets);
         match function {
             FunctionId::HistogramCount | FunctionId::HistogramSum | FunctionId::HistogramAvg => {

@@ -4,7 +4,7 @@
 use super::stores::{Blocks, WHOLE, copy};
 use super::{FIRST_OF_CHUNKS, cases_on, scripts};
 use crate::reference::{Reference, binary, difference, ours, theirs};
-use disk::RealDisk;
+use disk::{Disk, RealDisk};
 use promql::Engine;
 use promql::script::{Database, Outcome, Reply, When, engine_options};
 use std::cell::RefCell;
@@ -38,7 +38,10 @@ impl Beside {
     fn start(&self) -> Server {
         let scratch = Scratch::new("beside");
         let dir = scratch.path().join("data");
-        copy((&self.blocks.short, Path::new(WHOLE)), (&RealDisk, &dir));
+        // Scripts also ask before they load anything.
+        if self.blocks.short.is_dir(Path::new(WHOLE)) {
+            copy((&self.blocks.short, Path::new(WHOLE)), (&RealDisk, &dir));
+        }
         let server = Reference::start(&self.binary, &dir, FEATURES);
         Server { client: Connection::new(server.address), _server: server, _scratch: scratch }
     }

@@ -8,7 +8,7 @@ mod window;
 
 pub(crate) use window::inc;
 
-use super::histogram::Histogram;
+use super::histogram::{Histogram, detect_reset};
 use aggregate::aggregate;
 use binary::binary;
 use call::call;
@@ -16,7 +16,7 @@ use model::STALE_NAN;
 use model::histogram::CounterResetHint as Hint;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 use window::over;
 
 pub(crate) type Labels = BTreeMap<String, String>;
@@ -28,7 +28,7 @@ const NAME: &str = "__name__";
 #[derive(Clone, Debug)]
 pub(crate) enum Sample {
     Float(f64),
-    Histogram(Rc<Histogram>),
+    Histogram(Arc<Histogram>),
 }
 
 impl Sample {
@@ -39,7 +39,7 @@ impl Sample {
         }
     }
 
-    pub(crate) fn histogram(&self) -> Option<&Rc<Histogram>> {
+    pub(crate) fn histogram(&self) -> Option<&Arc<Histogram>> {
         match self {
             Self::Float(_) => None,
             Self::Histogram(histogram) => Some(histogram),
@@ -57,7 +57,7 @@ impl Sample {
 
 impl From<Histogram> for Sample {
     fn from(histogram: Histogram) -> Self {
-        Self::Histogram(Rc::new(histogram))
+        Self::Histogram(Arc::new(histogram))
     }
 }
 
@@ -86,6 +86,8 @@ pub(crate) struct Selector {
     pub(crate) matchers: Vec<(&'static str, &'static str, &'static str)>,
     pub(crate) offset_ms: i64,
     pub(crate) at_ms: Option<i64>,
+    /// Histograms come without buckets: see [`Node::plan`].
+    pub(crate) totals_only: bool,
 }
 
 #[derive(Clone)]
@@ -154,6 +156,30 @@ impl Selector {
     }
 }
 
+impl Node {
+    /// Finds out what is asked of histograms: where only their counts and sums are, above selectors and not within
+    /// subqueries, nothing else is read, and so gauges begin again where their count falls and are equal where it is.
+    fn plan(&mut self, totals: bool, buckets: bool) {
+        match self {
+            Self::Number(_) => {}
+            Self::Select(selector) | Self::Over { selector, .. } => {
+                selector.totals_only = totals && !buckets;
+            }
+            Self::OverSubquery { inner, .. } => inner.plan(totals, true),
+            Self::Call { function, inner, .. } => {
+                let reads = ["histogram_count", "histogram_sum", "histogram_avg"];
+                let needs = ["histogram_quantile", "histogram_fraction"];
+                inner.plan(totals || reads.contains(function), buckets || needs.contains(function));
+            }
+            Self::Aggregate { inner, .. } => inner.plan(totals, buckets),
+            Self::Binary(binary) => {
+                binary.lhs.plan(totals, buckets);
+                binary.rhs.plan(totals, buckets);
+            }
+        }
+    }
+}
+
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quantile = |name: &str, phi: f64| {
@@ -207,14 +233,22 @@ impl fmt::Display for Node {
 pub(crate) type Evaluated<T> = Result<T, String>;
 
 /// The answer of `node` at `times`; why there is none.
-pub(crate) fn evaluate(world: &World, node: &Node, times: &[i64]) -> Evaluated<Out> {
+pub(crate) fn answer(world: &World, node: &Node, times: &[i64]) -> Evaluated<Out> {
+    let mut node = node.clone();
+    node.plan(false, false);
+    evaluate(world, &node, times)
+}
+
+fn evaluate(world: &World, node: &Node, times: &[i64]) -> Evaluated<Out> {
     let rows = match node {
         Node::Number(value) => return Ok(Out::Scalar(vec![*value; times.len()])),
         Node::Select(selector) => select(world, selector, times),
         Node::Over { function, selector, range_ms, phi } => {
             let series = chosen(world, selector).map(|(labels, samples)| {
-                let fresh = samples.iter().filter(|(_, sample)| !sample.is_stale());
-                (labels.clone(), fresh.cloned().collect::<Vec<_>>())
+                let labels = labels.clone();
+                let fresh = samples.iter().filter(|(_, sample)| !sample.is_stale()).cloned();
+                let fresh: Vec<_> = fresh.collect();
+                (labels, if selector.totals_only { totals(&fresh) } else { fresh })
             });
             let series: Vec<_> = series.collect();
             let ends = times.iter().map(|&t| selector.at_ms.unwrap_or(t) - selector.offset_ms);
@@ -279,11 +313,30 @@ fn select(world: &World, selector: &Selector, times: &[i64]) -> Vec<Row> {
         let fresh = *sample_time > at - LOOKBACK_MS && !value.is_stale();
         fresh.then(|| value.clone())
     };
-    let rows = chosen(world, selector).map(|(labels, samples)| Row {
-        labels: labels.clone(),
-        values: times.iter().map(|&time| newest(samples, time)).collect(),
+    let rows = chosen(world, selector).map(|(labels, samples)| {
+        let samples = if selector.totals_only { totals(samples) } else { samples.clone() };
+        let values = times.iter().map(|&time| newest(&samples, time)).collect();
+        Row { labels: labels.clone(), values }
     });
     rows.collect()
+}
+
+/// The samples without buckets. What these tell of resets is in the hints.
+fn totals(samples: &[(i64, Sample)]) -> Vec<(i64, Sample)> {
+    let mut last: Option<&Histogram> = None;
+    let samples = samples.iter().map(|(time, sample)| {
+        let Some(histogram) = sample.histogram().filter(|_| !sample.is_stale()) else {
+            return (*time, sample.clone());
+        };
+        let hint = match (histogram.hint, last) {
+            (Hint::Unknown, Some(last)) if detect_reset(histogram, last) => Hint::CounterReset,
+            (Hint::Unknown, Some(_)) => Hint::NotCounterReset,
+            (hint, _) => hint,
+        };
+        last = Some(histogram);
+        (*time, histogram.totals(hint).into())
+    });
+    samples.collect()
 }
 
 /// What a subquery hands on: nothing is known of resets between its points.

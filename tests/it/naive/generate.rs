@@ -113,7 +113,7 @@ impl Generator {
         }
         let offset_ms = if self.one_in(4) { self.of(&[60_000, 300_000, -90_000]) } else { 0 };
         let at_ms = self.one_in(8).then(|| 1000 * self.below(3000) as i64);
-        Selector { name, matchers, offset_ms, at_ms }
+        Selector { name, matchers, offset_ms, at_ms, totals_only: false }
     }
 
     fn phi(&mut self) -> f64 {

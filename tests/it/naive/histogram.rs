@@ -71,11 +71,17 @@ impl Histogram {
     }
 
     /// No observations, buckets like those of `other`.
-    fn empty_like(other: &Self) -> Self {
+    pub(crate) fn empty_like(other: &Self) -> Self {
         let (positive, negative) = (Buckets::new(), Buckets::new());
         let zeros =
             Self { zero_count: 0.0, count: 0.0, sum: 0.0, positive, negative, ..other.clone() };
         Self { zero_threshold: 0.0, hint: Hint::Unknown, ..zeros }
+    }
+
+    /// Count and sum alone.
+    pub(crate) fn totals(&self, hint: Hint) -> Self {
+        let (bounds, count, sum) = (Vec::new(), self.count, self.sum);
+        Self { hint, bounds, count, sum, ..Self::empty_like(self) }
     }
 
     pub(crate) fn is_custom(&self) -> bool {
@@ -211,13 +217,15 @@ impl Histogram {
             if threshold > self.zero_threshold {
                 let own = self.widened(threshold, lost.as_deref());
                 (self.zero_count, self.zero_threshold) = (own.0, own.1);
-                if let Some(lost) = &mut lost {
-                    lost.zero_count = own.2;
-                }
                 let (from, schema) = (self.zero_threshold, self.schema);
                 let beyond = |index: &i32| exponential_bound(*index - 1, schema) >= from;
                 self.positive.retain(|index, _| beyond(index));
                 self.negative.retain(|index, _| beyond(index));
+                if let Some(lost) = &mut lost {
+                    lost.zero_count = own.2;
+                    lost.positive.retain(|index, _| beyond(index));
+                    lost.negative.retain(|index, _| beyond(index));
+                }
             }
         }
         (zero_count, rest)
@@ -249,10 +257,8 @@ impl Histogram {
                 add(&mut self.positive, &other.positive, sign);
                 return Ok(collide);
             }
-            let mut lost = Self::empty_like(self);
-            self.rebound(other, &mut lost, sign);
-            // What was lost on the way to the common bounds comes back at once.
-            add(&mut self.positive, &lost.positive, 1.0);
+            // What is lost on the way to the common bounds stays lost.
+            self.rebound(other, &mut Self::empty_like(self), sign);
             return Ok(collide);
         }
         let (zero_count, _) = self.share_zero_bucket(other, None);

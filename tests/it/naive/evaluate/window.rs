@@ -4,7 +4,7 @@ use super::{Evaluated, Labels, NAME, Row, Sample, Series};
 use crate::naive::histogram::{Histogram, detect_reset};
 use model::histogram::CounterResetHint as Hint;
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 pub(super) fn over(
     function: (&str, f64),
@@ -43,7 +43,7 @@ fn of_window(
 ) -> Option<Sample> {
     let floats: Vec<(i64, f64)> =
         window.iter().filter_map(|(time, sample)| Some((*time, sample.float()?))).collect();
-    let histograms: Vec<(i64, &Rc<Histogram>)> =
+    let histograms: Vec<(i64, &Arc<Histogram>)> =
         window.iter().filter_map(|(time, sample)| Some((*time, sample.histogram()?))).collect();
     let pairs = || window.windows(2).map(|pair| (&pair[0].1, &pair[1].1));
     match function {
@@ -143,7 +143,10 @@ fn gained(is_counter: bool, window: &[(i64, &Histogram)]) -> Option<Histogram> {
     }
     let lowest = used.iter().map(|histogram| histogram.schema).min()?;
     let mut gain = last.clone().at_schema(lowest);
-    if !starts_anew {
+    if starts_anew {
+        // Nothing is taken away, in the buckets that both have.
+        gain.combine(&Histogram::empty_like(window[1].1), -1.0).ok()?;
+    } else {
         gain.combine(first, -1.0).ok()?;
     }
     if is_counter {
