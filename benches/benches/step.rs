@@ -43,8 +43,7 @@ fn fill(db: &Db) {
     for name in ["x", "y"] {
         for series in 0..SERIES {
             let [pod, host] = [format!("pod-{series}"), format!("host-{}", series / 10)];
-            let pairs =
-                [("__name__", name), ("instance", &*host), ("job", "api"), ("pod", &*pod)];
+            let pairs = [("__name__", name), ("instance", &*host), ("job", "api"), ("pod", &*pod)];
             let mut found = Vec::new();
             appender
                 .resolve(LabelBatch::new(&pairs, &[4]), &mut found, &mut rejected)
@@ -53,7 +52,8 @@ fn fill(db: &Db) {
         }
     }
     for sample in 0..SAMPLES {
-        let value = |series: usize| ((sample + series as i64) % 200 * 7 + series as i64 % 13) as f64;
+        let value =
+            |series: usize| ((sample + series as i64) % 200 * 7 + series as i64 % 13) as f64;
         let values: Vec<f64> = (0..refs.len()).map(value).collect();
         let times = vec![sample * INTERVAL_MS; refs.len()];
         let batch = FloatBatch::new(&refs, &times, &values);

@@ -96,7 +96,8 @@ fn public_scripts_over_http() {
 
 #[test]
 fn the_first_histogram_of_a_chunk_knows_nothing_of_the_one_before() {
-    let load = "load 1m\n  h {{schema:0 count:1 sum:1 buckets:[1]}}+{{count:2 sum:2 buckets:[2]}}x100\n";
+    let load =
+        "load 1m\n  h {{schema:0 count:1 sum:1 buckets:[1]}}+{{count:2 sum:2 buckets:[2]}}x100\n";
     let ask = |at: usize, hint: &str| {
         let count = 1 + 2 * at;
         format!(

@@ -68,7 +68,12 @@ impl Reference {
 pub(crate) type Times = (i64, i64, i64);
 
 /// What is compared, in one form: result or error, and sorted messages.
-pub(crate) fn ours(engine: &Engine, db: &dyn Queryable, text: &str, (start, end, step): Times) -> Json {
+pub(crate) fn ours(
+    engine: &Engine,
+    db: &dyn Queryable,
+    text: &str,
+    (start, end, step): Times,
+) -> Json {
     let cancel = Cancel::new();
     let request = Request::new(&cancel);
     let answer = match step {
