@@ -416,9 +416,15 @@ fn not_yet(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether Prometheus cut the log.
+fn is_damaged(expected: &Value) -> bool {
+    let lines = expected["log"].as_array().map_or(&[][..], Vec::as_slice);
+    lines.iter().filter_map(Value::as_str).any(|line| line.contains("corruption in segment"))
+}
+
 #[test]
 fn recorded_logs_give_what_prometheus_reads() {
-    let (mut agreed, mut left_out) = (0, 0);
+    let (mut agreed, mut left_out, mut gone_on) = (0, 0, 0);
     let lines = tests::golden("tsdb/segments.jsonl");
     for line in &lines {
         let name = line["name"].as_str().expect("a name");
@@ -436,11 +442,22 @@ fn recorded_logs_give_what_prometheus_reads() {
         if let Ok(db) = opened {
             let dump = expected["dump"].as_array().map_or(&[][..], Vec::as_slice);
             let (found, wanted) = (recorded_dirs::content(&db), recorded_dirs::recorded(dump));
-            assert_eq!(found, wanted, "{name}");
+            if is_damaged(expected) {
+                // Prometheus stops at the damage; here it is read on behind it.
+                let is_there = |(labels, samples): (&_, &Vec<_>)| {
+                    let found: &Vec<_> = &found[labels];
+                    samples.iter().all(|sample| found.contains(sample))
+                };
+                assert!(wanted.iter().all(is_there), "{name}: {found:?}, not {wanted:?}");
+                gone_on += usize::from(found != wanted);
+            } else {
+                assert_eq!(found, wanted, "{name}");
+            }
         }
         agreed += 1;
     }
-    eprintln!("segments: {agreed} agree, {left_out} not yet, of {}", lines.len());
+    assert!(gone_on > 5, "{gone_on} with more than Prometheus has");
+    eprintln!("segments: {agreed} agree, {gone_on} of them with more behind the damage, {left_out} not yet, of {}", lines.len());
     assert_eq!(agreed + left_out, 98);
 }
 

@@ -195,3 +195,38 @@ fn a_flipped_bit_anywhere_is_survived() {
     assert_eq!(seen.len(), 9, "{seen:?}");
     assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
 }
+
+#[test]
+fn what_is_behind_a_damaged_record_is_read() {
+    let disk = SimDisk::new();
+    let (db, _) = open(&disk);
+    let db = db.expect("opens");
+    let mut written = Written::new(true);
+    written.write(&db, 0..360);
+    drop(db);
+    let disk = disk.kill();
+    let wal = Path::new(DIR).join("wal");
+    let segments = wal::list_segments(&disk, &wal).expect("segments");
+    assert!(segments.len() > 2, "{segments:?}");
+    // The last byte of its data, so that the length of the record stays as it is.
+    let (segment, mut ends) = (segments[1], Vec::new());
+    let mut reader =
+        wal::Reader::segment(Arc::new(disk.clone()), &wal, segment).expect("a segment");
+    while reader.advance().expect("whole") {
+        ends.push(reader.position().offset as usize);
+    }
+    disk.corrupt(&wal::segment_path(&wal, segment), ends[ends.len() / 2] - 1, 1);
+    let (db, said) = open(&disk);
+    let db = db.expect("opens");
+    let wanted = settled(written.samples());
+    let found = settled(written::try_read(&db).expect("reads"));
+    assert!(found.is_subset(&wanted));
+    let lost = wanted.len() - found.len();
+    assert!((1..wanted.len() / 100).contains(&lost), "{lost} of {}", wanted.len());
+    let said = said.lock();
+    assert!(said.iter().any(|line| line.contains("Reading on behind the damage")), "{said:?}");
+    drop(db);
+    let (again, said) = open(&disk.kill());
+    assert_eq!(settled(written::try_read(&again.expect("opens")).expect("reads")), found);
+    assert!(said.lock().iter().all(|line| !line.contains("repair")), "mended for good");
+}

@@ -95,7 +95,7 @@ impl Script {
         head.set_log(Arc::new(Mutex::new(log.unwrap())));
         head.set_out_of_order_window(opts["ooo_window"].as_i64().unwrap());
         let log = wal::Writer::open(Arc::clone(&disk), Path::new("wbl"), Default::default());
-        head.set_ooo_log(log.unwrap());
+        head.set_ooo_log(log.unwrap()).unwrap();
         let (refused, taken) = (BTreeSet::new(), BTreeSet::new());
         Self { head, disk, appenders: BTreeMap::new(), refused, taken }
     }

@@ -118,7 +118,9 @@ impl History {
         let sink = Arc::new(move |line: &LogLine| {
             said.lock().expect("held briefly").push(format!("{} {:?}", line.message, line.fields));
         });
-        let opened = Db::open(disk, Path::new(DIR), options(), 7, &registry, sink);
+        // Another one each time, as from a source of randomness: the names of blocks come from it.
+        let seed = self.random.next(u64::MAX);
+        let opened = Db::open(disk, Path::new(DIR), options(), seed, &registry, sink);
         self.db = Some(opened.unwrap_or_else(|error| panic!("{error}\n{}", self.log.join("\n"))));
     }
 
@@ -189,7 +191,6 @@ impl History {
         }
         if !samples.is_empty() {
             self.append(&samples);
-            samples.iter().for_each(|(series, time)| self.model.mark_late(*series, *time));
         }
     }
 

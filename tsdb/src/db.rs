@@ -17,6 +17,7 @@ mod reserve;
 mod uploads;
 
 pub use maintain::Maintained;
+pub(crate) use ooo::LateFeed;
 pub use relief::MemoryState;
 
 pub use image::IMAGE_GROWTH_BYTES;
@@ -106,7 +107,7 @@ pub struct Db {
 
 impl Db {
     /// Opens the database in `dir`, created if absent: takes the lock, clears leftovers of a crash away, opens the
-    /// blocks and replays the log, cutting it where it is damaged. `seed` is random: it keys hashes and block names.
+    /// blocks and replays the log, without what is damaged of it. `seed` is random: it keys hashes and block names.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,

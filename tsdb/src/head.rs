@@ -44,7 +44,7 @@ pub use admission::{RefusedSeries, SeriesLimits};
 pub use chunks::LoadedChunks;
 pub use idle::IdleSeries;
 pub use image::ImageStats;
-pub use ooo::{OooCut, OooReplay};
+pub use ooo::{OooCut, OooReplay, OooReplayed};
 pub use replay::{Replay, ReplayStats};
 pub use stats::{HeadStats, LabelStat};
 

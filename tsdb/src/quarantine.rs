@@ -7,8 +7,6 @@ use model::TimeRange;
 use serde_json::{Value, json};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use wal::record::{Kind, Samples};
 
 /// The directory in the data directory.
 const QUARANTINE_DIR: &str = "quarantine";
@@ -17,21 +15,12 @@ const REPORT_FILE: &str = "report.json";
 /// What was lost with damaged files, as far as it can be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
-    /// Samples that can be read in what was moved aside and are nowhere else; those in damaged bytes are not counted.
+    /// Samples that were in what was moved aside, as far as something counts them; those in damaged bytes of a log are not.
     pub num_samples: u64,
     /// Their times; `None` if there are none.
     pub range: Option<TimeRange>,
     /// Bytes that could not be read.
     pub damaged_bytes: u64,
-}
-
-impl Loss {
-    fn add(&mut self, timestamp_ms: i64) {
-        self.num_samples += 1;
-        let range = self.range.get_or_insert(TimeRange::new(timestamp_ms, timestamp_ms));
-        range.min_ms = range.min_ms.min(timestamp_ms);
-        range.max_ms = range.max_ms.max(timestamp_ms);
-    }
 }
 
 /// A find.
@@ -101,66 +90,21 @@ fn write_report(disk: &dyn Disk, found: &Quarantined) -> Result<()> {
     Ok(disk.sync_dir(found.dir.parent().unwrap_or(Path::new("")))?)
 }
 
-/// Gives the damaged segment of a log and those behind it second names in quarantine, before a repair removes them.
-pub(crate) fn keep_log(
-    disk: &Arc<dyn Disk>,
+/// Gives the damaged segment of a log a second name in quarantine, before what can be read of it takes its place.
+pub(crate) fn keep_segment(
+    disk: &dyn Disk,
     data_dir: &Path,
     corruption: &wal::Corruption,
+    salvage: &wal::Salvage,
 ) -> Result<Quarantined> {
-    let log_dir = corruption.dir();
-    let kind = log_dir.file_name().map_or("log".into(), |name| name.to_string_lossy());
-    let dir = new_dir(&**disk, data_dir, &format!("{kind}-{:08}", corruption.segment))?;
+    let kind = corruption.dir().file_name().map_or("log".into(), |name| name.to_string_lossy());
+    let dir = new_dir(disk, data_dir, &format!("{kind}-{:08}", corruption.segment))?;
     disk.create_dir(&dir)?;
-    let mut loss = Loss::default();
-    for segment in wal::list_segments(&**disk, log_dir)? {
-        if segment < corruption.segment {
-            continue;
-        }
-        let path = wal::segment_path(log_dir, segment);
-        disk.hard_link(&path, &wal::segment_path(&dir, segment))?;
-        if segment == corruption.segment {
-            loss.damaged_bytes += disk.len(&path)?.saturating_sub(corruption.good_bytes);
-        } else {
-            survey(disk, log_dir, segment, &mut loss)?;
-        }
-    }
+    disk.hard_link(&corruption.path, &wal::segment_path(&dir, corruption.segment))?;
+    let loss = Loss { damaged_bytes: salvage.lost_bytes, ..Loss::default() };
     let found = Quarantined { dir, what: corruption.to_string().into(), loss };
-    write_report(&**disk, &found)?;
+    write_report(disk, &found)?;
     Ok(found)
-}
-
-/// Counts what a segment holds, up to its end or to damage of its own.
-fn survey(disk: &Arc<dyn Disk>, dir: &Path, segment: u32, loss: &mut Loss) -> Result<()> {
-    let mut samples = Samples::default();
-    let mut reader = wal::Reader::segment(Arc::clone(disk), dir, segment)?;
-    loop {
-        match reader.advance() {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(wal::Error::Corrupt(corruption)) => {
-                let len = disk.len(&corruption.path)?;
-                loss.damaged_bytes += len.saturating_sub(corruption.good_bytes);
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let record = reader.record();
-        match wal::record::kind(record) {
-            Kind::Samples => {
-                samples.clear();
-                if wal::record::decode_samples(record, &mut samples).is_ok() {
-                    samples.timestamps_ms.iter().for_each(|&at| loss.add(at));
-                }
-            }
-            Kind::Histograms => {
-                let mut histograms = wal::record::Histograms::default();
-                if wal::record::decode_histograms(record, &mut histograms).is_ok() {
-                    histograms.timestamps_ms.iter().for_each(|&at| loss.add(at));
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 /// Moves a block that breaks its format to quarantine. Its meta.json, if that can be read, says what is lost.

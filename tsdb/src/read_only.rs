@@ -113,14 +113,8 @@ impl ReadOnlyDb {
         }
         let (_, mut late) = replay.finish_in_order()?;
         let dir = self.dir.join(LATE_LOG_DIR);
-        for segment in wal::list_segments(&*self.disk, &dir)? {
-            let mut reader = wal::Reader::segment(Arc::clone(&self.disk), &dir, segment)?;
-            while reader.advance()? {
-                if let Err(error) = late.apply(reader.record()) {
-                    return Err(reader.corruption(&error.to_string()).into());
-                }
-            }
-        }
+        let segments = wal::list_segments(&*self.disk, &dir)?;
+        crate::db::LateFeed::new(&self.disk, &dir, &segments).run(&mut late)?;
         late.finish()?;
         Ok(head)
     }

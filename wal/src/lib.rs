@@ -1,7 +1,7 @@
 //! The write-ahead log: numbered segments of pages, records in fragments, checkpoints that let old segments go.
 //! Byte for byte the format of Prometheus. What records mean to series in memory is known to `tsdb`, not here.
 //!
-//! Reading order: `page` (layout), `writer`, `reader` and `replay`, `record`, then `checkpoint` and `repair`.
+//! Reading order: `page` (layout), `writer`, `reader` and `replay`, `record`, then `checkpoint`, `salvage` and `repair`.
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
@@ -12,6 +12,7 @@ mod reader;
 pub mod record;
 mod repair;
 mod replay;
+mod salvage;
 mod segment;
 mod tail;
 mod writer;
@@ -22,6 +23,7 @@ pub use error::{Corruption, Error, Result};
 pub use page::PAGE_BYTES;
 pub use reader::Reader;
 pub use replay::Replay;
+pub use salvage::Salvage;
 pub use segment::{list_segments, segment_path};
 pub use tail::Tail;
 pub use writer::{Retired, Writer, WriterOptions, WriterStats};

@@ -68,6 +68,16 @@ impl Reader {
         Self::segments(disk, dir, [number])
     }
 
+    /// Reads one segment from where a record begins.
+    pub fn segment_from(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        number: u32,
+        offset: u64,
+    ) -> Result<Self> {
+        Ok(Self { offset, ..Self::segment(disk, dir, number)? })
+    }
+
     /// Reads all segments of a directory, such as a checkpoint.
     pub fn dir(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self> {
         let numbers = segment::list_segments(&*disk, dir)?;

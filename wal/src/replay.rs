@@ -1,6 +1,6 @@
-//! A whole log from its beginning: the newest checkpoint, then the segments behind it. Where it stops, repair begins.
+//! A whole log from its beginning: the newest checkpoint, then the segments behind it. Where it stops, salvage or repair begins.
 
-use crate::{Checkpoint, Error, Position, Reader, Result, checkpoint, list_segments};
+use crate::{Checkpoint, Corruption, Error, Position, Reader, Result, checkpoint, list_segments};
 use disk::Disk;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +44,13 @@ impl Replay {
     pub fn begin_at(&mut self, segment: u32) -> Result<()> {
         self.reader = Reader::segment(Arc::clone(&self.disk), &self.dir, segment)?;
         (self.first, self.next, self.in_checkpoint) = (segment, segment + 1, false);
+        Ok(())
+    }
+
+    /// Goes on in a segment that was damaged and is whole again: behind the records that were read from it.
+    pub fn resume(&mut self, corruption: &Corruption) -> Result<()> {
+        let (segment, offset) = (corruption.segment, corruption.good_bytes);
+        self.reader = Reader::segment_from(Arc::clone(&self.disk), &self.dir, segment, offset)?;
         Ok(())
     }
 

@@ -16,9 +16,6 @@ pub(super) struct Model {
     synced: Vec<Series>,
     /// Deleted since the last sync: a power cut may bring it back.
     undeleted: Vec<Series>,
-    /// Came out of order. Once they are in a block and deleted there, the file of head chunks that had them before
-    /// may bring them back at a start, as in Prometheus.
-    late: Vec<Series>,
     /// Times and ranges that were used once are not used again.
     used: Vec<BTreeMap<i64, ()>>,
     deleted: Vec<Vec<TimeRange>>,
@@ -37,7 +34,6 @@ impl Model {
             may: none(),
             synced: none(),
             undeleted: none(),
-            late: none(),
             used: vec![BTreeMap::new(); num_series],
             deleted: vec![Vec::new(); num_series],
         }
@@ -61,11 +57,6 @@ impl Model {
         into[series].insert(time, bits);
     }
 
-    /// A sample that was appended came out of order.
-    pub(super) fn mark_late(&mut self, series: usize, time: i64) {
-        self.late[series].insert(time, 0);
-    }
-
     /// A sample was refused as a sample.
     pub(super) fn refuse(&mut self, series: usize, time: i64) {
         self.used[series].insert(time, ());
@@ -80,14 +71,11 @@ impl Model {
         for (time, bits) in inside {
             self.must[series].remove(&time);
             self.synced[series].remove(&time);
-            let stays = is_acknowledged && !self.late[series].contains_key(&time);
-            let into = if stays { &mut self.undeleted } else { &mut self.may };
+            let into = if is_acknowledged { &mut self.undeleted } else { &mut self.may };
             into[series].insert(time, bits);
         }
         if is_acknowledged {
-            let late = &self.late[series];
-            let inside = |time: &i64| range.contains(*time) && !late.contains_key(time);
-            let gone = self.may[series].extract_if(.., |time, _| inside(time));
+            let gone = self.may[series].extract_if(.., |time, _| range.contains(*time));
             self.undeleted[series].extend(gone);
         }
     }
@@ -142,14 +130,7 @@ impl Model {
     /// a power cut is not known before the next sync.
     pub(super) fn adopt(&mut self, found: &[Series]) {
         for (series, found) in found.iter().enumerate() {
-            let late = &self.late[series];
-            let deleted = &self.deleted[series];
-            let is_ghost = |time: &i64| {
-                late.contains_key(time) && deleted.iter().any(|range| range.contains(*time))
-            };
-            self.may[series].retain(|time, _| !found.contains_key(time) || is_ghost(time));
-            let mut found = found.clone();
-            found.retain(|time, _| !is_ghost(time));
+            self.may[series].retain(|time, _| !found.contains_key(time));
             let lost = std::mem::replace(&mut self.must[series], found.clone());
             // It may come back from a log that is not read to its end this time.
             self.may[series].extend(lost.into_iter().filter(|(time, _)| !found.contains_key(time)));

@@ -120,7 +120,9 @@ impl<'d> BlockWriter<'d> {
         let publish = || {
             self.disk.sync_dir(&dir)?;
             self.disk.rename(&dir, &target)?;
-            self.disk.sync_dir(&self.data_dir)
+            // Who is told that it failed goes on with what there was before, deletions included: so it must not turn up.
+            let take_back = |_: &std::io::Error| drop(self.disk.rename(&target, &dir));
+            self.disk.sync_dir(&self.data_dir).inspect_err(take_back)
         };
         publish().map_err(|source| io_error("publish block", source))?;
         self.dir = None;

@@ -4,14 +4,15 @@ use super::maintain::Work;
 use super::pieces::PiecesSpec;
 use super::{Db, LATE_LOG_DIR, Maintained, Parts};
 use crate::block::{Hint, Parent, Ulid};
-use crate::head::OooReplay;
+use crate::head::{OooReplay, OooReplayed};
 use crate::{Head, Result};
+use disk::Disk;
 use std::path::Path;
 use std::sync::Arc;
 
 impl Parts {
     /// Opens the log of late samples, if they are taken or were once, and hands what it has to the head, also where the
-    /// write-ahead log was cut.
+    /// write-ahead log was damaged.
     pub(super) fn recover_ooo(&self, head: &Head, mut replay: OooReplay) -> Result<()> {
         let dir = self.dir.join(LATE_LOG_DIR);
         let segments = wal::list_segments(&*self.disk, &dir)?;
@@ -20,35 +21,71 @@ impl Parts {
             replay.finish()?;
             return Ok(());
         }
-        let mut writer = wal::Writer::open(Arc::clone(&self.disk), &dir, self.options.writer())?;
-        match self.feed_ooo(&dir, &segments, &mut replay) {
-            Ok(()) => {}
-            Err(wal::Error::Corrupt(corruption)) => {
-                self.metrics.log.corruptions.inc();
-                self.log
-                    .warn("Encountered WBL read error, attempting repair", &[("err", &corruption)]);
-                self.quarantine_log(&corruption)?;
-                writer.repair(&corruption)?;
-            }
-            Err(error) => return Err(error.into()),
+        let writer = wal::Writer::open(Arc::clone(&self.disk), &dir, self.options.writer())?;
+        let mut feed = LateFeed::new(&self.disk, &dir, &segments);
+        while let Err(error) = feed.run(&mut replay) {
+            let wal::Error::Corrupt(corruption) = error else { return Err(error.into()) };
+            let message = "Encountered WBL read error, attempting repair";
+            self.mend(LATE_LOG_DIR, message, &corruption)?;
+            feed.resume(&corruption);
         }
         let num_unknown = replay.finish()?;
         if num_unknown > 0 {
             self.log
                 .warn("Unknown series references for ooo WAL replay", &[("samples", &num_unknown)]);
         }
-        head.set_ooo_log(writer);
+        if let Err(error) = head.set_ooo_log(writer) {
+            self.log.warn("Logging late samples anew failed; tried again later", &[("err", &error)]);
+        }
         Ok(())
     }
+}
 
-    fn feed_ooo(&self, dir: &Path, segments: &[u32], replay: &mut OooReplay) -> wal::Result<()> {
-        for &segment in segments {
-            let mut reader = wal::Reader::segment(Arc::clone(&self.disk), dir, segment)?;
+/// Hands a log of late samples to the head, without what blocks have by now.
+pub(crate) struct LateFeed<'d> {
+    disk: &'d Arc<dyn Disk>,
+    dir: &'d Path,
+    segments: &'d [u32],
+    /// The segment to read, by its place among them, and from where.
+    next: (usize, u64),
+    /// Blocks have what is before this segment.
+    first: u32,
+}
+
+impl<'d> LateFeed<'d> {
+    /// Begins with the first of these segments.
+    pub(crate) fn new(disk: &'d Arc<dyn Disk>, dir: &'d Path, segments: &'d [u32]) -> Self {
+        let first = segments.first().copied().unwrap_or(0);
+        Self { disk, dir, segments, next: (0, 0), first }
+    }
+
+    /// Goes on in a segment that was damaged and is whole again.
+    fn resume(&mut self, corruption: &wal::Corruption) {
+        self.next.1 = corruption.good_bytes;
+    }
+
+    /// Reads up to the end, or to the first record that is damaged.
+    pub(crate) fn run(&mut self, replay: &mut OooReplay) -> wal::Result<()> {
+        while let Some(&segment) = self.segments.get(self.next.0) {
+            let disk = Arc::clone(self.disk);
+            let mut reader = wal::Reader::segment_from(disk, self.dir, segment, self.next.1)?;
+            let mut next = self.next.0 + 1;
             while reader.advance()? {
-                if let Err(error) = replay.apply(reader.record()) {
-                    return Err(reader.corruption(&format!("decode samples: {error}")));
+                let applied = replay.apply(reader.record());
+                let applied = applied
+                    .map_err(|error| reader.corruption(&format!("decode samples: {error}")))?;
+                if let OooReplayed::BlocksHaveBefore(kept) = applied
+                    && self.first < kept
+                    && kept <= segment
+                {
+                    // Those segments could not be removed.
+                    replay.forget_open();
+                    self.first = kept;
+                    next = self.segments.partition_point(|&segment| segment < kept);
+                    break;
                 }
             }
+            self.next = (next, 0);
         }
         Ok(())
     }

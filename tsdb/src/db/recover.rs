@@ -1,6 +1,6 @@
-//! The head as it was: full chunks from their files, the rest from the log, which is cut where it is damaged.
+//! The head as it was: full chunks from their files, the rest from the log, without what is damaged.
 
-use crate::db::{Db, HEAD_CHUNKS_DIR, LATE_LOG_DIR, LOG_DIR, Parts};
+use crate::db::{Db, HEAD_CHUNKS_DIR, LOG_DIR, Parts};
 use crate::head::Replay;
 use crate::{Head, HeadOptions, Result, quarantine};
 use ::metrics::Stopwatch;
@@ -44,16 +44,18 @@ impl Parts {
                 self.log.warn("The image of the head does not fit; reading the whole log", &[]);
             }
         }
-        match self.feed(log, &head, &mut replay) {
-            Ok(()) => {}
-            Err(wal::Error::Corrupt(corruption)) => {
-                self.metrics.log.corruptions.inc();
-                self.log
-                    .warn("Encountered WAL read error, attempting repair", &[("err", &corruption)]);
-                self.quarantine_log(&corruption)?;
-                writer.lock().repair(&corruption)?;
+        let first = log.first_segment();
+        self.options.progress.begin(first, log.last_segment().unwrap_or(first));
+        loop {
+            match self.feed(&mut log, &head, &mut replay) {
+                Ok(()) => break,
+                Err(wal::Error::Corrupt(corruption)) => {
+                    let message = "Encountered WAL read error, attempting repair";
+                    self.mend(LOG_DIR, message, &corruption)?;
+                    log.resume(&corruption)?;
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
         }
         let (stats, ooo) = replay.finish_in_order()?;
         self.recover_ooo(&head, ooo)?;
@@ -106,15 +108,36 @@ impl Parts {
         head
     }
 
-    /// Keeps what a repair of the log is about to remove, and says what is lost.
-    pub(super) fn quarantine_log(&self, corruption: &wal::Corruption) -> Result<()> {
-        let is_of_log = [LOG_DIR, LATE_LOG_DIR].iter().any(|dir| corruption.dir().ends_with(dir));
-        if !is_of_log {
-            // A damaged checkpoint is not repaired, and stays.
-            return Ok(());
+    /// Keeps a damaged segment of a log as it is, puts what can be read of it in its place, and says what is lost.
+    /// Reading then goes on behind the records that were read before.
+    ///
+    /// Records behind a lost one are good for themselves: samples of a series whose record is lost are left out, and
+    /// counted.
+    pub(super) fn mend(
+        &self,
+        dir: &str,
+        message: &'static str,
+        corruption: &wal::Corruption,
+    ) -> Result<()> {
+        self.metrics.log.corruptions.inc();
+        self.log.warn(message, &[("err", corruption)]);
+        if corruption.dir() != self.dir.join(dir) {
+            // A damaged checkpoint stays: everything before the segments is in it.
+            return Err(wal::Error::Corrupt(Box::new(corruption.clone())).into());
         }
-        let found = quarantine::keep_log(&self.disk, &self.dir, corruption)?;
+        let salvage = wal::Salvage::read(&*self.disk, corruption)?;
+        let found = quarantine::keep_segment(&*self.disk, &self.dir, corruption, &salvage)?;
         self.metrics.quarantined(&self.log, &found);
+        salvage.write(&*self.disk)?;
+        self.log.warn(
+            "Reading on behind the damage",
+            &[
+                ("segment", &corruption.segment),
+                ("offset", &corruption.good_bytes),
+                ("lost_bytes", &salvage.lost_bytes),
+                ("records_behind", &salvage.num_records),
+            ],
+        );
         Ok(())
     }
 
@@ -129,10 +152,14 @@ impl Parts {
     }
 
     /// Hands the records of the log to the head, up to its end or the first that is damaged.
-    fn feed(&self, mut log: wal::Replay, head: &Head, replay: &mut Replay) -> wal::Result<()> {
+    fn feed(
+        &self,
+        log: &mut wal::Replay,
+        head: &Head,
+        replay: &mut Replay,
+    ) -> wal::Result<()> {
         let progress = &self.options.progress;
         let first = log.first_segment();
-        progress.begin(first, log.last_segment().unwrap_or(first));
         let mut current = None;
         let mut num_records = 0_u64;
         while let Some(record) = log.next_record()? {

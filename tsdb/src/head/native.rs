@@ -137,13 +137,25 @@ impl Shard {
         min_valid_ms: i64,
     ) -> Result<(), RejectReason> {
         let Some(native) = self.native(slot) else {
-            return self.hot[slot].check(timestamp_ms, value, min_valid_ms);
+            let hot = &self.hot[slot];
+            hot.check(timestamp_ms, value, min_valid_ms)?;
+            return if hot.has_open() { Ok(()) } else { self.check_closed(slot, timestamp_ms) };
         };
         check_time(timestamp_ms, native.open.last_ms(), min_valid_ms)?;
         if timestamp_ms == native.open.last_ms() && !(is_stale_nan(value) && native.is_stale()) {
             return Err(RejectReason::DuplicateTimestamp);
         }
         Ok(())
+    }
+
+    /// Whether a series without an open chunk may get a sample: after a crash its newest samples may all be in full
+    /// ones. One of the time of the newest is taken for a repetition.
+    #[cold]
+    fn check_closed(&self, slot: u32, timestamp_ms: i64) -> Result<(), RejectReason> {
+        match self.full_chunks(slot).last() {
+            Some(last) if timestamp_ms < last.max_ms => Err(RejectReason::OutOfOrder),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a histogram may be taken; one that repeats the newest sample may.
@@ -158,7 +170,7 @@ impl Shard {
             return if timestamp_ms < min_valid_ms {
                 Err(RejectReason::OutOfBounds)
             } else {
-                Ok(())
+                self.check_closed(slot, timestamp_ms)
             };
         }
         let last_ms = self.open_last_ms(slot);

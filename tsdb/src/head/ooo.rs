@@ -9,7 +9,7 @@ mod replay;
 
 pub use compact::OooCut;
 pub(super) use read::{push_merged, push_open};
-pub use replay::OooReplay;
+pub use replay::{OooReplay, OooReplayed};
 
 use super::chunks::Batch;
 use super::refs::Target;
@@ -30,6 +30,10 @@ use wal::record::{
 
 /// The first byte of a record that names the chunk a series has put on disk.
 const MARKER: u8 = 5;
+
+/// In place of a series, which are never so numbered: blocks have the samples up to that chunk or, if it is less than
+/// a chunk's place can be, before that segment of the log. Prometheus leaves markers of unknown series out.
+const IN_BLOCKS: u64 = 0;
 
 /// The value of a sample that came out of order.
 #[derive(Clone, Debug)]
@@ -129,6 +133,8 @@ pub(super) struct OooLog {
     pub(super) writer: Option<wal::Writer>,
     /// Records of samples that are in memory and could not be written: they come before all others.
     unwritten: Vec<Vec<u8>>,
+    /// Where the chunks are that were put on disk since their series had its last sample, which the next one tells.
+    places: Places,
 }
 
 impl OooLog {
@@ -154,15 +160,19 @@ struct Records {
     keep_starts: bool,
 }
 
+fn marker(number: u64, places: &[u64]) -> Vec<u8> {
+    let mut record = vec![MARKER];
+    for place in places {
+        record.extend_from_slice(&number.to_be_bytes());
+        record.extend_from_slice(&place.to_be_bytes());
+    }
+    record
+}
+
 impl Records {
     fn mark(&mut self, number: u64, places: &[u64]) {
         self.flush();
-        let mut record = vec![MARKER];
-        for place in places {
-            record.extend_from_slice(&number.to_be_bytes());
-            record.extend_from_slice(&place.to_be_bytes());
-        }
-        self.done.push(record);
+        self.done.push(marker(number, places));
     }
 
     fn flush(&mut self) {
@@ -205,9 +215,12 @@ impl Head {
         self.set_exemplar_window(window_ms);
     }
 
-    /// From now on samples that come out of order are logged, to this log.
-    pub fn set_ooo_log(&self, writer: wal::Writer) {
-        self.0.ooo_log.lock().writer = Some(writer);
+    /// From now on samples that come out of order are logged, to this log. A failure concerns those that a replay found
+    /// without their chunks: they are tried again with the next.
+    pub fn set_ooo_log(&self, writer: wal::Writer) -> wal::Result<()> {
+        let mut log = self.0.ooo_log.lock();
+        log.writer = Some(writer);
+        log.write(Vec::new(), true)
     }
 
     /// Opens that log unless it is open.
@@ -258,10 +271,10 @@ impl Shared {
     pub(super) fn insert_ooo(&self, rows: &[OooRow]) -> wal::Result<()> {
         let mut log = self.ooo_log.lock();
         let mut records = Records { keep_starts: self.keep_starts, ..Records::default() };
-        let mut places = self.map_full_ooo(rows);
         let mut num_taken = 0;
+        self.map_full_ooo(rows, &mut log.places);
         for row in rows {
-            num_taken += u64::from(self.insert_one(row, &mut places, &mut records));
+            num_taken += u64::from(self.insert_one(row, &mut log.places, &mut records));
         }
         self.metrics.ooo_appended.inc_by(num_taken);
         records.flush();
@@ -279,7 +292,7 @@ impl Shared {
         let is_full = shard.ooo.get(&slot).is_some_and(|ooo| ooo.open.len() >= self.ooo_cap);
         if is_full {
             drop(shard);
-            places.extend(self.map_ooo(&[row.target]).unwrap_or_default());
+            self.try_map_ooo(&[row.target], places);
             shard = self.shards[index].0.write();
             // Nothing else changes these samples, and a series that has some is not collected.
         }
@@ -298,9 +311,8 @@ impl Shared {
         is_new
     }
 
-    /// Puts the open chunks on disk that are full before these rows come. Where that fails they grow and are tried
-    /// again with the next sample.
-    fn map_full_ooo(&self, rows: &[OooRow]) -> Places {
+    /// Puts the open chunks on disk that are full before these rows come.
+    fn map_full_ooo(&self, rows: &[OooRow], places: &mut Places) {
         let mut full: Vec<Target> = Vec::new();
         for row in rows {
             let (index, slot) = self.place(row.target);
@@ -310,11 +322,17 @@ impl Shared {
                 full.push(row.target);
             }
         }
-        self.map_ooo(&full).unwrap_or_default()
+        self.try_map_ooo(&full, places);
     }
 
-    /// Puts the open chunks of these series on disk and answers where they are.
-    fn map_ooo(&self, targets: &[Target]) -> io::Result<Places> {
+    /// Puts open chunks on disk. Where that fails they grow and are tried again with the next sample.
+    fn try_map_ooo(&self, targets: &[Target], places: &mut Places) {
+        // The chunks stay open, and the samples are in the log.
+        drop(self.map_ooo(targets, places));
+    }
+
+    /// Puts the open chunks of these series on disk and adds where they are.
+    fn map_ooo(&self, targets: &[Target], places: &mut Places) -> io::Result<()> {
         let mut batch = Batch::default();
         let mut metas = Vec::new();
         for &target in targets {
@@ -330,23 +348,23 @@ impl Shared {
             });
         }
         if metas.is_empty() {
-            return Ok(HashMap::default());
+            return Ok(());
         }
-        let places = self.chunks.write(&batch)?;
-        self.metrics.mapped_chunks.inc_by(places.len() as u64);
-        for (&(target, meta), &place) in metas.iter().zip(&places) {
+        let written = self.chunks.write(&batch)?;
+        self.metrics.mapped_chunks.inc_by(written.len() as u64);
+        for &(target, _) in &metas {
+            places.remove(&target.0);
+        }
+        for (&(target, meta), &place) in metas.iter().zip(&written) {
             let (index, slot) = self.place(target);
             let mut shard = self.shards[index].0.write();
             if let Some(ooo) = shard.ooo.get_mut(&slot) {
                 ooo.chunks.push(FullChunk::new(meta, Place::Disk(place)));
                 ooo.open.clear();
             }
+            places.entry(target.0).or_default().push(place);
         }
-        let mut by_series = Places::default();
-        for ((target, _), place) in metas.iter().zip(places) {
-            by_series.entry(target.0).or_default().push(place);
-        }
-        Ok(by_series)
+        Ok(())
     }
 }
 

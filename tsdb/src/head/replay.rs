@@ -11,7 +11,7 @@ use super::shard::Tally;
 use super::{Head, LoadedChunks, Shared};
 use crate::block::Tombstones;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use model::hash::HashMap;
+use model::hash::{HashMap, HashSet};
 use model::histogram::Histogram;
 use model::metadata::Metadata;
 use model::{Labels, TimeRange};
@@ -416,6 +416,7 @@ impl Replay {
             last_place: self.last_place,
             num_unknown_refs: 0,
             samples: std::mem::take(&mut self.samples),
+            outlived: HashSet::default(),
         };
         Ok((self.stats, ooo))
     }

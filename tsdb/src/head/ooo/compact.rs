@@ -1,6 +1,7 @@
 //! Samples that came out of order on their way to blocks: what is there is put on disk and frozen, later ones gather
 //! behind it; once blocks have it, it is dropped.
 
+use super::{IN_BLOCKS, Ooo, marker};
 use crate::head::series::Place;
 use crate::head::{Head, Padded, Shared};
 use model::TimeRange;
@@ -34,7 +35,7 @@ impl Head {
             open.extend(slots.map(|(&slot, _)| head.target(index, slot)));
         }
         for targets in open.chunks(SLICE) {
-            head.map_ooo(targets)
+            head.map_ooo(targets, &mut log.places)
                 .map_err(|source| Error::Io { op: "write head chunks".into(), source })?;
         }
         let segment = match &mut log.writer {
@@ -49,26 +50,20 @@ impl Head {
     }
 
     /// Drops what a compaction took: blocks have it, which must be listed for queries before this is called. Waits
-    /// for the queries that are open.
+    /// for the queries that are open. That it was dropped is logged first: files of chunks go only as a whole, and what
+    /// is deleted from the blocks must not come back from one.
     pub fn drop_ooo(&self, cut: &OooCut) -> Result<()> {
         let head = &*self.0;
         head.isolation.wait_for_open_readers();
         let mut log = head.ooo_log.lock();
-        let mut left: Option<TimeRange> = None;
-        for shard in &head.shards {
-            let mut shard = shard.0.write();
-            shard.ooo.retain(|_, ooo| {
-                ooo.chunks.retain(|chunk| !chunk.is_upto(cut.last_place));
-                left = left
-                    .into_iter()
-                    .chain(ooo.span())
-                    .reduce(|a, b| TimeRange::new(a.min_ms.min(b.min_ms), a.max_ms.max(b.max_ms)));
-                !ooo.chunks.is_empty() || !ooo.open.is_empty()
-            });
-        }
-        let left = left.unwrap_or(TimeRange::new(i64::MAX, i64::MIN));
-        head.ooo_min_ms.store(left.min_ms, Ordering::Relaxed);
-        head.ooo_max_ms.store(left.max_ms, Ordering::Relaxed);
+        let logged = cut.segment.map_or(Ok(()), |segment| {
+            let record = marker(IN_BLOCKS, &[cut.last_place, u64::from(segment)]);
+            log.write(vec![record], true)
+        });
+        head.drop_late_chunks(cut.last_place);
+        head.settle_ooo();
+        log.places.retain(|_, places| places.iter().any(|&place| place > cut.last_place));
+        logged.map_err(crate::error::from_log)?;
         match (&mut log.writer, cut.segment) {
             (Some(writer), Some(segment)) => {
                 writer.truncate(segment).map_err(crate::error::from_log)?;
@@ -81,6 +76,29 @@ impl Head {
 }
 
 impl Shared {
+    /// Drops the chunks of samples that came out of order up to this place.
+    pub(super) fn drop_late_chunks(&self, last_place: u64) {
+        for shard in &self.shards {
+            for ooo in shard.0.write().ooo.values_mut() {
+                ooo.chunks.retain(|chunk| !chunk.is_upto(last_place));
+            }
+        }
+    }
+
+    /// Forgets series that have no such samples, and finds the times of those that are left.
+    pub(super) fn settle_ooo(&self) {
+        let mut left: Option<TimeRange> = None;
+        for shard in &self.shards {
+            let mut shard = shard.0.write();
+            shard.ooo.retain(|_, ooo| !ooo.chunks.is_empty() || !ooo.open.is_empty());
+            let spans = shard.ooo.values().filter_map(Ooo::span);
+            left = left.into_iter().chain(spans).reduce(TimeRange::hull);
+        }
+        let left = left.unwrap_or(TimeRange::new(i64::MAX, i64::MIN));
+        self.ooo_min_ms.store(left.min_ms, Ordering::Relaxed);
+        self.ooo_max_ms.store(left.max_ms, Ordering::Relaxed);
+    }
+
     fn last_ooo_place(&self) -> Option<u64> {
         let last = |shard: &Padded| {
             let shard = shard.0.read();

@@ -1,10 +1,11 @@
 //! The log of samples that came out of order back to memory, behind the replay of the write-ahead log.
 
-use super::{Late, MARKER, Ooo, OooRow, Records};
+use super::{IN_BLOCKS, Late, MARKER, Ooo, Records};
 use crate::head::Shared;
 use crate::head::refs::Target;
 use crate::head::series::{FullChunk, Place};
-use model::hash::HashMap;
+use model::TimeRange;
+use model::hash::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use storage::Result;
@@ -22,21 +23,28 @@ pub struct OooReplay {
     pub(in crate::head) last_place: u64,
     pub(in crate::head) num_unknown_refs: u64,
     pub(in crate::head) samples: Samples,
+    /// Series whose samples outlived the file of their chunk.
+    pub(in crate::head) outlived: HashSet<u32>,
+}
+
+/// What a record means for those that were read before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OooReplayed {
+    /// Nothing.
+    Added,
+    /// Samples of the segments before this one are in blocks. If some were read, what is open was dropped, and reading
+    /// has to go on at this segment.
+    BlocksHaveBefore(u32),
 }
 
 impl OooReplay {
     /// Takes in one record. An error means that its body is damaged; nothing of it was taken.
-    pub fn apply(&mut self, record: &[u8]) -> std::result::Result<(), DecodeError> {
+    pub fn apply(&mut self, record: &[u8]) -> std::result::Result<OooReplayed, DecodeError> {
         if let Some((&MARKER, markers)) = record.split_first() {
             if !markers.len().is_multiple_of(16) {
                 return Err(DecodeError::Size);
             }
-            for marker in markers.as_chunks::<16>().0 {
-                let [number, place] = [0, 8].map(|at| {
-                    u64::from_be_bytes(marker[at..at + 8].try_into().expect("eight bytes"))
-                });
-                self.mark(number, place);
-            }
+            return Ok(self.mark_all(markers.as_chunks::<16>().0));
         } else if kind(record) == Kind::Samples {
             let mut samples = std::mem::take(&mut self.samples);
             samples.clear();
@@ -55,7 +63,38 @@ impl OooReplay {
                 self.add(number, timestamp_ms, Late::histogram(value.clone(), start_ms));
             }
         }
-        Ok(())
+        Ok(OooReplayed::Added)
+    }
+
+    fn mark_all(&mut self, markers: &[[u8; 16]]) -> OooReplayed {
+        let mut outcome = OooReplayed::Added;
+        let parse = |marker: &[u8; 16]| {
+            let word = |at: usize| marker[at..at + 8].try_into().expect("eight bytes");
+            (u64::from_be_bytes(word(0)), u64::from_be_bytes(word(8)))
+        };
+        let markers: Vec<(u64, u64)> = markers.iter().map(parse).collect();
+        for of_series in markers.chunk_by(|a, b| a.0 == b.0) {
+            let (number, _) = of_series[0];
+            if number != IN_BLOCKS {
+                self.mark(number, of_series);
+                continue;
+            }
+            for &(_, place) in of_series {
+                match u32::try_from(place) {
+                    Ok(segment) => outcome = OooReplayed::BlocksHaveBefore(segment),
+                    Err(_) => self.head.drop_late_chunks(place),
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Forgets the samples that are not in chunks on disk.
+    pub fn forget_open(&mut self) {
+        for shard in &self.head.shards {
+            shard.0.write().ooo.values_mut().for_each(|ooo| ooo.open.clear());
+        }
+        self.outlived.clear();
     }
 
     fn target(&mut self, number: u64) -> Option<(u64, Target)> {
@@ -73,35 +112,57 @@ impl OooReplay {
         Some((number, target))
     }
 
-    /// A chunk was cut: if it is on disk, or never was one, the samples so far are not those of the next. It is on disk
-    /// if it was found there, or if its file went after a compaction; one that was lost with a damaged file is neither,
-    /// even if another file got the same number since.
-    fn mark(&mut self, number: u64, place: u64) {
+    /// A series was put on disk, as one chunk or several: if they are there, or never were any, the samples so far are
+    /// not those of the next. They are there if they were found, or if their file went after a compaction; those that
+    /// were lost with a damaged file are neither. Their samples stay, and are logged anew: once other files have come
+    /// and gone, nobody could tell these cases apart.
+    fn mark(&mut self, number: u64, markers: &[(u64, u64)]) {
         let Some((_, target)) = self.target(number) else { return };
         let first_file = self.head.chunks.views().first().map_or(u32::MAX, |view| view.0);
-        let is_gone =
-            place == 0 || (place >> 32) < u64::from(first_file) && place <= self.last_place;
+        let is_gone = |place: u64| {
+            place == 0 || (place >> 32) < u64::from(first_file) && place <= self.last_place
+        };
         let (index, slot) = self.head.place(target);
         let mut shard = self.head.shards[index].0.write();
         let ooo = shard.ooo.entry(slot).or_insert_with(Ooo::default);
-        let is_there = |chunk: &FullChunk| chunk.place() == Place::Disk(place);
-        if is_gone || ooo.chunks.iter().any(is_there) {
+        let is_found = |place: u64| {
+            ooo.chunks.iter().any(|chunk: &FullChunk| chunk.place() == Place::Disk(place))
+        };
+        if markers.iter().all(|&(_, place)| is_gone(place) || is_found(place)) {
             ooo.open.clear();
+            self.outlived.remove(&target.0);
+        } else {
+            self.outlived.insert(target.0);
         }
     }
 
     fn add(&mut self, number: u64, timestamp_ms: i64, value: Late) {
-        let Some((number, target)) = self.target(number) else { return };
-        let row = OooRow { row: 0, target, number, timestamp_ms, value };
-        self.head.insert_one(&row, &mut HashMap::default(), &mut Records::default());
+        let Some((_, target)) = self.target(number) else { return };
+        let (index, slot) = self.head.place(target);
+        let mut shard = self.head.shards[index].0.write();
+        // However many there are: where they are put on disk has to be logged, and the log is not open yet.
+        if shard.ooo.entry(slot).or_default().insert(timestamp_ms, value) {
+            drop(shard);
+            self.head.widen_ooo(TimeRange::new(timestamp_ms, timestamp_ms));
+        }
     }
 
     /// Opens the head for use. Answers how many samples and markers belong to series that are not there.
     pub fn finish(self) -> Result<u64> {
-        for shard in &self.head.shards {
-            shard.0.write().ooo.retain(|_, ooo| !ooo.chunks.is_empty() || !ooo.open.is_empty());
+        let head = &self.head;
+        head.settle_ooo();
+        let mut records = Records { keep_starts: head.keep_starts, ..Records::default() };
+        for &target in &self.outlived {
+            let (index, slot) = head.place(Target(target));
+            let shard = head.shards[index].0.read();
+            let Some(ooo) = shard.ooo.get(&slot) else { continue };
+            let number = shard.cold[slot].number;
+            records.mark(number, &[0]);
+            ooo.open.iter().for_each(|(time, value)| records.push(number, *time, value));
         }
-        self.head.collect_replayed();
+        records.flush();
+        head.ooo_log.lock().unwritten = records.done;
+        head.collect_replayed();
         Ok(self.num_unknown_refs)
     }
 }

@@ -1,0 +1,199 @@
+//! What can still be read of a damaged segment, behind the damage too: fragments say how long they are and have
+//! checksums, and no fragment crosses a page. What a lost record means to those behind it is not known here.
+
+use crate::compress::Decompressor;
+use crate::page::{HEADER_BYTES, kind, page_end, push_record, room};
+use crate::record::{self, Kind};
+use crate::{Corruption, Result};
+use disk::Disk;
+use std::path::PathBuf;
+
+/// A damaged segment as it will be: the records before the damage, byte for byte, then those that can be read behind it.
+pub struct Salvage {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    /// Records that were found behind the damage.
+    pub num_records: u64,
+    /// Bytes that are lost: damaged ones, and parts of records of which other parts are damaged.
+    pub lost_bytes: u64,
+}
+
+impl std::fmt::Debug for Salvage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Salvage")
+            .field("path", &self.path)
+            .field("num_records", &self.num_records)
+            .field("lost_bytes", &self.lost_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record that is being put together.
+struct Partial {
+    /// Where it begins in the segment.
+    begin: usize,
+    data: Vec<u8>,
+    /// Bytes of its fragments.
+    fragment_bytes: u64,
+}
+
+/// Goes through a segment from the record that could not be read.
+struct Scan<'s> {
+    segment: &'s [u8],
+    /// The record that could not be read.
+    bad: usize,
+    partial: Option<Partial>,
+    decompressor: Decompressor,
+    unpacked: Vec<u8>,
+    /// Bytes of whole records and of padding.
+    good_bytes: u64,
+    num_records: u64,
+    out: Vec<u8>,
+}
+
+impl Salvage {
+    /// Reads the segment. Nothing is changed before [`Self::write`].
+    pub fn read(disk: &dyn Disk, corruption: &Corruption) -> Result<Self> {
+        let segment = disk.view(&corruption.path)?;
+        let bad = usize::try_from(corruption.good_bytes).unwrap_or(usize::MAX).min(segment.len());
+        let mut scan = Scan {
+            segment: &segment,
+            bad,
+            partial: None,
+            decompressor: Decompressor::default(),
+            unpacked: Vec::new(),
+            good_bytes: 0,
+            num_records: 0,
+            out: segment[..bad].to_vec(),
+        };
+        scan.run();
+        let Scan { good_bytes, num_records, mut out, .. } = scan;
+        let lost_bytes = (segment.len() - bad) as u64 - good_bytes;
+        out.resize(page_end(out.len() as u64) as usize, 0);
+        Ok(Self { path: corruption.path.clone(), bytes: out, num_records, lost_bytes })
+    }
+
+    /// Puts it in the place of the segment. A crash on the way leaves the one or the other.
+    pub fn write(&self, disk: &dyn Disk) -> Result<()> {
+        let aside = self.path.with_extension("repair");
+        if disk.exists(&aside) {
+            disk.remove(&aside)?;
+        }
+        let mut file = disk.create(&aside)?;
+        file.append(&self.bytes)?;
+        file.sync()?;
+        disk.rename(&aside, &self.path)?;
+        Ok(disk.sync_dir(self.path.parent().unwrap_or(&self.path))?)
+    }
+}
+
+impl Scan<'_> {
+    fn run(&mut self) {
+        let mut at = self.bad;
+        while at < self.segment.len() {
+            at = match self.fragment_end(at) {
+                Some(end) => {
+                    self.take(at, end);
+                    end
+                }
+                None => self.skip(at),
+            };
+        }
+    }
+
+    /// Where the fragment ends that begins at `at`; `None` if there is none or it is damaged.
+    fn fragment_end(&self, at: usize) -> Option<usize> {
+        let end = self.announced_end(at)?;
+        let header = &self.segment[at..at + HEADER_BYTES];
+        let expected = u32::from_be_bytes(header[3..].try_into().expect("four bytes"));
+        // The rest of a page that is zero looks like a fragment without data.
+        let is_padding = header == [0; HEADER_BYTES];
+        let fits = crc32c::crc32c(&self.segment[at + HEADER_BYTES..end]) == expected;
+        (fits && !is_padding).then_some(end)
+    }
+
+    /// Where it would end by its header, if that can be: inside the page.
+    fn announced_end(&self, at: usize) -> Option<usize> {
+        let header = self.segment.get(at..at + HEADER_BYTES)?;
+        let len = usize::from(u16::from_be_bytes([header[1], header[2]]));
+        let fits = HEADER_BYTES + len <= room(at as u64).min(self.segment.len() - at);
+        fits.then_some(at + HEADER_BYTES + len)
+    }
+
+    /// Where to look for the next fragment: behind this one, if its header is right about that, or in the next page.
+    fn skip(&mut self, at: usize) -> usize {
+        let end = (at + room(at as u64)).min(self.segment.len());
+        if self.segment[at..end].iter().all(|&byte| byte == 0) {
+            self.good_bytes += (end - at) as u64;
+            return end;
+        }
+        self.partial = None;
+        let behind = self.announced_end(at).filter(|&behind| {
+            behind == end
+                || self.fragment_end(behind).is_some()
+                || self.segment[behind..end].iter().all(|&byte| byte == 0)
+        });
+        behind.unwrap_or(end)
+    }
+
+    /// Takes in a fragment whose data is whole. Its kind may be wrong: no checksum covers it.
+    fn take(&mut self, begin: usize, end: usize) {
+        let (header, data) = self.segment[begin..end].split_at(HEADER_BYTES);
+        let fragment_bytes = (end - begin) as u64;
+        let is_last = match (header[0] & kind::MASK, &mut self.partial) {
+            (of @ (kind::FULL | kind::FIRST), partial) => {
+                *partial = Some(Partial { begin, data: data.to_vec(), fragment_bytes });
+                of == kind::FULL
+            }
+            (of @ (kind::MIDDLE | kind::LAST), Some(partial)) => {
+                partial.data.extend_from_slice(data);
+                partial.fragment_bytes += fragment_bytes;
+                of == kind::LAST
+            }
+            (_, partial) => {
+                *partial = None;
+                false
+            }
+        };
+        if is_last && let Some(whole) = self.partial.take() {
+            let flags = header[0] & !kind::MASK;
+            // Whatever is wrong with the bad record, it stays out: else reading would stop there again.
+            if whole.begin != self.bad && self.is_readable(&whole.data, flags) {
+                let left = room(self.out.len() as u64);
+                if left < HEADER_BYTES {
+                    self.out.resize(self.out.len() + left, 0);
+                }
+                push_record(&mut self.out, 0, &whole.data, flags);
+                self.good_bytes += whole.fragment_bytes;
+                self.num_records += 1;
+            }
+        }
+    }
+
+    fn is_readable(&mut self, body: &[u8], flags: u8) -> bool {
+        if !Decompressor::is_packed(body, flags) {
+            return is_record(body);
+        }
+        self.decompressor.decompress(body, flags, &mut self.unpacked).is_ok()
+            && is_record(&self.unpacked)
+    }
+}
+
+/// Whether the content of a record can be read. Those of unknown kinds are not looked into.
+fn is_record(bytes: &[u8]) -> bool {
+    match record::kind(bytes) {
+        Kind::Series => record::decode_series(bytes).is_ok(),
+        Kind::Samples => record::decode_samples(bytes, &mut record::Samples::default()).is_ok(),
+        Kind::Tombstones => record::decode_tombstones(bytes, &mut Vec::new()).is_ok(),
+        Kind::Exemplars => record::decode_exemplars(bytes).is_ok(),
+        Kind::Metadata => record::decode_metadata(bytes, &mut Vec::new()).is_ok(),
+        Kind::Histograms => {
+            record::decode_histograms(bytes, &mut record::Histograms::default()).is_ok()
+        }
+        Kind::MmapMarkers => (bytes.len() - 1).is_multiple_of(16),
+        Kind::Unknown => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;
