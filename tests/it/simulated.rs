@@ -207,7 +207,11 @@ impl History {
     fn maintain(&mut self) {
         let result = self.db().maintain(self.now_ms).map(|done| format!("{done:?}"));
         self.say(&format!("maintain: {result:?}"));
-        // What a block of the retention's age holds may go with it; blocks are up to a tenth of the retention long.
+        self.forget_old();
+    }
+
+    /// What a block of the retention's age holds may go with it; blocks are up to a tenth of the retention long.
+    fn forget_old(&mut self) {
         self.model.forget_before(self.now_ms - RETENTION + 4 * HOUR);
     }
 
@@ -217,6 +221,7 @@ impl History {
         let result = self.db().snapshot(Path::new(&dir), true, self.now_ms);
         self.say(&format!("snapshot: {result:?}"));
         if result.is_ok() {
+            self.forget_old();
             let registry = metrics::Registry::new();
             let disk = Arc::new(self.sim.clone());
             let copy = Db::open(disk, Path::new(&dir), options(), 7, &registry, Arc::new(|_| {}))
@@ -263,6 +268,7 @@ impl History {
             self.model.check(&found, &self.log);
         }
         self.model.adopt(&found);
+        self.forget_old();
     }
 
     /// Lets one of the next changes of the disk fail, or room run out for a while.

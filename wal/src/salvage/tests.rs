@@ -24,8 +24,11 @@ fn filled(sizes: &[usize]) -> SimDisk {
     disk
 }
 
-/// The records of the first segment with where they begin and end, and the first error.
-fn read(disk: &SimDisk) -> (Vec<(Vec<u8>, usize, usize)>, Option<Error>) {
+/// A record with where it begins and ends.
+type Found = (Vec<u8>, usize, usize);
+
+/// The records of the first segment, and the first error.
+fn read(disk: &SimDisk) -> (Vec<Found>, Option<Error>) {
     let mut records = Vec::new();
     let mut reader = Reader::segment(Arc::new(disk.clone()), Path::new(DIR), 0).unwrap();
     loop {
