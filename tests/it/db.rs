@@ -457,7 +457,10 @@ fn recorded_logs_give_what_prometheus_reads() {
         agreed += 1;
     }
     assert!(gone_on > 5, "{gone_on} with more than Prometheus has");
-    eprintln!("segments: {agreed} agree, {gone_on} of them with more behind the damage, {left_out} not yet, of {}", lines.len());
+    eprintln!(
+        "segments: {agreed} agree, {gone_on} of them with more behind the damage, {left_out} not yet, of {}",
+        lines.len()
+    );
     assert_eq!(agreed + left_out, 98);
 }
 

@@ -69,12 +69,7 @@ impl Reader {
     }
 
     /// Reads one segment from where a record begins.
-    pub fn segment_from(
-        disk: Arc<dyn Disk>,
-        dir: &Path,
-        number: u32,
-        offset: u64,
-    ) -> Result<Self> {
+    pub fn segment_from(disk: Arc<dyn Disk>, dir: &Path, number: u32, offset: u64) -> Result<Self> {
         Ok(Self { offset, ..Self::segment(disk, dir, number)? })
     }
 

@@ -35,7 +35,8 @@ impl Parts {
                 .warn("Unknown series references for ooo WAL replay", &[("samples", &num_unknown)]);
         }
         if let Err(error) = head.set_ooo_log(writer) {
-            self.log.warn("Logging late samples anew failed; tried again later", &[("err", &error)]);
+            self.log
+                .warn("Logging late samples anew failed; tried again later", &[("err", &error)]);
         }
         Ok(())
     }

@@ -152,12 +152,7 @@ impl Parts {
     }
 
     /// Hands the records of the log to the head, up to its end or the first that is damaged.
-    fn feed(
-        &self,
-        log: &mut wal::Replay,
-        head: &Head,
-        replay: &mut Replay,
-    ) -> wal::Result<()> {
+    fn feed(&self, log: &mut wal::Replay, head: &Head, replay: &mut Replay) -> wal::Result<()> {
         let progress = &self.options.progress;
         let first = log.first_segment();
         let mut current = None;
