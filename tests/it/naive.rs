@@ -33,6 +33,11 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
+/// Random series of every kind, as in the comparison.
+pub(crate) fn random_storage(seed: u64) -> MemoryStorage {
+    stored(&samples::world(&mut Generator::new(seed))).0
+}
+
 /// The world in a storage, and as that shows it: which hints histograms have is for storages to say.
 fn stored(world: &World) -> (MemoryStorage, World) {
     let storage = MemoryStorage::new();
@@ -167,6 +172,15 @@ fn ours(value: &Value) -> Answer {
     rows.collect()
 }
 
+/// Makes all zeros the same.
+fn without_negative_zeros(answer: &mut Answer) {
+    for (_, point) in answer.values_mut().flatten() {
+        if *point == Point::Float((-0.0_f64).to_bits()) {
+            *point = Point::Float(0);
+        }
+    }
+}
+
 /// The first point at which two answers differ.
 fn difference(got: &Answer, expected: &Answer) -> String {
     let all: BTreeSet<&Labels> = got.keys().chain(expected.keys()).collect();
@@ -218,8 +232,12 @@ fn compare(seed: u64, num_queries: u64) -> Compared {
         let expected = evaluate::answer(&world, &query, &times);
         let what = match (range(&engine, &storage, &text, STEPS), expected) {
             (Ok(answer), Ok(expected)) => {
-                let (got, expected) = (ours(&answer.value), naive(expected, &times));
+                let (mut got, mut expected) = (ours(&answer.value), naive(expected, &times));
                 compared.answered += u64::from(!expected.is_empty());
+                if text.contains("quantile") {
+                    // Which zero a quantile meets first is for the sort to say, and that of the reference is not stable.
+                    [&mut got, &mut expected].into_iter().for_each(without_negative_zeros);
+                }
                 if got == expected {
                     continue;
                 }
@@ -240,7 +258,7 @@ fn compare(seed: u64, num_queries: u64) -> Compared {
 #[test]
 fn random_queries_agree_with_a_naive_evaluator() {
     let first = number("FIRESTEEL_SEED", 1);
-    let num_worlds = number("FIRESTEEL_QUERIES", 10_000).div_ceil(QUERIES_OF_A_WORLD);
+    let num_worlds = number("FIRESTEEL_QUERIES", 100_000).div_ceil(QUERIES_OF_A_WORLD);
     let (next, all) = (AtomicU64::new(0), Mutex::new(Compared::default()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {

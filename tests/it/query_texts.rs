@@ -3,12 +3,13 @@
 //! changed ones, `FIRESTEEL_SEED` which.
 
 use crate::queries::append;
+use crate::{naive, real_world};
 use base64::Engine as _;
 use promql::{Engine, EngineOptions, Error, Features, Request, parse, parse_selector, pretty};
 use storage::{Cancel, MemoryStorage};
 
 /// What queries are made of.
-const PIECES: [&str; 58] = [
+const PIECES: [&str; 78] = [
     "(",
     ")",
     "{",
@@ -67,6 +68,54 @@ const PIECES: [&str; 58] = [
     "anchored",
     " fill(0) ",
     "1y999w",
+    "int_total",
+    "custom_total",
+    "mixed",
+    "level",
+    "histogram_fraction(0, 1,",
+    "[5m + 2 * 1m]",
+    "[(step() + 1):min_of(1m, 7)]",
+    " offset (-2 * step())",
+    "max_of(",
+    "range()",
+    "smoothed",
+    "/",
+    "</ 3",
+    ">/ 0",
+    " fill_left(1) ",
+    "limit_ratio(-0.5,",
+    "ts_of_max_over_time(",
+    "9223372036854775807",
+    "-0",
+    "0b1_0",
+];
+
+/// Durations that are computed, at the edges of what they may be.
+const DURATIONS: [&str; 24] = [
+    "a[5m + 1m]",
+    "a[2 * 30s]",
+    "a[(5m)]",
+    "a[step()]",
+    "a[range() / 2]",
+    "a[min_of(5m, range())]",
+    "a[max_of(step(), 1m) * 2 ^ 2]",
+    "a[-(-5m)]",
+    "a[5m / 0]",
+    "a[5m - 5m]",
+    "a[1d % 7h]",
+    "a[1m:step() * 2]",
+    "a[5m:0.5]",
+    "a[1e18]",
+    "a[9e307 * 9e307]",
+    "a[0x10]",
+    "a[1y]",
+    "rate(a[step() + 1ms])",
+    "a offset (1m * 2)",
+    "a offset -(1m)",
+    "a offset -step()",
+    "a offset range() @ end()",
+    "sum_over_time(a[5m + -1m:30s - 1s] offset (2 ^ 3))",
+    "a[max_of(1s, min_of(1m, 2m), step())] anchored",
 ];
 
 fn number(name: &str, default: u64) -> u64 {
@@ -88,9 +137,8 @@ fn corpus() -> Vec<Vec<u8>> {
         let lines = tests::golden(name);
         texts.extend(lines.iter().filter_map(|line| Some(line["q"].as_str()?.as_bytes().to_vec())));
     }
-    let real = include_str!("../../testdata/queries/real_world.promql");
-    let real = real.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    texts.extend(real.map(|line| line.as_bytes().to_vec()));
+    let more = real_world::queries().chain(DURATIONS);
+    texts.extend(more.map(|line| line.as_bytes().to_vec()));
     texts
 }
 
@@ -161,12 +209,13 @@ impl Random {
     }
 }
 
-/// A few series of the names that recordings use.
+/// Series of the names that recordings and dashboards use, and of all kinds of samples.
 fn storage() -> MemoryStorage {
-    let storage = MemoryStorage::new();
+    let storage = naive::random_storage(1);
+    real_world::fill(&storage);
     for name in ["a", "b", "foo", "up", "req_total", "node_load1", "x"] {
         for job in ["a", "b"] {
-            let samples = (0..40).map(|step| (15_000 * step, (step * 3 % 17) as f64));
+            let samples = (0..100).map(|step| (15_000 * step, (step * 3 % 17) as f64));
             append(&storage, &[("__name__", name), ("a", "1"), ("job", job)], samples);
         }
     }
@@ -179,8 +228,8 @@ fn evaluate(engine: &Engine, storage: &MemoryStorage, text: &[u8]) {
     let cancel = Cancel::new();
     let request = Request::new(&cancel);
     let answers = [
-        engine.instant(storage, text, 300_000, &request),
-        engine.range(storage, text, 0, 600_000, 60_000, &request),
+        engine.instant(storage, text, 1_300_000, &request),
+        engine.range(storage, text, 600_000, 1_200_000, 60_000, &request),
     ];
     for answer in answers {
         match answer {

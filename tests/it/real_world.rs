@@ -56,8 +56,8 @@ fn value(kind: &str, number: usize, labels: &[(String, String)], scrape: usize) 
     }
 }
 
-fn storage() -> MemoryStorage {
-    let storage = MemoryStorage::new();
+/// Writes the series of those names.
+pub(crate) fn fill(storage: &MemoryStorage) {
     for line in lines(SERIES) {
         let mut words = line.split(' ');
         let (name, kind) = (words.next().expect("a name"), words.next().expect("a kind"));
@@ -71,10 +71,14 @@ fn storage() -> MemoryStorage {
             let pairs: Vec<_> = set.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let samples = (0..SCRAPES)
                 .map(|scrape| (SCRAPE_MS * scrape as i64, value(kind, number, set, scrape)));
-            append(&storage, &pairs, samples);
+            append(storage, &pairs, samples);
         }
     }
-    storage
+}
+
+/// The expressions; those that may find nothing are marked in their file.
+pub(crate) fn queries() -> impl Iterator<Item = &'static str> {
+    lines(QUERIES).map(|line| line.strip_prefix("? ").unwrap_or(line))
 }
 
 fn read(query: &str) -> Expr {
@@ -84,8 +88,7 @@ fn read(query: &str) -> Expr {
 #[test]
 fn they_print_as_what_they_are() {
     let mut num = 0;
-    for line in lines(QUERIES) {
-        let query = line.strip_prefix("? ").unwrap_or(line);
+    for query in queries() {
         let expr = read(query);
         let printed = expr.to_string();
         assert_eq!(read(&printed).to_string(), printed, "{query}");
@@ -117,7 +120,8 @@ fn ask(engine: &Engine, storage: &MemoryStorage, query: &str) -> [Result<usize, 
 
 #[test]
 fn they_find_what_is_there() {
-    let (storage, engine) = (storage(), engine(|_| {}));
+    let (storage, engine) = (MemoryStorage::new(), engine(|_| {}));
+    fill(&storage);
     let mut odd = Vec::new();
     for line in lines(QUERIES) {
         let may_be_empty = line.starts_with("? ");

@@ -123,7 +123,7 @@ pub(crate) fn theirs(client: &mut Connection, text: &str, (start, end, step): Ti
 }
 
 /// Numbers to a relative 1e-12.
-pub(crate) fn close(a: &Json, b: &Json) -> bool {
+fn close(a: &Json, b: &Json) -> bool {
     match (a, b) {
         (Json::Array(a), Json::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(a, b))
@@ -139,6 +139,69 @@ pub(crate) fn close(a: &Json, b: &Json) -> bool {
         (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
         _ => a == b,
     }
+}
+
+/// How often the reference is asked again before its answer counts as the only one.
+const TRIES: usize = 40;
+
+/// What another answer of the reference means.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Verdict {
+    /// It also gives ours: it has several, by the order of a map that is random from query to query.
+    Several,
+    /// It has several, and each point of ours is in one of them, numbers to a relative 1e-12: sums in another order.
+    Nearly,
+    /// It gives another one.
+    Differs(String),
+}
+
+/// Asks again where the reference answered otherwise.
+pub(crate) fn judge(client: &mut Connection, text: &str, times: Times, got: &Json) -> Verdict {
+    let mut answers: Vec<Json> = Vec::new();
+    for _ in 0..TRIES {
+        let answer = theirs(client, text, times);
+        if answer == *got {
+            return Verdict::Several;
+        }
+        if !answers.contains(&answer) {
+            answers.push(answer);
+        }
+    }
+    let is_one_of = |name: &str| answers.iter().any(|answer| answer.get(name) == got.get(name));
+    let alike = ["error", "warnings", "infos"].iter().all(|name| is_one_of(name));
+    if answers.len() > 1 && alike && is_between(got, &answers) {
+        return Verdict::Nearly;
+    }
+    Verdict::Differs(difference(got, &answers[0]))
+}
+
+/// The points of an answer by row and time.
+fn points(answer: &Json) -> Vec<(&Json, &Json, &Json)> {
+    let result = &answer["data"]["result"];
+    let rows = result.as_array().into_iter().flatten().filter(|row| row.is_object());
+    let points = rows.flat_map(|row| {
+        let many = ["values", "histograms"].into_iter().filter_map(|name| row[name].as_array());
+        let one = ["value", "histogram"].into_iter().filter_map(|name| row.get(name));
+        many.flatten().chain(one).map(|point| (&row["metric"], &point[0], &point[1]))
+    });
+    let scalar = result.as_array().filter(|pair| pair.first().is_some_and(Json::is_number));
+    points.chain(scalar.map(|pair| (&Json::Null, &pair[0], &pair[1]))).collect()
+}
+
+/// Whether every point is in some answer, and what is in all of them is there.
+fn is_between(got: &Json, answers: &[Json]) -> bool {
+    type Point<'j> = (&'j Json, &'j Json, &'j Json);
+    let is_at = |a: &Point<'_>, b: &Point<'_>| a.0 == b.0 && a.1 == b.1;
+    let got = points(got);
+    let answers: Vec<Vec<Point<'_>>> = answers.iter().map(points).collect();
+    let holds = |answer: &[Point<'_>], own: &Point<'_>| {
+        answer.iter().any(|point| is_at(point, own) && close(point.2, own.2))
+    };
+    let always = answers[0].iter().filter(|point| {
+        answers.iter().all(|answer| answer.iter().any(|other| is_at(other, point)))
+    });
+    got.iter().all(|own| answers.iter().any(|answer| holds(answer, own)))
+        && always.into_iter().all(|point| got.iter().any(|own| is_at(own, point)))
 }
 
 /// The parts that differ, shortened.

@@ -172,7 +172,9 @@ impl FloatHistogram {
 
     /// Adds what was lost: the end of a compensated sum.
     pub fn add_lost(&mut self, lost: &Compensation) {
-        self.zero_count += lost.zero_count;
+        if !self.layout.is_custom() {
+            self.zero_count += lost.zero_count;
+        }
         self.count += lost.count;
         self.sum += lost.sum;
         let pairs = |counts: &mut [f64], lost: &[f64]| {
@@ -230,7 +232,7 @@ impl FloatHistogram {
         own != other && ![own, other].iter().any(|hint| matches!(hint, Gauge | Unknown))
     }
 
-    /// One loop: the layouts are the same.
+    /// One loop: the layouts are the same. Custom buckets have none at zero: what stands there stays, whatever it is.
     fn combine_same(
         &mut self,
         other: HistogramView<'_>,
@@ -242,12 +244,16 @@ impl FloatHistogram {
             let add = |own: &mut [f64], other: &[f64]| {
                 own.iter_mut().zip(other).for_each(|(own, other)| *own += sign * other);
             };
-            self.zero_count += sign * other.zero_count;
+            if !self.layout.is_custom() {
+                self.zero_count += sign * other.zero_count;
+            }
             add(&mut self.positive, other.positive);
             add(&mut self.negative, other.negative);
             return;
         };
-        add_compensated(sign * other.zero_count, &mut self.zero_count, &mut lost.zero_count);
+        if !self.layout.is_custom() {
+            add_compensated(sign * other.zero_count, &mut self.zero_count, &mut lost.zero_count);
+        }
         let add = |own: &mut [f64], other: &[f64], lost: &mut [f64]| {
             for ((own, other), lost) in own.iter_mut().zip(other).zip(lost) {
                 add_compensated(sign * other, own, lost);

@@ -399,7 +399,9 @@ impl Histogram {
     fn whole(mut self, lost: &Self) -> Self {
         self.count += lost.count;
         self.sum += lost.sum;
-        self.zero_count += lost.zero_count;
+        if !self.is_custom() {
+            self.zero_count += lost.zero_count;
+        }
         add(&mut self.positive, &lost.positive, 1.0);
         add(&mut self.negative, &lost.negative, 1.0);
         self

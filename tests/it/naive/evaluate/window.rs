@@ -130,29 +130,23 @@ fn gained(is_counter: bool, window: &[(i64, &Histogram)]) -> Option<Histogram> {
     if window.len() < 2 {
         return None;
     }
+    // What was before a reset counts as nothing, in the buckets of what came after it.
+    let empty = Histogram::empty_like(window[1].1);
     let starts_anew = is_counter && detect_reset(window[1].1, first);
-    let mut used: Vec<&Histogram> = window.iter().map(|(_, histogram)| *histogram).collect();
-    if starts_anew {
-        used.remove(0);
-    }
-    if !is_counter {
-        used = vec![first, last];
-    }
-    if used.iter().any(|histogram| histogram.is_custom() != last.is_custom()) {
+    let first = if starts_anew { &empty } else { first };
+    let rest = window[1..].iter().map(|(_, histogram)| *histogram);
+    let used: Vec<&Histogram> = [first].into_iter().chain(rest).collect();
+    let shapes = if is_counter { used.clone() } else { vec![first, last] };
+    if shapes.iter().any(|histogram| histogram.is_custom() != last.is_custom()) {
         return None;
     }
-    let lowest = used.iter().map(|histogram| histogram.schema).min()?;
+    let lowest = shapes.iter().map(|histogram| histogram.schema).min()?;
     let mut gain = last.clone().at_schema(lowest);
-    if starts_anew {
-        // Nothing is taken away, in the buckets that both have.
-        gain.combine(&Histogram::empty_like(window[1].1), -1.0).ok()?;
-    } else {
-        gain.combine(first, -1.0).ok()?;
-    }
+    gain.combine(first, -1.0).ok()?;
     if is_counter {
-        for pair in window.windows(2).skip(usize::from(starts_anew)) {
-            if detect_reset(pair[1].1, pair[0].1) {
-                gain.combine(pair[0].1, 1.0).ok()?;
+        for pair in used.windows(2) {
+            if detect_reset(pair[1], pair[0]) {
+                gain.combine(pair[0], 1.0).ok()?;
             }
         }
     }
