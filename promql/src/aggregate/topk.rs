@@ -161,13 +161,6 @@ pub(super) fn vector(
 ) -> Result<StepBatch, Error> {
     let column = parameter(exec, node, grid)?;
     let mut batch = exec.vector(&node.operand, grid)?;
-    if matches!(node.op, AggregateOp::Topk | AggregateOp::Bottomk) && batch.has_histograms() {
-        if batch.any_histogram() {
-            super::natives::ignored(exec, node.op, Some(node.span));
-        }
-        batch.drop_histograms();
-        batch = batch.without_empty_rows();
-    }
     let empty = Ok(StepBatch::new(grid.len));
     let choice = if node.op == AggregateOp::LimitRatio {
         let Some(ratios) = ratios(exec, node, &column)? else { return empty };
@@ -180,6 +173,14 @@ pub(super) fn vector(
             op => Choice::Best { limits, bottom: op == AggregateOp::Bottomk },
         }
     };
+    // Nothing is said of histograms where nothing is chosen.
+    if matches!(node.op, AggregateOp::Topk | AggregateOp::Bottomk) && batch.has_histograms() {
+        if batch.any_histogram() {
+            super::natives::ignored(exec, node.op, Some(node.span));
+        }
+        batch.drop_histograms();
+        batch = batch.without_empty_rows();
+    }
     let mut groups = Groups::new(exec, node);
     let mut members: Vec<Vec<usize>> = Vec::new();
     for row in 0..batch.len() {

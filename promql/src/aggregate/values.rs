@@ -45,8 +45,8 @@ pub(super) fn quantile(
     grid: StepGrid,
 ) -> Result<StepBatch, Error> {
     let phi = parameter(exec, node, grid)?;
-    check_quantile(exec, &phi, node.param_span);
     let mut batch = exec.vector(&node.operand, grid)?;
+    check_quantile(exec, &phi, node.param_span);
     if batch.has_histograms() {
         if batch.any_histogram() {
             super::natives::ignored(exec, node.op, node.operand_span);

@@ -54,14 +54,13 @@ pub fn blocks(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io:
     ask_all(&mut client, peer, HISTOGRAM_QUERIES, ("blocks, native", end_s), report)
 }
 
+/// Writes one step of data, which has a number and a time in milliseconds.
+type WriteStep<'w> = &'w mut dyn FnMut(&Running, (u64, i64)) -> io::Result<()>;
+
 /// A server with an hour in blocks, and the second that hour ends. The hour ended two to four hours ago; then comes one
 /// sample of now: a head that spans more than three hours gives the older ones to a block. Returns when nothing but that
 /// sample is left in the head.
-fn written(
-    peer: &Peer,
-    dir: &Path,
-    write: &mut dyn FnMut(&Running, (u64, i64)) -> io::Result<()>,
-) -> io::Result<(Running, i64)> {
+fn written(peer: &Peer, dir: &Path, write: WriteStep<'_>) -> io::Result<(Running, i64)> {
     let (running, _) = peer.start(dir, NO_TARGETS)?;
     let begin_ms = (now_ms() / BLOCK_MS - 1) * BLOCK_MS - STEPS as i64 * STEP_MS;
     let at_ms = |step: u64| begin_ms + step as i64 * STEP_MS;
