@@ -60,6 +60,9 @@ const CLASSES: [(u64, u32); 7] = [
 /// The widths of integers by the number of ones in front, as far as one word has room for them.
 const SHORT_WIDTHS: [u32; 7] = [0, 3, 6, 9, 12, 18, 25];
 
+/// The lengths of integers by the number of ones in front, a byte each; the last one fits no word.
+const SHORT_LENGTHS: u64 = u64::from_le_bytes([1, 5, 9, 13, 17, 24, 32, 0x7F]);
+
 /// How many bits of a word that is read ahead count at least.
 const WORD_BITS: usize = 57;
 
@@ -223,9 +226,8 @@ impl<'d> BitReader<'d> {
         while left > 0 {
             let (mut word, mut used) = (self.ahead(), 0);
             while left > 0 {
-                let ones = word.leading_ones() as usize;
-                let Some(&width) = SHORT_WIDTHS.get(ones) else { break };
-                let length = ones + 1 + width as usize;
+                let ones = word.leading_ones().min(7);
+                let length = (SHORT_LENGTHS >> (8 * ones) & 0x7F) as usize;
                 if used + length > WORD_BITS {
                     break;
                 }
@@ -309,12 +311,16 @@ impl XorColumn {
 
     #[inline]
     pub(crate) fn read(&mut self, bits: &mut BitReader<'_>) -> Result<f64, DecodeError> {
-        if bits.take(1) == 0 {
+        let word = bits.ahead();
+        if word >> 63 == 0 {
+            bits.at += 1;
             return Ok(self.value());
         }
-        if bits.take(1) == 1 {
-            let leading = bits.take(5) as u8;
-            let width = match bits.take(6) as u8 {
+        let mut used = 2;
+        if word >> 62 == 0b11 {
+            used = 13;
+            let leading = (word >> 57 & 31) as u8;
+            let width = match (word >> 51 & 63) as u8 {
                 0 => 64,
                 width => width,
             };
@@ -324,7 +330,14 @@ impl XorColumn {
             (self.leading, self.trailing, self.has_window) = (leading, 64 - leading - width, true);
         }
         let width = 64 - u32::from(self.leading) - u32::from(self.trailing);
-        self.bits ^= bits.take(width) << self.trailing;
+        bits.at += used;
+        let changed = if used + width as usize <= WORD_BITS {
+            bits.at += width as usize;
+            word << used >> (64 - width)
+        } else {
+            bits.take(width)
+        };
+        self.bits ^= changed << self.trailing;
         Ok(self.value())
     }
 }

@@ -75,6 +75,15 @@ impl Layout {
     pub fn is_custom(&self) -> bool {
         self.schema == CUSTOM_BUCKETS_SCHEMA
     }
+
+    /// Whether no span is empty and none touches the one before.
+    #[must_use]
+    pub fn is_tidy(&self) -> bool {
+        [&self.positive_spans, &self.negative_spans].into_iter().all(|spans| {
+            spans.iter().skip(1).all(|span| span.offset > 0)
+                && spans.iter().all(|span| span.length > 0)
+        })
+    }
 }
 
 /// A histogram with float counts: what queries compute with.

@@ -170,7 +170,11 @@ fn fold<C: Cell>(exec: &Exec<'_>, node: &Aggregate, grid: StepGrid) -> Result<St
     let mut groups = Groups::new(exec, node);
     let mut cells: Vec<Option<C>> = Vec::new();
     let mut natives = Natives::new(exec, node, grid.len);
+    let adds = matches!(node.op, AggregateOp::Sum | AggregateOp::Avg);
     exec.stream(&node.operand, grid, &mut |batch| {
+        if !adds {
+            batch.settle_natives();
+        }
         for row in 0..batch.len() {
             let group = groups.of(batch.labels.get(row), batch.drop_name[row]);
             if cells.len() < (group + 1) * grid.len {

@@ -276,6 +276,11 @@ impl<'a> Exec<'a> {
         self.accounts.borrow().per_step.iter().map(|step| step[1]).sum()
     }
 
+    /// Whether [`Self::stream`] yields the vector of `node` piece by piece.
+    pub(crate) fn streams(&self, node: &Node) -> bool {
+        matches!(node, Node::Select { .. } | Node::Window(_)) && self.reuse.group(node).is_none()
+    }
+
     /// The vector of `node` at every step of `grid`; rows without values are left out.
     pub(crate) fn vector(&self, node: &Node, grid: StepGrid) -> Result<StepBatch, Error> {
         match self.reuse.group(node) {
@@ -287,15 +292,15 @@ impl<'a> Exec<'a> {
     /// The same with the names gone that go at the end, in the batches in which it came: a large answer is nowhere copied
     /// together.
     pub(crate) fn batches(&self, node: &Node, grid: StepGrid) -> Result<Vec<StepBatch>, Error> {
-        let streams = matches!(node, Node::Select { .. } | Node::Window(_));
-        if !streams || self.delayed_name_removal || self.reuse.group(node).is_some() {
+        if !self.streams(node) || self.delayed_name_removal {
             let out = self.vector(node, grid)?;
             return Ok(vec![self.drop_names_finally(out)?]);
         }
         let before = self.taken();
         let (mut batches, mut size_bytes) = (Vec::new(), 0);
         let streamed = self.stream(node, grid, &mut |batch| {
-            let batch = std::mem::replace(batch, StepBatch::new(grid.len));
+            let mut batch = std::mem::replace(batch, StepBatch::new(grid.len));
+            batch.settle_natives();
             let more_bytes = batch.size_bytes();
             size_bytes += more_bytes;
             batches.push(batch);
@@ -328,6 +333,7 @@ impl<'a> Exec<'a> {
             Node::Select { .. } | Node::Window(_) => {
                 let mut out = StepBatch::new(grid.len);
                 self.stream(node, grid, &mut |batch| {
+                    batch.settle_natives();
                     self.take(batch.size_bytes())?;
                     if out.len() == 0 {
                         std::mem::swap(&mut out, batch);

@@ -1,9 +1,12 @@
 //! What operators hand to each other: rows of series over the steps of a grid, and label sets found again by content.
 
+pub(crate) mod native_row;
+
 use crate::bitmap;
 use crate::engine::Error;
 use model::histogram::FloatHistogram;
 use model::{LabelPair, LabelsColumn, Sym, Symbols};
+use native_row::NativeRow;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -45,6 +48,9 @@ pub(crate) struct StepBatch {
     pub(crate) present: Vec<u64>,
     /// For each row its cells, one for each step, or none at all; empty while no row has any.
     histograms: Vec<Box<[Cell]>>,
+    /// Histograms of rows that have no cells; empty while no row has any. Only between a range function and who takes in
+    /// its stream: see [`Self::settle_natives`].
+    natives: Vec<Option<Box<NativeRow>>>,
 }
 
 impl StepBatch {
@@ -108,6 +114,31 @@ impl StepBatch {
         cells
     }
 
+    /// The histograms of a row that has them side by side.
+    #[inline]
+    pub(crate) fn native_row(&self, row: usize) -> Option<&NativeRow> {
+        self.natives.get(row)?.as_deref()
+    }
+
+    /// Gives the last row histograms side by side.
+    pub(crate) fn put_native_row(&mut self, histograms: NativeRow) {
+        self.natives.resize_with(self.len() - 1, || None);
+        self.natives.push(Some(Box::new(histograms)));
+    }
+
+    /// Makes cells of the histograms that stand side by side: every operator but those that ask for them by
+    /// [`Self::native_row`] knows cells only.
+    pub(crate) fn settle_natives(&mut self) {
+        for (row, histograms) in std::mem::take(&mut self.natives).into_iter().enumerate() {
+            let Some(histograms) = histograms else { continue };
+            for step in 0..self.steps {
+                if let Some(histogram) = histograms.alone(step, self.steps) {
+                    self.put_histogram(row, step, Arc::new(histogram));
+                }
+            }
+        }
+    }
+
     /// Sets one histogram.
     pub(crate) fn put_histogram(
         &mut self,
@@ -166,7 +197,9 @@ impl StepBatch {
 
     /// Whether a row has no value of either kind.
     pub(crate) fn is_empty_row(&self, row: usize) -> bool {
-        bitmap::is_empty(self.bits(row)) && self.cells(row).iter().all(Option::is_none)
+        bitmap::is_empty(self.bits(row))
+            && self.cells(row).iter().all(Option::is_none)
+            && self.native_row(row).is_none_or(NativeRow::is_empty)
     }
 
     /// Adds a row without values.
@@ -187,6 +220,7 @@ impl StepBatch {
             return false;
         }
         self.histograms.truncate(row);
+        self.natives.truncate(row);
         self.drop_name.truncate(row);
         self.values.truncate(row * self.steps);
         self.present.truncate(row * bitmap::num_words(self.steps));
@@ -232,18 +266,23 @@ impl StepBatch {
     /// Number of values, as the limit counts them.
     pub(crate) fn num_samples(&self) -> usize {
         let cells = self.histograms.iter().flat_map(|cells| cells.iter().flatten());
-        bitmap::count(&self.present) + cells.map(|histogram| cost(histogram)).sum::<usize>()
+        let natives = self.natives.iter().flatten().map(|row| row.num_samples());
+        bitmap::count(&self.present)
+            + cells.map(|histogram| cost(histogram)).sum::<usize>()
+            + natives.sum::<usize>()
     }
 
     /// Number of values of a row, as the limit counts them.
     pub(crate) fn num_samples_of(&self, row: usize) -> usize {
         let histograms = self.histograms(row).map(|(_, histogram)| cost(histogram));
-        bitmap::count(self.bits(row)) + histograms.sum::<usize>()
+        let natives = self.native_row(row).map_or(0, NativeRow::num_samples);
+        bitmap::count(self.bits(row)) + histograms.sum::<usize>() + natives
     }
 
     /// Bytes of memory that the rows take. Histograms that steps share count once for each.
     pub(crate) fn size_bytes(&self) -> usize {
-        let histograms = (0..self.histograms.len()).map(|row| self.histogram_bytes(row));
+        let rows = 0..self.histograms.len().max(self.natives.len());
+        let histograms = rows.map(|row| self.histogram_bytes(row));
         self.labels.size_bytes()
             + self.drop_name.len()
             + size_of_val(&self.values[..])
@@ -258,7 +297,8 @@ impl StepBatch {
 
     fn histogram_bytes(&self, row: usize) -> usize {
         let histograms = self.histograms(row).map(|(_, histogram)| 16 * cost(histogram));
-        size_of_val(self.cells(row)) + histograms.sum::<usize>()
+        let natives = self.native_row(row).map_or(0, NativeRow::size_bytes);
+        size_of_val(self.cells(row)) + histograms.sum::<usize>() + natives
     }
 
     /// Adds the rows of `other`.

@@ -381,15 +381,8 @@ impl FloatHistogram {
 
     /// Leaves out empty buckets and merges spans that touch.
     pub fn compact(&mut self) {
-        let is_tidy = |spans: &[super::Span]| {
-            spans.iter().skip(1).all(|span| span.offset > 0)
-                && spans.iter().all(|span| span.length > 0)
-        };
         let counts = self.positive.iter().chain(&self.negative);
-        if counts.copied().all(|count| count != 0.0)
-            && is_tidy(&self.layout.positive_spans)
-            && is_tidy(&self.layout.negative_spans)
-        {
+        if counts.copied().all(|count| count != 0.0) && self.layout.is_tidy() {
             return;
         }
         let mut parts = Parts::new(self.view(), None);
@@ -435,7 +428,8 @@ impl FloatHistogram {
 
 impl HistogramView<'_> {
     /// Whether a bucket lies inside the zero bucket, as only odd histograms have it.
-    fn reaches_into_zero(self) -> bool {
+    #[must_use]
+    pub fn reaches_into_zero(self) -> bool {
         let layout = self.layout;
         if layout.is_custom() {
             return false;

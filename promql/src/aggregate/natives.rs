@@ -5,10 +5,11 @@ use super::Cell;
 use crate::ast::{AggregateOp, Span};
 use crate::exec::Exec;
 use crate::functions::native::sums::{Resets, Running};
+use crate::operator::native_row::NativeRow;
 use crate::operator::{StepBatch, label};
 use crate::plan::Aggregate;
 use model::LabelPair;
-use model::histogram::{Compensation, FloatHistogram};
+use model::histogram::{Compensation, FloatHistogram, HistogramView};
 use std::sync::Arc;
 
 /// What a group knows of its histograms at one step.
@@ -60,7 +61,8 @@ impl<'e, 'a> Natives<'e, 'a> {
         if !self.groups.is_empty() && matches!(self.op, AggregateOp::Sum | AggregateOp::Avg) {
             self.meet_floats(batch, row, group);
         }
-        if batch.cells(row).is_empty() {
+        let alike = batch.native_row(row);
+        if batch.cells(row).is_empty() && alike.is_none() {
             return;
         }
         match self.op {
@@ -71,21 +73,68 @@ impl<'e, 'a> Natives<'e, 'a> {
         if self.groups.len() < (group + 1) * self.steps {
             self.groups.resize((group + 1) * self.steps, Group::None);
         }
+        let labels = batch.labels.get(row);
+        if let Some(alike) = alike {
+            return self.take_alike(alike, group, labels, has_floats);
+        }
         for (step, histogram) in batch.histograms(row) {
             let index = group * self.steps + step;
-            let mut held = std::mem::take(&mut self.groups[index]);
-            match &mut held {
-                Group::None if has_floats(step) => held = Group::AfterFloats,
-                Group::None => held = Group::Sum(Box::new(Sum::new(histogram))),
-                Group::AfterFloats | Group::Incompatible => {}
-                Group::Sum(sum) => {
-                    if !self.add(sum, histogram, batch.labels.get(row)) {
-                        held = if sum.is_mixed { Group::AfterFloats } else { Group::Incompatible };
-                    }
+            self.take_one(index, histogram.view(), labels, || has_floats(step));
+        }
+    }
+
+    /// Takes in histograms of one layout: most often that of the sums so far, which is found by its address once it was
+    /// found equal.
+    fn take_alike(
+        &mut self,
+        alike: &NativeRow,
+        group: usize,
+        labels: &[LabelPair],
+        has_floats: impl Fn(usize) -> bool,
+    ) {
+        let begin = group * self.steps;
+        let mut sums = self.groups[begin..begin + self.steps].iter();
+        let known = sums.find_map(|held| match held {
+            Group::Sum(sum) => Some(Arc::clone(&sum.running.value.layout)),
+            _ => None,
+        });
+        let known = known.filter(|known| **known == **alike.layout());
+        let layout = known.as_ref().unwrap_or(alike.layout());
+        for (step, view) in alike.views(self.steps) {
+            let index = begin + step;
+            let is_other = match &self.groups[index] {
+                Group::Sum(sum) => !Arc::ptr_eq(&sum.running.value.layout, layout),
+                _ => false,
+            };
+            if is_other {
+                let alone = alike.alone(step, self.steps).expect("has a histogram here");
+                self.take_one(index, alone.view(), labels, || has_floats(step));
+            } else {
+                let view = HistogramView { layout, ..view };
+                self.take_one(index, view, labels, || has_floats(step));
+            }
+        }
+    }
+
+    fn take_one(
+        &mut self,
+        index: usize,
+        histogram: HistogramView<'_>,
+        labels: &[LabelPair],
+        has_floats: impl FnOnce() -> bool,
+    ) {
+        let mut held = std::mem::take(&mut self.groups[index]);
+        match &mut held {
+            Group::None if has_floats() => held = Group::AfterFloats,
+            Group::None => held = Group::Sum(Box::new(Sum::new(histogram))),
+            Group::AfterFloats | Group::Incompatible => {}
+            Group::Sum(sum) => {
+                if !self.add(sum, histogram, labels) {
+                    held = if sum.is_mixed { Group::AfterFloats } else { Group::Incompatible };
                 }
             }
-            self.groups[index] = held;
         }
+        self.groups[index] = held;
     }
 
     /// Marks the steps at which a group of histograms meets a float of this row.
@@ -100,13 +149,13 @@ impl<'e, 'a> Natives<'e, 'a> {
     }
 
     /// `false` if the histogram cannot be added.
-    fn add(&self, sum: &mut Sum, histogram: &FloatHistogram, labels: &[LabelPair]) -> bool {
+    fn add(&self, sum: &mut Sum, histogram: HistogramView<'_>, labels: &[LabelPair]) -> bool {
         sum.resets.add(histogram.hint);
         sum.count += 1.0;
         let outcome = if self.op == AggregateOp::Sum {
-            sum.running.value.add_compensated(&mut sum.lost, histogram.view())
+            sum.running.value.add_compensated(&mut sum.lost, histogram)
         } else {
-            sum.running.add_to_mean(&mut sum.lost, histogram.view(), sum.count)
+            sum.running.add_to_mean(&mut sum.lost, histogram, sum.count)
         };
         let Ok(combined) = outcome else {
             let name = self.exec.symbols.text(label(labels, self.exec.names.metric_name));
@@ -187,11 +236,11 @@ impl<'e, 'a> Natives<'e, 'a> {
 }
 
 impl Sum {
-    fn new(first: &FloatHistogram) -> Self {
+    fn new(first: HistogramView<'_>) -> Self {
         let mut resets = Resets::default();
         resets.add(first.hint);
         Self {
-            running: Running { value: first.clone(), is_mean: false },
+            running: Running { value: first.to_owned(), is_mean: false },
             lost: Compensation::default(),
             count: 1.0,
             resets,

@@ -107,15 +107,19 @@ fn each_native(
     value: &mut dyn FnMut(HistogramView<'_>, usize) -> (f64, Note),
 ) {
     for row in 0..batch.len() {
-        if batch.histograms(row).next().is_none() {
+        let alike = batch.native_row(row).filter(|alike| !alike.is_empty());
+        if batch.histograms(row).next().is_none() && alike.is_none() {
             continue;
         }
         let labels = batch.labels.get(row);
         out.push_row(labels, batch.drop_name[row]);
-        let into = out.len() - 1;
-        for (step, histogram) in batch.histograms(row) {
-            let (value, note) = value(histogram.view(), step);
-            out.put(into, step, value);
+        let (values, bits) = out.row_mut(out.len() - 1);
+        let alike = alike.into_iter().flat_map(|alike| alike.views(batch.steps));
+        let cells = batch.histograms(row).map(|(step, histogram)| (step, histogram.view()));
+        for (step, view) in alike.chain(cells) {
+            let (value, note) = value(view, step);
+            values[step] = value;
+            bitmap::set(bits, step);
             let what = match note {
                 Note::None => continue,
                 Note::NanResult => "quantile has NaN observations, result is NaN",
@@ -133,10 +137,9 @@ fn each_native(
 
 /// `histogram_count` and its kin: one number of each native histogram; floats vanish.
 pub(crate) fn of_natives(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
-    let batch = exec.vector_arg(&call.args, 0, grid)?;
     let mut scratch = Vec::new();
     let mut out = StepBatch::new(grid.len);
-    each_native(exec, &batch, Span::default(), &mut out, &mut |view, _| {
+    let mut value = |view: HistogramView<'_>, _| {
         let value = match call.function {
             FunctionId::HistogramCount => view.count,
             FunctionId::HistogramSum => view.sum,
@@ -145,7 +148,22 @@ pub(crate) fn of_natives(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result
             _ => view.variance(&mut scratch).sqrt(),
         };
         (value, Note::None)
-    });
+    };
+    let Argument::Node { node, .. } = &call.args[0] else {
+        unreachable!("checked to be a vector")
+    };
+    if exec.streams(node) {
+        // The numbers stay, the histograms need not be held.
+        let streamed = exec.stream(node, grid, &mut |batch| {
+            let before = out.size_bytes();
+            each_native(exec, batch, Span::default(), &mut out, &mut value);
+            exec.take(out.size_bytes() - before)
+        });
+        streamed.map_err(|error| error.about(node))?;
+    } else {
+        let batch = exec.vector_arg(&call.args, 0, grid)?;
+        each_native(exec, &batch, Span::default(), &mut out, &mut value);
+    }
     if exec.delayed_name_removal {
         out.drop_name.fill(true);
         return Ok(out);

@@ -282,8 +282,12 @@ pub(crate) fn correct(
     let rule = rule(told.function, told.extended);
     let row = out.len() - 1;
     let points = &columns.histograms;
-    let sizes = prefix_sizes(points);
     let resets = rates::uniform_resets(told.function, points);
+    let alike = (columns, resets.as_deref());
+    if let Some(histograms) = rates::side_by_side(told, windows, alike, &mut count) {
+        return out.put_native_row(histograms);
+    }
+    let sizes = prefix_sizes(points);
     let mut floats = 0..0;
     let mut histograms = 0..0;
     for step in 0..windows.grid.len {
@@ -350,20 +354,24 @@ fn advance(window: &mut Range<usize>, times: &[i64], (first_ms, last_ms): (i64, 
     }
 }
 
+/// The size of a histogram, as the limit counts it.
+fn size_of_histogram(view: HistogramView<'_>) -> usize {
+    let layout = view.layout;
+    let fields = layout.positive_spans.len()
+        + layout.negative_spans.len()
+        + view.positive.len()
+        + view.negative.len()
+        + layout.custom_values.len();
+    (168 + 8 * fields + 8) / 16
+}
+
 /// Sizes of the histograms before each, as the limit counts them.
 fn prefix_sizes(points: &HistogramColumns) -> Vec<usize> {
     let mut sizes = Vec::with_capacity(points.len() + 1);
     let mut total = 0;
     sizes.push(0);
     for row in 0..points.len() {
-        let view = points.get(row);
-        let layout = view.layout;
-        let fields = layout.positive_spans.len()
-            + layout.negative_spans.len()
-            + view.positive.len()
-            + view.negative.len()
-            + layout.custom_values.len();
-        total += (168 + 8 * fields + 8) / 16;
+        total += size_of_histogram(points.get(row));
         sizes.push(total);
     }
     sizes

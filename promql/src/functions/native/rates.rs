@@ -3,7 +3,9 @@
 use super::{Both, Either, Outcome, Told};
 use crate::functions::FunctionId;
 use crate::kernel::counter::{Counting, extrapolation, since_start};
-use chunk::HistogramColumns;
+use crate::kernel::{Window, Windows};
+use crate::operator::native_row::NativeRow;
+use chunk::{HistogramColumns, SampleColumns};
 use model::histogram::{CounterResetHint, FloatHistogram, HistogramView};
 use std::sync::Arc;
 
@@ -59,6 +61,51 @@ pub(super) fn uniform_resets(
     }
     let later = 1..points.len();
     Some(later.filter(|&row| points.get(row).detect_reset(points.get(row - 1))).collect())
+}
+
+/// The whole row of a counter without resets whose histograms have one layout and no floats beside them: a loop over flat
+/// columns, no histogram is made. `None` if it is not that simple. `count` as for [`super::correct`].
+pub(super) fn side_by_side(
+    told: &Told<'_, '_>,
+    windows: &Windows,
+    (columns, resets): (&SampleColumns, Option<&[usize]>),
+    count: &mut dyn FnMut(usize, usize, usize),
+) -> Option<NativeRow> {
+    let points = &columns.histograms;
+    if told.extended.is_some() || !columns.timestamps_ms.is_empty() || !resets?.is_empty() {
+        return None;
+    }
+    let steps = windows.grid.len;
+    let first = points.get(0);
+    let mut row = NativeRow::new(first, CounterResetHint::Gauge, steps)?;
+    let size = super::size_of_histogram(first);
+    let per_seconds = (told.function == FunctionId::Rate).then_some(told.range_seconds);
+    let counting = Counting { counter: true, per_seconds };
+    let times = points.timestamps_ms();
+    let mut held = 0..0;
+    for step in 0..steps {
+        let end_ms = windows.end_ms(step);
+        let start_ms = end_ms.saturating_sub(windows.range_ms);
+        let seen = held.end;
+        super::advance(&mut held, times, (start_ms, end_ms));
+        if held.is_empty() {
+            continue;
+        }
+        let new = held.end.saturating_sub(held.start.max(seen));
+        count(step, size * held.len(), size * new);
+        if held.len() < 2 {
+            continue;
+        }
+        let eval_ms = windows.grid.at(step);
+        let window =
+            Window { begin: held.start, end: held.end, start_ms, end_ms, step, eval_ms };
+        let (first, last) = (points.get(held.start), points.get(held.end - 1));
+        let reach = (times[held.start], times[held.end - 1], (held.len() - 1) as f64);
+        let totals = (last.count - first.count, first.count);
+        let factor = extrapolation(counting, &window, reach, totals);
+        row.put_difference((step, steps), (last, first), factor);
+    }
+    Some(row)
 }
 
 /// The difference of two histograms of a counter that was not reset in between, all of one layout.
