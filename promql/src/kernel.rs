@@ -1,6 +1,7 @@
 //! Windows over the columns of one series: the trait of their kernels and the loop that slides them over the steps.
 //! Kernels see plain slices; they know nothing of labels, storage or syntax.
 
+pub(crate) mod alike;
 pub(crate) mod counter;
 pub(crate) mod extreme;
 pub(crate) mod order;

@@ -220,10 +220,6 @@ impl<'e, 'a> Slider<'e, 'a> {
         self.rows.push_row(labels, dropped || (!keeps_name && self.exec.delayed_name_removal));
         let (values, bits) = self.rows.row_mut(self.rows.len() - 1);
         let widest = Cell::new(0);
-        let emit = |step: usize, value: f64| {
-            values[step] = value;
-            bitmap::set(bits, step);
-        };
         let per_step = &mut self.counts.per_step;
         let mut count = |step: usize, num: usize, new: usize| {
             widest.set(widest.get().max(num));
@@ -231,7 +227,17 @@ impl<'e, 'a> Slider<'e, 'a> {
             per_step[step][1] += new;
         };
         let sliding = (windows, self.exec.cancel);
-        self.kernel.run(sliding, select::samples(columns), emit, &mut count)?;
+        let samples = select::samples(columns);
+        match self.kernel.at_once(sliding, samples, (values, bits)) {
+            Some(num) => widest.set(num),
+            None => {
+                let emit = |step: usize, value: f64| {
+                    values[step] = value;
+                    bitmap::set(bits, step);
+                };
+                self.kernel.run(sliding, samples, emit, &mut count)?;
+            }
+        }
         self.exec.cancel.check()?;
         let overlaps = self.kernel.take_overlaps();
         if overlaps > 0 {
@@ -262,7 +268,8 @@ impl<'e, 'a> Slider<'e, 'a> {
     fn block(&mut self, num_samples: usize) -> Block<Counts> {
         let steps = self.rows.steps;
         let fresh = Counts::new(steps);
-        let extra = std::mem::replace(&mut self.counts, fresh);
+        let mut extra = std::mem::replace(&mut self.counts, fresh);
+        self.kernel.count(&mut extra.per_step);
         // Windows take time, too, where they are many or large.
         let looked_at: usize = extra.per_step.iter().map(|[num, _]| num).sum();
         Block {

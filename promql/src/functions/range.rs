@@ -114,6 +114,27 @@ impl RangeKernel {
         }
     }
 
+    /// All windows of a series at once, if the kernel can; see [`Extrapolated::at_once`].
+    #[inline]
+    pub(crate) fn at_once(
+        &mut self,
+        windows: (&Windows, &Cancel),
+        samples: Samples<'_>,
+        out: (&mut [f64], &mut [u64]),
+    ) -> Option<usize> {
+        match self {
+            Self::Extrapolated(kernel) => kernel.at_once(windows, samples, out),
+            _ => None,
+        }
+    }
+
+    /// Adds what the windows of the series that were done at once hold, for each step.
+    pub(crate) fn count(&mut self, per_step: &mut [[usize; 2]]) {
+        if let Self::Extrapolated(kernel) = self {
+            kernel.count(per_step);
+        }
+    }
+
     /// Slides over one series; see [`slide`].
     #[inline]
     pub(crate) fn run(

@@ -1,6 +1,9 @@
 //! Counters: differences across resets and the extrapolation to the edges of a window.
 
-use super::{Kernel, Samples, Window};
+use super::alike::Plans;
+use super::{Kernel, Samples, Window, Windows};
+use crate::bitmap;
+use storage::Cancel;
 
 /// What `rate`, `increase` and `delta` share.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +26,7 @@ pub(crate) struct Extrapolated {
     overlaps: usize,
     /// The last kind of window.
     alike: Alike,
+    plans: Plans,
 }
 
 impl Extrapolated {
@@ -34,12 +38,72 @@ impl Extrapolated {
             overlapping: Vec::new(),
             overlaps: 0,
             alike: Alike::default(),
+            plans: Plans::default(),
         }
     }
 
     /// How many windows had samples whose starts make no sense, since the last call.
     pub(crate) fn take_overlaps(&mut self) -> usize {
         std::mem::take(&mut self.overlaps)
+    }
+
+    /// All windows of a series at once, where its samples were taken at times that others have, too: sets values and
+    /// bits and answers the size of the largest window. `None`: the series has to be slid over.
+    pub(crate) fn at_once(
+        &mut self,
+        (windows, cancel): (&Windows, &Cancel),
+        samples: Samples<'_>,
+        (out, bits): (&mut [f64], &mut [u64]),
+    ) -> Option<usize> {
+        let mut plans = std::mem::take(&mut self.plans);
+        let widest = plans.of(self.counting, (windows, cancel), samples).map(|plan| {
+            self.begin(samples);
+            let values = samples.values;
+            for row in &plan.rows {
+                let (begin, last, step) =
+                    (row.begin as usize, row.last as usize, row.step as usize);
+                let first_value = values[begin];
+                let mut difference = values[last] - first_value;
+                if !self.resets.is_empty() {
+                    difference = self.with_resets((begin, last), difference);
+                }
+                let is_growing = self.counting.counter && difference > 0.0 && first_value >= 0.0;
+                let mut factor = row.alike.factor;
+                if is_growing && !row.alike.starts_above_zero(difference, first_value) {
+                    let end_ms = windows.end_ms(step);
+                    let start_ms = end_ms.saturating_sub(windows.range_ms);
+                    let eval_ms = windows.grid.at(step);
+                    let window = Window { begin, end: last + 1, start_ms, end_ms, step, eval_ms };
+                    let times = (samples.times[begin], samples.times[last], (last - begin) as f64);
+                    factor = extrapolation(self.counting, &window, times, (difference, first_value));
+                }
+                out[step] = difference * factor;
+                bitmap::set(bits, step);
+            }
+            plan.widest
+        });
+        self.plans = plans;
+        widest
+    }
+
+    /// Adds what the windows of the series that were done at once hold, for each step.
+    pub(crate) fn count(&mut self, per_step: &mut [[usize; 2]]) {
+        self.plans.count(per_step);
+    }
+
+    /// Adds the values before the resets of a window; windows come in step order.
+    #[inline]
+    fn with_resets(&mut self, (begin, last): (usize, usize), mut difference: f64) -> f64 {
+        while self.resets.get(self.next).is_some_and(|&(index, _)| index <= begin) {
+            self.next += 1;
+        }
+        for &(index, before) in &self.resets[self.next..] {
+            if index > last {
+                break;
+            }
+            difference += before;
+        }
+        difference
     }
 
     /// Notes a window whose samples claim to count what others count.
@@ -64,7 +128,7 @@ fn falls(values: &[f64]) -> bool {
 /// What the extrapolation of a window comes to, for windows whose samples lie alike: series that are scraped at even
 /// intervals have few kinds of windows.
 #[derive(Clone, Copy, Debug, Default)]
-struct Alike {
+pub(crate) struct Alike {
     /// From the left edge to the first sample, from there to the last, from there to the right edge; pairs of samples.
     lies: (i64, i64, i64, usize),
     to_start: f64,
@@ -74,6 +138,25 @@ struct Alike {
 }
 
 impl Alike {
+    /// Becomes what windows like this one come to.
+    #[inline]
+    pub(crate) fn fit(&mut self, counting: Counting, times: &[i64], window: &Window) {
+        let (begin, last) = (window.begin, window.end - 1);
+        let (first_ms, last_ms) = (times[begin], times[last]);
+        let lies =
+            (first_ms - window.start_ms, last_ms - first_ms, window.end_ms - last_ms, last - begin);
+        if lies != self.lies {
+            let gaps = (last - begin) as f64;
+            *self = Self {
+                lies,
+                to_start: edges(window, (first_ms, last_ms, gaps)).0,
+                sampled: (last_ms - first_ms) as f64 / 1000.0,
+                // A difference of zero is no reason to look for where the counter was zero.
+                factor: extrapolation(counting, window, (first_ms, last_ms, gaps), (0.0, 0.0)),
+            };
+        }
+    }
+
     /// Whether the counter was surely not zero between the left edge and the first sample. Roundings of the exact
     /// computation are far below the margin taken here; numbers so small that they lose digits are left to it.
     #[inline]
@@ -134,16 +217,8 @@ impl Kernel for Extrapolated {
             self.watch(window);
         }
         let first_value = samples.values[begin];
-        let mut difference = samples.values[last] - first_value;
-        while self.resets.get(self.next).is_some_and(|&(index, _)| index <= begin) {
-            self.next += 1;
-        }
-        for &(index, before) in &self.resets[self.next..] {
-            if index > last {
-                break;
-            }
-            difference += before;
-        }
+        let difference = samples.values[last] - first_value;
+        let mut difference = self.with_resets((begin, last), difference);
         let (first_ms, last_ms) = (samples.times[begin], samples.times[last]);
         let gaps = (last - begin) as f64;
         if let Some(start_ms) = started {
@@ -151,17 +226,7 @@ impl Kernel for Extrapolated {
             let times = (start_ms, first_ms, last_ms);
             return Some(difference * since_start(self.counting, window, times, gaps));
         }
-        let lies =
-            (first_ms - window.start_ms, last_ms - first_ms, window.end_ms - last_ms, last - begin);
-        if lies != self.alike.lies {
-            self.alike = Alike {
-                lies,
-                to_start: edges(window, (first_ms, last_ms, gaps)).0,
-                sampled: (last_ms - first_ms) as f64 / 1000.0,
-                // A difference of zero is no reason to look for where the counter was zero.
-                factor: extrapolation(self.counting, window, (first_ms, last_ms, gaps), (0.0, 0.0)),
-            };
-        }
+        self.alike.fit(self.counting, samples.times, window);
         let is_growing = self.counting.counter && difference > 0.0 && first_value >= 0.0;
         if !is_growing || self.alike.starts_above_zero(difference, first_value) {
             return Some(difference * self.alike.factor);
