@@ -7,14 +7,15 @@ use benches::load::work::{self, Scale};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,blocks,histograms,answers,containers,idle,growth] \
+const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,blocks,histograms,answers,containers,idle,growth,scale] \
 [--divisor N] [--dir DIR] [--out DIR]
   --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
            or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
-  --work   which works, by default all but growth
+  --work   which works, by default all but growth and scale
   --divisor  makes every work smaller by this factor
            (idle holds 20,000 connections on both sides: run it under `ulimit -n 65536`)
            (growth wants a bound: --peer 'firesteel=firesteel --storage.tsdb.memory-budget=1GB')
+           (scale takes an hour and 12 GB for 5,000,000 series)
   --dir    where data directories go, by default a fresh one in the temporary directory
   --out    keeps raw.csv and summary.md there";
 
@@ -32,6 +33,7 @@ const WORKS: &[(&str, Work)] = &[
     ("containers", work::containers),
     ("idle", work::idle),
     ("growth", work::growth),
+    ("scale", work::scale),
 ];
 
 #[derive(Debug)]
@@ -46,11 +48,11 @@ struct Args {
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Args, String> {
     let mut parsed = Args {
         peers: Vec::new(),
-        // Without a bound on its memory a server would take all there is.
+        // Without a bound on its memory a server would take all there is; and an hour is long.
         works: WORKS
             .iter()
             .map(|(name, _)| (*name).to_owned())
-            .filter(|name| name != "growth")
+            .filter(|name| name != "growth" && name != "scale")
             .collect(),
         divisor: 1,
         dir: std::env::temp_dir().join(format!("firesteel-load-{}", std::process::id())),

@@ -68,6 +68,16 @@ impl Series {
 
 /// One remote-write 1.0 body: one sample of each series, compressed. `scratch` is reused between calls.
 pub fn body(series: &[Series], step: u64, timestamp_ms: i64, scratch: &mut Scratch) -> Vec<u8> {
+    body_of(series, step, timestamp_ms, scratch)
+}
+
+/// The same of series that are not side by side.
+pub fn body_of<'s>(
+    series: impl IntoIterator<Item = &'s Series>,
+    step: u64,
+    timestamp_ms: i64,
+    scratch: &mut Scratch,
+) -> Vec<u8> {
     scratch.plain.clear();
     for one in series {
         scratch.sample.clear();
@@ -209,38 +219,38 @@ pub fn node(count: usize) -> Vec<Series> {
 /// Pods are named after `generation`, so that a new one renames them all.
 #[must_use]
 pub fn containers(nodes: usize, pods: usize, metrics: usize, generation: u64) -> Vec<Series> {
-    let mut out = Vec::with_capacity(nodes * pods * metrics);
-    for node in 0..nodes {
-        let instance = format!("10.{}.{}.7:10250", node / 250, node % 250);
-        let node_name =
-            format!("ip-10-{}-{}-7.eu-central-1.compute.internal", node / 250, node % 250);
-        for pod in 0..pods {
-            let identity = mix((node * pods + pod) as u64 ^ generation << 40);
-            let namespace = format!("team-{:02}-production", pod % 40);
-            let pod_name =
-                format!("service-{:03}-{:08x}-{:05x}", pod, identity >> 32, identity & 0xfffff);
-            let id = format!("/kubepods.slice/kubepods-burstable.slice/pod{identity:016x}");
-            let image = format!(
-                "registry.example.com/team-{:02}/service-{pod:03}:1.{}",
-                pod % 40,
-                pod % 17
-            );
-            for metric in 0..metrics {
-                let name = format!("container_metric_{metric:02}_total");
-                let labels = [
-                    ("__name__", name.as_str()),
-                    ("container", "main"),
-                    ("id", &id),
-                    ("image", &image),
-                    ("instance", &instance),
-                    ("job", "kubelet"),
-                    ("metrics_path", "/metrics/cadvisor"),
-                    ("namespace", &namespace),
-                    ("node", &node_name),
-                    ("pod", &pod_name),
-                ];
-                out.push(Series::new(&labels, metric % 2 == 0));
-            }
+    (0..nodes).flat_map(|node| container_node(node, pods, metrics, generation)).collect()
+}
+
+/// Those of one node.
+#[must_use]
+pub fn container_node(node: usize, pods: usize, metrics: usize, generation: u64) -> Vec<Series> {
+    let mut out = Vec::with_capacity(pods * metrics);
+    let instance = format!("10.{}.{}.7:10250", node / 250, node % 250);
+    let node_name = format!("ip-10-{}-{}-7.eu-central-1.compute.internal", node / 250, node % 250);
+    for pod in 0..pods {
+        let identity = mix((node * pods + pod) as u64 ^ generation << 40);
+        let namespace = format!("team-{:02}-production", pod % 40);
+        let pod_name =
+            format!("service-{:03}-{:08x}-{:05x}", pod, identity >> 32, identity & 0xfffff);
+        let id = format!("/kubepods.slice/kubepods-burstable.slice/pod{identity:016x}");
+        let image =
+            format!("registry.example.com/team-{:02}/service-{pod:03}:1.{}", pod % 40, pod % 17);
+        for metric in 0..metrics {
+            let name = format!("container_metric_{metric:02}_total");
+            let labels = [
+                ("__name__", name.as_str()),
+                ("container", "main"),
+                ("id", &id),
+                ("image", &image),
+                ("instance", &instance),
+                ("job", "kubelet"),
+                ("metrics_path", "/metrics/cadvisor"),
+                ("namespace", &namespace),
+                ("node", &node_name),
+                ("pod", &pod_name),
+            ];
+            out.push(Series::new(&labels, metric % 2 == 0));
         }
     }
     out

@@ -9,6 +9,7 @@ mod growth;
 mod histograms;
 mod idle;
 mod query;
+mod scale;
 
 pub use answers::answers;
 pub use blocks::blocks;
@@ -17,6 +18,7 @@ pub use growth::growth;
 pub use histograms::histograms;
 pub use idle::idle;
 pub use query::query;
+pub use scale::scale;
 
 use crate::load::http::Client;
 use crate::load::peer::{Peer, Running, Usage, disk_bytes};

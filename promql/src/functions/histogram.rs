@@ -149,9 +149,7 @@ pub(crate) fn of_natives(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result
         };
         (value, Note::None)
     };
-    let Argument::Node { node, .. } = &call.args[0] else {
-        unreachable!("checked to be a vector")
-    };
+    let Argument::Node { node, .. } = &call.args[0] else { unreachable!("checked to be a vector") };
     if exec.streams(node) {
         // The numbers stay, the histograms need not be held.
         let streamed = exec.stream(node, grid, &mut |batch| {

@@ -75,7 +75,8 @@ impl Extrapolated {
                     let eval_ms = windows.grid.at(step);
                     let window = Window { begin, end: last + 1, start_ms, end_ms, step, eval_ms };
                     let times = (samples.times[begin], samples.times[last], (last - begin) as f64);
-                    factor = extrapolation(self.counting, &window, times, (difference, first_value));
+                    factor =
+                        extrapolation(self.counting, &window, times, (difference, first_value));
                 }
                 out[step] = difference * factor;
                 bitmap::set(bits, step);

@@ -97,8 +97,7 @@ pub(super) fn side_by_side(
             continue;
         }
         let eval_ms = windows.grid.at(step);
-        let window =
-            Window { begin: held.start, end: held.end, start_ms, end_ms, step, eval_ms };
+        let window = Window { begin: held.start, end: held.end, start_ms, end_ms, step, eval_ms };
         let (first, last) = (points.get(held.start), points.get(held.end - 1));
         let reach = (times[held.start], times[held.end - 1], (held.len() - 1) as f64);
         let totals = (last.count - first.count, first.count);
