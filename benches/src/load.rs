@@ -4,8 +4,10 @@
 pub mod crowd;
 pub mod http;
 pub mod peer;
+pub mod proto;
 pub mod queries;
 pub mod report;
 pub mod series;
+pub mod sink;
 pub mod target;
 pub mod work;

@@ -7,15 +7,16 @@ use benches::load::work::{self, Scale};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,blocks,histograms,answers,containers,idle,growth,scale] \
-[--divisor N] [--dir DIR] [--out DIR]
+const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,blocks,histograms,answers,containers,idle,rw2,otlp,rwout,read,dashboards,growth,scale] \
+[--divisor N] [--seconds N] [--dir DIR] [--out DIR]
   --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
            or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
-  --work   which works, by default all but growth and scale
+  --work   which works, by default all but dashboards, growth and scale
   --divisor  makes every work smaller by this factor
            (idle holds 20,000 connections on both sides: run it under `ulimit -n 65536`)
            (growth wants a bound: --peer 'firesteel=firesteel --storage.tsdb.memory-budget=1GB')
            (scale takes an hour and 12 GB for 5,000,000 series)
+  --seconds  how long dashboards lasts, by default 600
   --dir    where data directories go, by default a fresh one in the temporary directory
   --out    keeps raw.csv and summary.md there";
 
@@ -32,15 +33,23 @@ const WORKS: &[(&str, Work)] = &[
     ("answers", work::answers),
     ("containers", work::containers),
     ("idle", work::idle),
+    ("rw2", work::rw2),
+    ("otlp", work::otlp),
+    ("rwout", work::rwout),
+    ("read", work::read),
+    ("dashboards", work::dashboards),
     ("growth", work::growth),
     ("scale", work::scale),
 ];
+
+/// Asked for by name only: they last long, or take all memory where nothing bounds it.
+const BY_NAME_ONLY: [&str; 3] = ["dashboards", "growth", "scale"];
 
 #[derive(Debug)]
 struct Args {
     peers: Vec<Peer>,
     works: Vec<String>,
-    divisor: usize,
+    scale: Scale,
     dir: PathBuf,
     out: Option<PathBuf>,
 }
@@ -48,13 +57,12 @@ struct Args {
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Args, String> {
     let mut parsed = Args {
         peers: Vec::new(),
-        // Without a bound on its memory a server would take all there is; and an hour is long.
         works: WORKS
             .iter()
             .map(|(name, _)| (*name).to_owned())
-            .filter(|name| name != "growth" && name != "scale")
+            .filter(|name| !BY_NAME_ONLY.contains(&name.as_str()))
             .collect(),
-        divisor: 1,
+        scale: Scale { divisor: 1, seconds: None },
         dir: std::env::temp_dir().join(format!("firesteel-load-{}", std::process::id())),
         out: None,
     };
@@ -64,7 +72,11 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Args, String> {
             "--peer" => parsed.peers.push(Peer::parse(&value)?),
             "--work" => parsed.works = value.split(',').map(str::to_owned).collect(),
             "--divisor" => {
-                parsed.divisor = value.parse().map_err(|_| "--divisor wants a number")?;
+                parsed.scale.divisor = value.parse().map_err(|_| "--divisor wants a number")?;
+            }
+            "--seconds" => {
+                let seconds = value.parse().map_err(|_| "--seconds wants a number")?;
+                parsed.scale.seconds = Some(seconds);
             }
             "--dir" => parsed.dir = value.into(),
             "--out" => parsed.out = Some(value.into()),
@@ -87,7 +99,7 @@ fn run(args: &Args) -> std::io::Result<Report> {
         for peer in &args.peers {
             eprintln!("{name}: {}", peer.name);
             let dir = args.dir.join(format!("{name}-{}", peer.name));
-            if let Err(error) = work(peer, &dir, Scale { divisor: args.divisor }, &mut report) {
+            if let Err(error) = work(peer, &dir, args.scale, &mut report) {
                 eprintln!("{name}: {}: {error}", peer.name);
                 report.note(format!("{name} failed on {}: {error}", peer.name));
             }

@@ -17,6 +17,8 @@ pub struct Peer {
     ready_path: &'static str,
     /// Where remote write goes.
     pub write_path: &'static str,
+    /// Where OTLP goes.
+    pub otlp_path: &'static str,
 }
 
 /// A started server; killed when dropped.
@@ -41,7 +43,7 @@ pub struct Usage {
 }
 
 const PROMETHEUS: &str = "--config.file={config} --storage.tsdb.path={dir} \
-    --web.listen-address=127.0.0.1:{port} --web.enable-remote-write-receiver \
+    --web.listen-address=127.0.0.1:{port} --web.enable-remote-write-receiver --web.enable-otlp-receiver \
     --storage.tsdb.retention.time=15d --log.level=warn";
 const VICTORIA: &str = "-storageDataPath={dir} -httpListenAddr=127.0.0.1:{port} \
     -promscrape.config={config} -retentionPeriod=1y -loggerLevel=ERROR \
@@ -66,6 +68,11 @@ impl Peer {
             command: line.split_whitespace().map(str::to_owned).collect(),
             ready_path: if victoria { "/health" } else { "/-/ready" },
             write_path: "/api/v1/write",
+            otlp_path: if victoria {
+                "/opentelemetry/v1/metrics"
+            } else {
+                "/api/v1/otlp/v1/metrics"
+            },
         })
     }
 

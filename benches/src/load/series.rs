@@ -1,5 +1,15 @@
 //! What is written: series like those of node exporters and of container runtimes, their values, and remote-write
-//! bodies made of them. Deterministic: the same call makes the same bytes.
+//! bodies made of them. Deterministic: the same call makes the same bytes. Bodies of remote write 2.0 and of OTLP live
+//! in the files below.
+
+mod otlp;
+mod v2;
+
+pub use otlp::body as otlp_body;
+pub use v2::Tables;
+
+use super::proto::{self, double, field, varint};
+use std::collections::BTreeMap;
 
 /// A series: its labels, already encoded as protobuf fields, and how its values move.
 #[derive(Clone, Debug)]
@@ -7,20 +17,6 @@ pub struct Series {
     labels: Vec<u8>,
     seed: u64,
     counter: bool,
-}
-
-fn varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn field(number: u8, bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(number << 3 | 2);
-    varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
 }
 
 /// A well-mixed number from a counter.
@@ -50,6 +46,16 @@ impl Series {
             }
         }
         Self { labels: bytes, seed, counter }
+    }
+
+    /// Its labels, sorted by name.
+    fn pairs(&self) -> BTreeMap<&str, &str> {
+        let text = |bytes| std::str::from_utf8(bytes).expect("labels are texts");
+        let pair = |(_, pair)| {
+            let mut texts = proto::fields(pair).map(|(_, bytes)| text(bytes));
+            texts.next().zip(texts.next()).expect("a name and a value")
+        };
+        proto::fields(&self.labels).map(pair).collect()
     }
 
     /// Its value at step `step`: counters grow by small random amounts, gauges wander with two decimals.
@@ -96,11 +102,6 @@ pub fn body_of<'s>(
 
 fn zigzag(value: i64, out: &mut Vec<u8>) {
     varint((value << 1 ^ value >> 63) as u64, out);
-}
-
-fn double(number: u8, value: f64, out: &mut Vec<u8>) {
-    out.push(number << 3 | 1);
-    out.extend_from_slice(&value.to_le_bytes());
 }
 
 impl Series {

@@ -5,20 +5,28 @@
 mod answers;
 mod blocks;
 mod containers;
+mod dashboards;
+mod forward;
 mod growth;
 mod histograms;
 mod idle;
 mod query;
 mod scale;
+mod read;
+mod receive;
 
 pub use answers::answers;
 pub use blocks::blocks;
 pub use containers::containers;
+pub use dashboards::dashboards;
+pub use forward::rwout;
 pub use growth::growth;
 pub use histograms::histograms;
 pub use idle::idle;
 pub use query::query;
 pub use scale::scale;
+pub use read::read;
+pub use receive::{otlp, rw2};
 
 use crate::load::http::Client;
 use crate::load::peer::{Peer, Running, Usage, disk_bytes};
@@ -36,6 +44,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Scale {
     /// Divides the number of series (and of seconds, for scraping).
     pub divisor: usize,
+    /// How long the work lasts that has no end of its own.
+    pub seconds: Option<u64>,
 }
 
 const NO_TARGETS: &str = "global:\n  scrape_interval: 15s\nscrape_configs: []\n";
@@ -52,8 +62,13 @@ pub fn now_ms() -> i64 {
 
 /// Posts one remote-write body; answers how many milliseconds that took.
 fn post(client: &mut Client, peer: &Peer, body: &[u8]) -> io::Result<f64> {
+    post_to(client, (peer.write_path, HEADERS), body)
+}
+
+/// Posts a body; answers how many milliseconds that took.
+fn post_to(client: &mut Client, (path, headers): (&str, &str), body: &[u8]) -> io::Result<f64> {
     let begin = Stopwatch::start();
-    let response = client.post(peer.write_path, HEADERS, body)?;
+    let response = client.post(path, headers, body)?;
     let ms = begin.elapsed().as_secs_f64() * 1e3;
     if (200..300).contains(&response.status) {
         return Ok(ms);
