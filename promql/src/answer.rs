@@ -63,7 +63,7 @@ fn vector(exec: &Exec<'_>, batch: &StepBatch, timestamp_ms: i64) -> Vector {
 }
 
 /// The rows, which stay where they are, in label order.
-fn matrix(exec: &Exec<'_>, mut batches: Vec<StepBatch>, grid: StepGrid) -> Matrix {
+pub(crate) fn matrix(exec: &Exec<'_>, mut batches: Vec<StepBatch>, grid: StepGrid) -> Matrix {
     let mut places = Vec::new();
     for (number, batch) in batches.iter().enumerate() {
         let rows = (0..batch.len()).filter(|&row| !batch.is_empty_row(row));

@@ -1,8 +1,11 @@
 //! The way in: options, requests, answers, failures. Parses, plans, runs and shapes the result; no clock: deadlines
 //! arrive through [`Cancel`].
 
+mod stream;
 #[cfg(test)]
 mod tests;
+
+pub use stream::TakePart;
 
 use crate::annotations::Notes;
 use crate::answer;
@@ -228,7 +231,7 @@ impl Engine {
     ) -> Result<Answer, Error> {
         let expr = parse(query, &self.options.features)?;
         let times = plan::Times { start_ms: at_ms, end_ms: at_ms, step_ms: 0 };
-        self.run(storage, (query, &expr), times, request)
+        self.run(storage, (query, &expr), times, request, None)
     }
 
     /// Evaluates `query` at `start_ms`, `start_ms + step_ms`, ... up to `end_ms`; `step_ms` is positive.
@@ -242,7 +245,7 @@ impl Engine {
         request: &Request<'_>,
     ) -> Result<Answer, Error> {
         let (expr, times) = self.range_of(query, start_ms, end_ms, step_ms)?;
-        self.run(storage, (query, &expr), times, request)
+        self.run(storage, (query, &expr), times, request, None)
     }
 
     /// What [`Self::instant`] would do.
@@ -291,6 +294,7 @@ impl Engine {
         (query, expr): (&str, &Expr),
         times: plan::Times,
         request: &Request<'_>,
+        take: Option<TakePart<'_>>,
     ) -> Result<Answer, Error> {
         request.cancel.check().map_err(|error| match error {
             storage::Error::TimedOut => Error::TimedOut("query execution"),
@@ -313,7 +317,13 @@ impl Engine {
         let mut exec = Exec::new(context, &self.options, resources, lookback_ms, times);
         exec.profile = request.clock.map(Profile::new);
         exec.reuse = Reuse::new(Groups::find(&plan.root));
-        let value = answer::answer(&exec, &plan, grid)?;
+        let value = match take.zip(stream::selector(&exec, &plan)) {
+            Some((take, selector)) => {
+                exec.in_order = true;
+                stream::answer(&exec, selector, grid, take)?
+            }
+            None => answer::answer(&exec, &plan, grid)?,
+        };
         let explained =
             exec.profile.as_ref().map(|_| explain::describe(&plan.root, exec.profile.as_ref()));
         exec.settle_memory(0, value.size_bytes())?;

@@ -58,6 +58,8 @@ pub(crate) struct Exec<'a> {
     pub(crate) reuse: Reuse,
     /// Measures operators, if someone wants to know.
     pub(crate) profile: Option<Profile<'a>>,
+    /// Series are wanted in label order.
+    pub(crate) in_order: bool,
     max_samples: usize,
     notes: RefCell<Notes>,
     accounts: RefCell<Accounts>,
@@ -88,6 +90,7 @@ impl<'a> Exec<'a> {
             helpers,
             reuse: Reuse::default(),
             profile: None,
+            in_order: false,
             max_samples: options.max_samples,
             notes: RefCell::default(),
             accounts: RefCell::default(),
@@ -172,6 +175,11 @@ impl<'a> Exec<'a> {
     /// Samples held right now.
     pub(crate) fn held(&self) -> usize {
         self.accounts.borrow().held
+    }
+
+    /// Whether so many samples may be held at once.
+    pub(crate) fn may_hold(&self, num: usize) -> bool {
+        num <= self.max_samples
     }
 
     /// Holds `num` samples more, and `passing` for a moment.

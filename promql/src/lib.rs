@@ -35,7 +35,7 @@ mod window;
 
 pub use ast::{Expr, Features};
 pub use crew::Helpers;
-pub use engine::{Answer, Engine, EngineOptions, Error, Request, Shared, Stats};
+pub use engine::{Answer, Engine, EngineOptions, Error, Request, Shared, Stats, TakePart};
 pub use error::{ParseError, Place, line_column};
 pub use explain::{Clock, PlanNode, Took};
 pub use format::pretty;

@@ -110,7 +110,8 @@ impl<'e, 'a> Selection<'e, 'a> {
         windows: &Windows,
         instant: bool,
     ) -> Result<Self, Error> {
-        let hints = hints::select_hints(select, windows, instant);
+        let mut hints = hints::select_hints(select, windows, instant);
+        hints.any_order = !exec.in_order;
         let set = exec.querier.select(&select.matchers, &hints, &exec.symbols, exec.cancel)?;
         Ok(Self { exec, select, set, seen: 0, before: exec.memory.used() })
     }

@@ -1,6 +1,6 @@
 //! The server itself: what happens to connections, to work nobody waits for any more, to handlers that panic.
 
-use crate::http::client::exchange;
+use crate::http::client::{exchange, parse};
 use crate::http::serve::{Running, Setup, api, head};
 use model::{Matcher, Symbols, TimeRange};
 use std::io::{Read, Write};
@@ -8,7 +8,10 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use storage::{Cancel, Error, Querier, Queryable, Result, SelectHints, SeriesSet};
+use storage::{
+    Appendable, Cancel, Error, FloatBatch, LabelBatch, MemoryStorage, Querier, Queryable, Result,
+    SelectHints, SeriesSet,
+};
 use web::{Command, Readiness};
 
 /// A storage whose selections wait until they are told to stop, and that knows how they ended.
@@ -277,4 +280,60 @@ fn streamed_answers_are_counted_whole() {
         assert!(begin.elapsed() < Duration::from_secs(60), "{text}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// A thousand series, whose range over an hour by the second is some tens of megabytes of JSON.
+fn large() -> Running {
+    let storage = Arc::new(MemoryStorage::new());
+    let (mut refs, mut rejected) = (Vec::new(), Vec::new());
+    let mut appender = storage.appender(0);
+    for number in 0..1000 {
+        let number = format!("{number:04}");
+        let pairs = [("__name__", "m"), ("number", &*number)];
+        appender.resolve(LabelBatch::new(&pairs, &[2]), &mut refs, &mut rejected).expect("known");
+    }
+    let refs: Vec<_> = refs.into_iter().flatten().collect();
+    for minute in 0..60 {
+        let times = vec![minute * 60_000; refs.len()];
+        let values: Vec<f64> = (0..refs.len()).map(|row| (row as i64 * minute) as f64).collect();
+        let batch = FloatBatch::new(&refs, &times, &values);
+        appender.append_floats(batch, &mut rejected).expect("appended");
+    }
+    appender.commit().expect("committed");
+    Running::start_api(api(storage, None, &Setup::default()))
+}
+
+#[test]
+fn a_large_range_that_leaves_while_it_is_evaluated_is_the_same_text() {
+    let running = large();
+    let ask = |query: &str, limit: usize| {
+        let path = "/api/v1/query_range?start=0&end=3540&step=3";
+        get(&running, &format!("{path}&limit={limit}&query={query}"))
+    };
+    for limit in [0, 300, 5000] {
+        // A union is evaluated as a whole.
+        let (whole, parts) = (ask("m%20or%20m", limit), ask("m", limit));
+        assert_eq!(whole.0, 200);
+        assert!(parts == whole, "limit {limit}: the answers differ");
+        assert_eq!(whole.1.contains("results truncated due to limit"), limit == 300);
+    }
+}
+
+#[test]
+fn a_slow_reader_of_a_large_range_holds_no_query() {
+    let running = large();
+    let path = "/api/v1/query_range?start=0&end=3540&step=3&query=m";
+    let mut stream = TcpStream::connect(running.address).expect("connect");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("send");
+    let begin = metrics::Stopwatch::start();
+    // Samples are counted when the evaluation is over, while nobody reads its answer.
+    while get(&running, "/metrics").1.contains("\nprometheus_engine_query_samples_total 0\n") {
+        assert!(begin.elapsed() < Duration::from_secs(60), "the query waits for its reader");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let expected = get(&running, &format!("{path}%20or%20m")).1;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("all of it");
+    assert!(parse(&answer, "GET").text() == expected, "the answers differ");
 }

@@ -4,11 +4,13 @@
 use crate::body::{Body, CancelOnDrop, Piece};
 use crate::compress::{Encoding, Packer};
 use crate::error::{ApiError, Kind, Result};
-use crate::json::{Gone, Out};
+use crate::json::{Gone, Out, Pace};
 use crate::response::{Answer, bare, error_envelope, error_text, set};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use metrics::Counter;
+use metrics::{Counter, Stopwatch};
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::Cancel;
@@ -41,6 +43,50 @@ impl Readers {
             );
         }
         sent.map_err(|_| Gone)
+    }
+}
+
+/// The way to the reader of a streamed answer.
+struct Stream<'r> {
+    readers: &'r Readers,
+    reader: mpsc::Sender<Piece>,
+    /// Pieces that the reader did not take in time.
+    kept: VecDeque<Piece>,
+}
+
+impl Stream<'_> {
+    /// Hands on what was kept, as patiently as readers are waited for.
+    fn catch_up(&mut self) -> std::result::Result<(), Gone> {
+        while let Some(piece) = self.kept.pop_front() {
+            self.readers.send(&self.reader, piece)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, piece: Piece, pace: &Cell<Pace>) -> std::result::Result<(), Gone> {
+        match pace.get() {
+            Pace::Patient => {
+                self.catch_up()?;
+                self.readers.send(&self.reader, piece)
+            }
+            Pace::Behind => {
+                self.kept.push_back(piece);
+                Ok(())
+            }
+            Pace::Hurried(left) => {
+                let waited = Stopwatch::start();
+                let sent = Handle::current().block_on(self.reader.send_timeout(piece, left));
+                match sent {
+                    Ok(()) => pace.set(Pace::Hurried(left.saturating_sub(waited.elapsed()))),
+                    Err(SendTimeoutError::Timeout(piece)) => {
+                        self.kept.push_back(piece);
+                        pace.set(Pace::Behind);
+                    }
+                    Err(SendTimeoutError::Closed(_)) => return Err(Gone),
+                }
+                Ok(())
+            }
+        }
     }
 }
 
@@ -179,26 +225,27 @@ fn work<H>(
 {
     let mut packer = Packer::new(encoding);
     let mut head = Some(head);
-    let mut pieces: Option<mpsc::Sender<Piece>> = None;
+    let mut stream: Option<Stream<'_>> = None;
+    let pace = Cell::new(Pace::Patient);
     let mut hand_on = |plain: &mut Vec<u8>| {
         let packed = packer.pack(plain);
         if let Some(head) = head.take() {
-            let (sender, receiver) = mpsc::channel(MAX_WAITING_PIECES);
-            pieces = Some(sender);
+            let (reader, receiver) = mpsc::channel(MAX_WAITING_PIECES);
+            stream = Some(Stream { readers, reader, kept: VecDeque::new() });
             head.send(Begun::Pieces(receiver)).map_err(|_| Gone)?;
         }
-        let sender = pieces.as_ref().expect("set with the first piece");
+        let stream = stream.as_mut().expect("set with the first piece");
         if packed.is_empty() {
             return Ok(());
         }
-        readers.send(sender, Piece::Bytes(Bytes::from(packed)))
+        stream.send(Piece::Bytes(Bytes::from(packed)), &pace)
     };
-    let mut out = Out::new(&mut hand_on);
+    let mut out = Out::new(&mut hand_on).paced(&pace);
     let result = handler(cancel, &mut out);
     let rest = std::mem::take(&mut out.bytes);
     drop(out);
     // Whoever hears nothing of it went away.
-    let heard = match (result, head, pieces) {
+    let heard = match (result, head, stream) {
         (Ok(Done::Gone), _, _) => return,
         (Ok(Done::Nothing), Some(head), _) => {
             head.send(Begun::Whole(bare(StatusCode::NO_CONTENT, Body::empty()))).is_ok()
@@ -207,10 +254,10 @@ fn work<H>(
             let body = Body::full(packer.finish(rest));
             head.send(Begun::Whole(success(body, form, encoding))).is_ok()
         }
-        (Ok(_), None, Some(pieces)) => {
+        (Ok(_), None, Some(mut stream)) => {
             let packed = Bytes::from(packer.finish(rest));
-            readers.send(&pieces, Piece::Bytes(packed)).is_ok()
-                && readers.send(&pieces, Piece::End).is_ok()
+            stream.kept.extend([Piece::Bytes(packed), Piece::End]);
+            stream.catch_up().is_ok()
         }
         (Err(error), head, _) => {
             if error.kind == Kind::Internal {

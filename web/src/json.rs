@@ -9,8 +9,11 @@ mod value;
 pub use labels::LabelTexts;
 pub use number::{push_fixed, push_seconds, push_timestamp, push_value};
 pub use text::{push_html_text, push_text};
+pub(crate) use value::Rows;
 pub use value::push_result;
 
+use std::cell::Cell;
+use std::time::Duration;
 use storage::Annotations;
 
 /// How many messages of a kind an answer carries.
@@ -24,11 +27,23 @@ pub struct Gone;
 /// How large an answer grows before a piece of it is handed on.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// How the reader of an answer is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As long as it takes something now and then.
+    Patient,
+    /// This long at most, all pieces together: something else waits for the writer.
+    Hurried(Duration),
+    /// It did not take a piece in time: what comes is kept.
+    Behind,
+}
+
 /// An answer in the making: a buffer that is handed on in pieces.
 pub struct Out<'s> {
     /// What was not handed on yet.
     pub bytes: Vec<u8>,
     hand_on: &'s mut dyn FnMut(&mut Vec<u8>) -> Result<(), Gone>,
+    pace: Option<&'s Cell<Pace>>,
 }
 
 impl std::fmt::Debug for Out<'_> {
@@ -40,7 +55,24 @@ impl std::fmt::Debug for Out<'_> {
 impl<'s> Out<'s> {
     /// An empty answer; `hand_on` takes pieces and leaves the buffer empty.
     pub fn new(hand_on: &'s mut dyn FnMut(&mut Vec<u8>) -> Result<(), Gone>) -> Self {
-        Self { bytes: Vec::with_capacity(1024), hand_on }
+        Self { bytes: Vec::with_capacity(1024), hand_on, pace: None }
+    }
+
+    /// The same; `hand_on` goes by the pace.
+    pub(crate) fn paced(self, pace: &'s Cell<Pace>) -> Self {
+        Self { pace: Some(pace), ..self }
+    }
+
+    /// Sets how the reader is waited for from now on.
+    pub(crate) fn set_pace(&self, pace: Pace) {
+        if let Some(held) = self.pace {
+            held.set(pace);
+        }
+    }
+
+    /// Whether the reader was too slow for the pace that was set.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.pace.is_some_and(|pace| pace.get() == Pace::Behind)
     }
 
     /// Appends text as it is.

@@ -43,7 +43,7 @@ pub(crate) struct State {
     api: Api,
     observer: Observer,
     readers: Readers,
-    gate: Semaphore,
+    gate: Arc<Semaphore>,
     queries: Queries,
     flights: Arc<Flights<query::Key, query::Evaluated>>,
     quitting: AtomicBool,
@@ -70,7 +70,8 @@ impl State {
         }
         let readers =
             Readers { patience: api.options.read_timeout, given_up: observer.slow_readers.clone() };
-        let gate = Semaphore::new(api.options.max_concurrency.clamp(1, Semaphore::MAX_PERMITS));
+        let permits = api.options.max_concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        let gate = Arc::new(Semaphore::new(permits));
         let (quitting, stop) = (AtomicBool::new(false), CancellationToken::new());
         let (queries, flights) = (Queries::default(), Arc::default());
         Self { api, observer, readers, gate, queries, flights, quitting, stop }

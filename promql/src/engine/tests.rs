@@ -1,9 +1,9 @@
 //! What `engine` promises, case by case.
 
-use super::{Engine, EngineOptions, Error, Request, Shared};
+use super::{Answer, Engine, EngineOptions, Error, Request, Shared};
 use crate::crew::Helpers;
 use crate::memory::MemoryPool;
-use crate::value::Value;
+use crate::value::{Matrix, Value};
 use model::{Matcher, Symbols, TimeRange};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,7 +67,7 @@ fn whoever_asked_can_give_up() {
 }
 
 /// The values of each series.
-fn values(matrix: &crate::Matrix) -> Vec<Vec<f64>> {
+fn values(matrix: &Matrix) -> Vec<Vec<f64>> {
     let series = 0..matrix.labels.len();
     series.map(|row| matrix.floats.of(row).map(|(_, _, value)| value).collect()).collect()
 }
@@ -264,4 +264,69 @@ fn what_is_equal_is_evaluated_once_and_counts_each_time() {
         assert!(ask(enough, equal).0.is_ok(), "{equal}");
         assert!(matches!(ask(enough - 1, equal).0, Err(Error::TooManySamples)), "{equal}");
     }
+}
+
+/// A range of many series with so many steps that some megabytes of rows are needed.
+fn in_parts(
+    engine: &Engine,
+    storage: &MemoryStorage,
+    most_parts: usize,
+) -> (Result<Answer, Error>, Vec<Matrix>) {
+    let cancel = Cancel::new();
+    let mut parts = Vec::new();
+    let mut take = |part: &Matrix| {
+        parts.push(part.clone());
+        Ok(parts.len() < most_parts)
+    };
+    let times = (0, 3_540_000, 3000);
+    let request = Request::new(&cancel);
+    (engine.range_in_parts(storage, "m", times, &request, &mut take), parts)
+}
+
+/// The labels and samples of each row, as text.
+fn rows(matrices: &[&Matrix]) -> Vec<String> {
+    let of = |matrix: &&Matrix| {
+        let row = |row| {
+            let labels = matrix.labels.get(row).iter();
+            let text = |symbol| matrix.symbols.text(symbol);
+            let labels: Vec<_> = labels.map(|pair| (text(pair.name), text(pair.value))).collect();
+            format!("{labels:?} {:?}", matrix.floats.of(row).collect::<Vec<_>>())
+        };
+        (0..matrix.labels.len()).map(row).collect::<Vec<_>>()
+    };
+    matrices.iter().flat_map(of).collect()
+}
+
+#[test]
+fn a_large_selector_leaves_in_parts() {
+    let storage = series(900);
+    let engine = Engine::new(EngineOptions::default());
+    let cancel = Cancel::new();
+    let whole =
+        engine.range(&storage, "m", 0, 3_540_000, 3000, &Request::new(&cancel)).expect("whole");
+    let Value::Matrix(expected) = &whole.value else { panic!("a matrix") };
+    let expected = rows(&[expected]);
+    assert_eq!(expected.len(), 900);
+    for most_parts in [usize::MAX, 1] {
+        let (answer, parts) = in_parts(&engine, &storage, most_parts);
+        let answer = answer.expect("an answer");
+        assert_eq!(parts.len(), most_parts.min(3));
+        let Value::Matrix(rest) = &answer.value else { panic!("a matrix") };
+        let all: Vec<&Matrix> = parts.iter().chain([rest]).collect();
+        assert!(rows(&all) == expected, "rows differ");
+        assert_eq!(answer.stats.total_queryable_samples, whole.stats.total_queryable_samples);
+        assert_eq!(answer.stats.peak_samples, whole.stats.peak_samples);
+        assert_eq!(answer.annotations, whole.annotations);
+        let less = answer.stats.peak_bytes < whole.stats.peak_bytes;
+        assert!(less, "what has left is not held");
+    }
+}
+
+#[test]
+fn what_would_be_too_large_does_not_begin_to_leave() {
+    let storage = series(1000);
+    let engine = Engine::new(EngineOptions { max_samples: 1_000_000, ..EngineOptions::default() });
+    let (answer, parts) = in_parts(&engine, &storage, usize::MAX);
+    assert!(matches!(answer, Err(Error::TooManySamples)));
+    assert!(parts.is_empty());
 }

@@ -72,7 +72,9 @@ pub fn listen(address: SocketAddr, path: &str, how_long: Duration) -> Answer {
     parse(&received, "GET")
 }
 
-fn parse(received: &[u8], method: &str) -> Answer {
+/// An answer as it was received.
+#[must_use]
+pub fn parse(received: &[u8], method: &str) -> Answer {
     let end = received.windows(4).position(|w| w == b"\r\n\r\n").expect("headers end");
     let head = String::from_utf8_lossy(&received[..end]).into_owned();
     let mut lines = head.lines();

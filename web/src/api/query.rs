@@ -3,17 +3,20 @@
 use super::{Object, answer_object, begin};
 use crate::call::{Done, done};
 use crate::error::{ApiError, Kind, Result};
-use crate::json::{Gone, Out, push_end, push_result, push_seconds};
+use crate::json::{Gone, Out, Pace, Rows, push_end, push_result, push_seconds};
 use crate::params::Params;
 use metrics::Stopwatch;
 use model::timestamp;
-use promql::{Answer, Clock, Engine, Error, PlanNode, Request, Stats};
+use promql::{Answer, Clock, Engine, Error, Matrix, PlanNode, Request, Stats, Value};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::{Cancel, Queryable};
 
 /// The most steps of a range query but one.
 const MAX_STEPS: i64 = 11_000;
+
+/// How long a query that holds a place, threads and a snapshot waits for the reader of its answer.
+const MAX_HURRIED_WAIT: Duration = Duration::from_secs(1);
 
 /// Said when a limit cut something off.
 pub(crate) const TRUNCATED: &str = "results truncated due to limit";
@@ -231,45 +234,72 @@ impl Query {
             .then(|| (self.text.clone(), self.times(), self.lookback_ms, engine))
     }
 
-    /// Evaluates it, within `left`.
+    /// Evaluates it, within `left`. The first rows of a large answer may be written on the way, if the reader is quick
+    /// enough.
     pub(crate) fn evaluate(
         &self,
         engine: &Engine,
         storage: &dyn Queryable,
-        left: Duration,
-        cancel: &Cancel,
-    ) -> Result<Evaluated> {
+        (left, cancel): (Duration, &Cancel),
+        out: &mut Out<'_>,
+    ) -> Result<(Evaluated, Rows)> {
         let clock = Stopwatch::start();
         let watch = || clock.elapsed();
         let measured = (self.explain == Explain::Analyze).then_some(Clock(&watch));
         let request = Request { lookback_ms: self.lookback_ms, cancel, clock: measured };
+        let mut rows = Rows::new(if self.limit == 0 { usize::MAX } else { self.limit });
+        let mut take = |part: &Matrix| {
+            if clock.elapsed() > left {
+                return Err(Error::TimedOut("expression evaluation"));
+            }
+            if !rows.has_begun() {
+                out.set_pace(Pace::Hurried(MAX_HURRIED_WAIT));
+                begin(out);
+                out.push("{");
+            }
+            let written = rows.push(out, part);
+            written.map_err(|Gone| Error::Cancelled("expression evaluation"))?;
+            Ok(!out.is_behind())
+        };
         let answer = match self.times {
             Times::At(at_ms) => engine.instant(storage, &self.text, at_ms, &request),
             Times::Range(start_ms, end_ms, step_ms) => {
-                engine.range(storage, &self.text, start_ms, end_ms, step_ms, &request)
+                let times = (start_ms, end_ms, step_ms);
+                engine.range_in_parts(storage, &self.text, times, &request, &mut take)
             }
         };
+        out.set_pace(Pace::Patient);
         let answer = answer.map_err(query_error)?;
         let took = clock.elapsed();
         if took > left {
             // The timer was late: what took longer than it may has timed out nevertheless.
             return Err(query_error(Error::TimedOut("expression evaluation")));
         }
-        Ok(Evaluated { answer, took })
+        Ok((Evaluated { answer, took }, rows))
     }
 
-    /// Writes the answer; `queued` is how long the query waited.
+    /// Writes the answer, all of it or what comes after the `rows` that were written; `queued` is how long the query
+    /// waited.
     pub(crate) fn push(
         &self,
         Evaluated { answer, took }: &Evaluated,
-        queued: Duration,
+        (queued, rows): (Duration, Option<Rows>),
         out: &mut Out<'_>,
     ) -> Result<Done> {
         let mut annotations = answer.annotations.clone();
-        let mut write = || -> Result<(), Gone> {
-            begin(out);
-            out.push("{");
-            if push_result(out, &answer.value, self.limit)? {
+        let write = || -> Result<(), Gone> {
+            let is_cut = match (rows, &answer.value) {
+                (Some(mut rows), Value::Matrix(rest)) => {
+                    rows.push(out, rest)?;
+                    rows.end(out)
+                }
+                (_, value) => {
+                    begin(out);
+                    out.push("{");
+                    push_result(out, value, self.limit)?
+                }
+            };
+            if is_cut {
                 annotations.warnings.push(TRUNCATED.into());
             }
             if let Some(asked) = &self.stats {

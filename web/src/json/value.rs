@@ -34,9 +34,48 @@ pub fn push_result(out: &mut Out<'_>, value: &Value, limit: usize) -> Result<boo
             Ok(vector.values.len() > limit)
         }
         Value::Matrix(matrix) => {
-            push_matrix(out, matrix, limit)?;
-            Ok(matrix.labels.len() > limit)
+            let mut rows = Rows::new(limit);
+            rows.push(out, matrix)?;
+            Ok(rows.end(out))
         }
+    }
+}
+
+/// The rows of a matrix, which may come in parts.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    limit: usize,
+    /// Rows so far, written or not.
+    seen: usize,
+    begun: bool,
+}
+
+impl Rows {
+    /// No rows yet; so many are written at most.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, seen: 0, begun: false }
+    }
+
+    /// Whether something was written.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Writes what comes next.
+    pub(crate) fn push(&mut self, out: &mut Out<'_>, matrix: &Matrix) -> Result<(), Gone> {
+        if !std::mem::replace(&mut self.begun, true) {
+            out.push("\"resultType\":\"matrix\",\"result\":[");
+        }
+        let is_first = self.seen == 0;
+        let wanted = self.limit.saturating_sub(self.seen);
+        self.seen += matrix.labels.len();
+        push_rows(out, matrix, (is_first, wanted))
+    }
+
+    /// Ends them; answers whether some were left out.
+    pub(crate) fn end(self, out: &mut Out<'_>) -> bool {
+        out.push("]");
+        self.seen > self.limit
     }
 }
 
@@ -106,14 +145,17 @@ fn push_vector(out: &mut Out<'_>, vector: &Vector, limit: usize) -> Result<(), G
     Ok(())
 }
 
-fn push_matrix(out: &mut Out<'_>, matrix: &Matrix, limit: usize) -> Result<(), Gone> {
-    out.push("\"resultType\":\"matrix\",\"result\":[");
+fn push_rows(
+    out: &mut Out<'_>,
+    matrix: &Matrix,
+    (is_first, wanted): (bool, usize),
+) -> Result<(), Gone> {
     let mut texts = LabelTexts::new(&matrix.symbols);
     // Steps of a range query repeat from series to series: each timestamp is printed once.
     let mut printed = PrintedTimes::default();
     let mut buckets = Vec::new();
-    for (row, pairs) in matrix.labels.iter().take(limit).enumerate() {
-        out.push(if row == 0 { "{\"metric\":" } else { ",{\"metric\":" });
+    for (row, pairs) in matrix.labels.iter().take(wanted).enumerate() {
+        out.push(if is_first && row == 0 { "{\"metric\":" } else { ",{\"metric\":" });
         texts.push(&mut out.bytes, pairs);
         let (times, histograms) = matrix.histograms.of(row);
         let mut num_floats = 0;
@@ -141,7 +183,6 @@ fn push_matrix(out: &mut Out<'_>, matrix: &Matrix, limit: usize) -> Result<(), G
         }
         out.push(if histograms.is_empty() { "}" } else { "]}" });
     }
-    out.push("]");
     Ok(())
 }
 

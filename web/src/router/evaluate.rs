@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::Cancel;
+use tokio::sync::OwnedSemaphorePermit as Permit;
 
 /// A query on its way through the server.
 struct Run<'r> {
@@ -84,13 +85,10 @@ impl Run<'_> {
                 }
             },
         };
-        let permit = match self.wait(self.state.gate.acquire()).await {
-            Ok(permit) => permit,
-            Err(error) => return self.give_up(error).await,
-        };
-        let ran = self.evaluate(flight).await;
-        drop(permit);
-        ran
+        match self.wait(Arc::clone(&self.state.gate).acquire_owned()).await {
+            Ok(permit) => self.evaluate(flight, permit.expect("the gate is never closed")).await,
+            Err(error) => self.give_up(error).await,
+        }
     }
 
     /// Its turn did not come.
@@ -124,13 +122,13 @@ impl Run<'_> {
         let form = (Form::json(), self.encoding);
         call::run_until(form, &self.state.readers, until, move |_, out| {
             remember(&state, &active, (queued, Duration::ZERO), Ok(&evaluated.answer.stats));
-            active.query.push(&evaluated, queued, out)
+            active.query.push(&evaluated, (queued, None), out)
         })
         .await
     }
 
     /// Evaluates the query and writes the answer, which is that of `flight`, too.
-    async fn evaluate(self, flight: Option<Flight<Key, Evaluated>>) -> Ran {
+    async fn evaluate(self, flight: Option<Flight<Key, Evaluated>>, permit: Permit) -> Ran {
         let Run { state, active, engine, timeout, encoding } = self;
         active.begin();
         let queued = active.elapsed();
@@ -148,20 +146,24 @@ impl Run<'_> {
             let storage = &*shared.api.queryable;
             let evaluated = {
                 let _noted = Noted::new(&shared, active.query.text());
-                active.query.evaluate(&engine, storage, left, cancel)
+                active.query.evaluate(&engine, storage, (left, cancel), out)
             };
-            let stats = evaluated.as_ref().map(|evaluated| &evaluated.answer.stats);
+            drop(permit);
+            let stats = evaluated.as_ref().map(|(evaluated, _)| &evaluated.answer.stats);
             let took = active.elapsed().saturating_sub(queued);
             remember(&shared, &active, (queued, took), stats);
             shared.observer.eval_seconds.observe(took.as_secs_f64());
-            let evaluated = Arc::new(evaluated?);
+            let (evaluated, rows) = evaluated?;
+            let (evaluated, rows) = (Arc::new(evaluated), rows.has_begun().then_some(rows));
             let stats = &evaluated.answer.stats;
             shared.observer.samples.add(stats.total_queryable_samples as f64);
             shared.observer.samples_read.add(stats.samples_read as f64);
-            if let Some(flight) = flight {
-                flight.share(&evaluated);
+            match flight {
+                Some(flight) if rows.is_none() => flight.share(&evaluated),
+                // Part of the answer has left: others have to ask for themselves.
+                other => drop(other),
             }
-            active.query.push(&evaluated, queued, out)
+            active.query.push(&evaluated, (queued, rows), out)
         };
         call::run_until((Form::json(), encoding), &state.readers, until, handler).await
     }
