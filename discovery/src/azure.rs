@@ -1,5 +1,6 @@
 //! Virtual machines at Azure, those of scale sets too. `identity` says who asks.
 
+mod certificate;
 mod identity;
 mod machine;
 

@@ -6,10 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::SignatureScheme;
 use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::CertificateDer;
+use rustls::sign::CertifiedKey;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Signatures of PKCS #1, by the hash they begin with.
+/// Signatures with RSA keys: those of PKCS #1 by the hash they begin with, and one with a random part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// SHA-256.
@@ -18,10 +20,12 @@ pub enum Algorithm {
     Rs384,
     /// SHA-512.
     Rs512,
+    /// The scheme PSS over SHA-256.
+    Ps256,
 }
 
 impl Algorithm {
-    /// The algorithm of a name; empty for the usual one.
+    /// The algorithm of a name as configurations have it; empty for the usual one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
@@ -37,6 +41,7 @@ impl Algorithm {
             Self::Rs256 => "RS256",
             Self::Rs384 => "RS384",
             Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
         }
     }
 
@@ -45,6 +50,7 @@ impl Algorithm {
             Self::Rs256 => SignatureScheme::RSA_PKCS1_SHA256,
             Self::Rs384 => SignatureScheme::RSA_PKCS1_SHA384,
             Self::Rs512 => SignatureScheme::RSA_PKCS1_SHA512,
+            Self::Ps256 => SignatureScheme::RSA_PSS_SHA256,
         }
     }
 }
@@ -93,14 +99,59 @@ impl RsaKey {
         key_id: &str,
         claims: &Value,
     ) -> Result<String, Error> {
-        let mut header = json!({"alg": algorithm.name(), "typ": "JWT"});
-        if !key_id.is_empty() {
-            header["kid"] = json!(key_id);
-        }
+        let header = if key_id.is_empty() { json!({}) } else { json!({"kid": key_id}) };
+        self.token_headed(algorithm, header, claims)
+    }
+
+    /// The same with these members of the header beside the usual ones.
+    pub fn token_headed(
+        &self,
+        algorithm: Algorithm,
+        mut header: Value,
+        claims: &Value,
+    ) -> Result<String, Error> {
+        header["alg"] = json!(algorithm.name());
+        header["typ"] = json!("JWT");
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(&header), part(claims));
         let signature = self.sign(algorithm, message.as_bytes())?;
         Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+/// Certificates and the private key of the first of them.
+#[derive(Clone, Debug)]
+pub struct Certified {
+    key: RsaKey,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl Certified {
+    /// Certificates and key in `pem`, in any order; `place` is the file they come from.
+    pub fn from_pem(place: &str, pem: &[u8]) -> Result<Self, Error> {
+        let wrong =
+            |what: &str| Error::Config { place: place.into(), what: what.to_owned().into() };
+        let key = RsaKey::from_pem(place, pem)?;
+        let certificates = rustls_pemfile::certs(&mut &*pem).collect::<Result<Vec<_>, _>>();
+        let mut chain = certificates.map_err(|error| wrong(&error.to_string()))?;
+        let is_own = |one: &CertificateDer<'static>| {
+            CertifiedKey::new(vec![one.clone()], Arc::clone(&key.0)).keys_match().is_ok()
+        };
+        let own = chain.iter().position(is_own);
+        let own = own.ok_or_else(|| wrong("no certificate of the private key in PEM form"))?;
+        chain[..=own].rotate_right(1);
+        Ok(Self { key, chain })
+    }
+
+    /// The private key.
+    #[must_use]
+    pub fn key(&self) -> &RsaKey {
+        &self.key
+    }
+
+    /// The certificates in DER form, that of the key first.
+    pub fn chain(&self) -> impl Iterator<Item = &[u8]> {
+        self.chain.iter().map(|certificate| &**certificate)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The headers that `sigv4`, `azuread` and `google_iam` of remote write come to, with servers of tokens in this process.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use discovery::signing::{SignerOptions, signer};
 use http::HeaderMap;
 use net::client::{Signer, Unsigned};
@@ -12,6 +14,9 @@ use std::sync::Arc;
 const NOW_MS: i64 = 1_767_225_600_000;
 const URL: &str =
     "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write";
+
+/// The hash of the certificate, as openssl has it.
+const CERTIFICATE_SHA256: &str = "xKMxMTCymPRUonIwl5WanzNS+gRtflUZLWaec+43X58=";
 
 /// A server that hands out a token and remembers what it was asked: request line and body.
 fn tokens() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
@@ -113,12 +118,39 @@ async fn requests_to_google_have_a_token() {
     assert!(asked.lock()[0].contains("monitoring.write"), "{:?}", asked.lock());
 }
 
-#[test]
-fn what_is_not_built_in_is_refused() {
+#[tokio::test]
+async fn an_application_may_show_a_certificate_to_azure() {
+    let (address, asked) = tokens();
     let id = "00000000-0000-0000-0000-000000000001";
-    let field = format!(
-        "azuread: {{certificate: {{client_id: {id}, tenant_id: {id}, certificate_path: c.pem}}}}"
-    );
-    let refused = signer_of(&field, ("NONE", String::new()));
-    assert!(refused.is_err_and(|error| error.contains("certificate")));
+    let files = format!("{}/../net/src/assertion/tests", env!("CARGO_MANIFEST_DIR"));
+    let field = |more: &str| {
+        format!(
+            "azuread: {{certificate: {{client_id: {id}, tenant_id: {id}, \
+             certificate_path: '{files}/certificate.pem'{more}}}}}"
+        )
+    };
+    let host = || ("AZURE_AUTHORITY_HOST", format!("http://{address}"));
+    let more = format!(", certificate_key_path: '{files}/key.pem', send_certificate_chain: true");
+    let signer = signer_of(&field(&more), host()).expect("a signer");
+    assert_eq!(headers(&*signer).await, vec![("authorization", "Bearer tok".to_owned())]);
+    let asked = asked.lock().pop().expect("asked");
+    let assertion = asked.split("client_assertion=").nth(1).expect("an assertion");
+    let assertion = assertion.split('&').next().expect("its end");
+    let part = |number: usize| -> serde_json::Value {
+        let part = assertion.split('.').nth(number).expect("three parts");
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64")).expect("JSON")
+    };
+    let (header, claims) = (part(0), part(1));
+    assert_eq!(header["alg"], "PS256");
+    assert_eq!(header["x5t#S256"], CERTIFICATE_SHA256);
+    assert_eq!(header["x5c"].as_array().map(Vec::len), Some(1));
+    assert_eq!(claims["aud"], format!("http://{address}/{id}/oauth2/v2.0/token"));
+    assert_eq!((&claims["iss"], &claims["sub"]), (&id.into(), &id.into()));
+    assert_eq!(claims["exp"], NOW_MS / 1000 + 600);
+    // The key is missing.
+    let signer = signer_of(&field(""), host()).expect("a signer");
+    let empty = HeaderMap::new();
+    let request = Unsigned { method: "POST", url: URL, headers: &empty, body: b"body" };
+    let error = signer.sign(request).await.expect_err("refused").to_string();
+    assert!(error.contains("no private key in PEM form"), "{error}");
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "how many recorded lines agree is worth seeing")]
 
 mod audit;
+mod clients;
 mod families;
 mod forward;
 mod import;

@@ -72,7 +72,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn load(address: SocketAddr, file: &str) {
+pub(crate) fn load(address: SocketAddr, file: &str) {
     let name = match file {
         "../dataset.rw" => "dataset.rw",
         _ => "http/extra.rw",

@@ -1,6 +1,7 @@
-//! Who asks Azure: an application with its secret, with the token of a pod, or the machine we run on.
+//! Who asks Azure: an application with its secret, its certificate or the token of a pod, or the machine we run on.
 
 use super::Cloud;
+use super::certificate::Certificate;
 use crate::Error;
 use crate::api::{Api, escaped, good, json};
 use crate::provider::{Clock, Context, Environment};
@@ -20,6 +21,7 @@ enum Method {
     Secret,
     Pod,
     Machine,
+    Certificate,
     /// The first of these for which the environment has what is needed.
     Any,
 }
@@ -34,6 +36,8 @@ pub(crate) struct Identity {
     secret: String,
     /// The file with the token of a pod; empty where the environment names it.
     token_file: String,
+    /// What the application shows instead of a secret.
+    certificate: Option<Certificate>,
     /// For remote write.
     is_for_signing: bool,
     /// What a token is good for, as the machine is asked for it.
@@ -72,6 +76,7 @@ impl Identity {
             client: own("client_id"),
             secret: own("client_secret"),
             token_file: String::new(),
+            certificate: None,
             is_for_signing: false,
             resources: cloud.resources.clone(),
             scope: format!("{}/.default", cloud.resources),
@@ -91,14 +96,14 @@ impl Identity {
             ("managed_identity", Method::Machine),
             ("oauth", Method::Secret),
             ("workload_identity", Method::Pod),
+            ("certificate", Method::Certificate),
             ("sdk", Method::Any),
         ];
         let asked = methods
             .into_iter()
             .find_map(|(name, method)| section.section(name).map(|section| (section, method)));
         let Some((own, method)) = asked else {
-            let what = "signing with a certificate is not built in: take another method";
-            return Err(Error::config("azuread", what));
+            return Err(Error::config("azuread", "names nobody who could ask"));
         };
         let text = |name: &str| match own.schema().fields().any(|field| field.name == name) {
             true => own.text(name).to_owned(),
@@ -117,6 +122,7 @@ impl Identity {
             client: text("client_id"),
             secret: text("client_secret"),
             token_file: text("token_file_path"),
+            certificate: section.section("certificate").map(Certificate::new),
             is_for_signing: true,
             resources,
             scope,
@@ -146,6 +152,7 @@ impl Identity {
             Method::Secret => self.by_secret(api, &self.tenant, &self.client, &self.secret).await?,
             Method::Pod => self.by_pod(api).await?,
             Method::Machine => self.by_machine(api).await?,
+            Method::Certificate => self.by_certificate(api, now_ms).await?,
             Method::Any => self.by_any(api).await?,
         };
         let token = text(&answer["access_token"]);
@@ -189,6 +196,18 @@ impl Identity {
         self.by_form(api, tenant, &[("client_id", client), ("client_secret", secret)]).await
     }
 
+    async fn by_certificate(&self, api: &Api, now_ms: i64) -> Result<Value, Error> {
+        let certificate = self.certificate.as_ref().expect("the method comes with its section");
+        let url = self.token_url(&self.tenant);
+        let assertion = certificate.assertion(&url, &self.client, now_ms).await?;
+        let pairs = [
+            ("client_id", self.client.as_str()),
+            ("client_assertion_type", BY_ASSERTION),
+            ("client_assertion", &assertion),
+        ];
+        self.by_form(api, &self.tenant, &pairs).await
+    }
+
     async fn by_pod(&self, api: &Api) -> Result<Value, Error> {
         let needed = |configured: &str, name: &str| {
             // Discovery goes by the environment alone, remote write by what is configured first.
@@ -211,6 +230,10 @@ impl Identity {
         self.by_form(api, &tenant, &pairs).await
     }
 
+    fn token_url(&self, tenant: &str) -> String {
+        format!("{}/{}/oauth2/v2.0/token", self.login, escaped(tenant))
+    }
+
     /// What the login server answers to a form.
     async fn by_form(
         &self,
@@ -218,7 +241,7 @@ impl Identity {
         tenant: &str,
         pairs: &[(&str, &str)],
     ) -> Result<Value, Error> {
-        let url = format!("{}/{}/oauth2/v2.0/token", self.login, escaped(tenant));
+        let url = self.token_url(tenant);
         let all = [("grant_type", "client_credentials"), ("scope", self.scope.as_str())];
         let pairs = all.iter().chain(pairs);
         let pairs = pairs.map(|(name, value)| format!("{name}={}", escaped(value)));

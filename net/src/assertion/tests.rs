@@ -39,3 +39,48 @@ fn what_is_no_key_is_refused() {
         b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----";
     assert!(refused(behind).starts_with("f.pem: the key is behind a passphrase"));
 }
+
+/// A certificate of the key, and one of another.
+const CERTIFICATE: &[u8] = include_bytes!("tests/certificate.pem");
+const OTHER: &[u8] = include_bytes!("tests/other.pem");
+
+#[test]
+fn certificates_come_with_that_of_the_key_first() {
+    let der = |mut pem: &[u8]| {
+        let first = rustls_pemfile::certs(&mut pem).next();
+        first.expect("one").expect("a certificate").to_vec()
+    };
+    let all = [OTHER, PEM, CERTIFICATE].concat();
+    let certified = Certified::from_pem("c.pem", &all).expect("a pair");
+    let chain: Vec<&[u8]> = certified.chain().collect();
+    assert_eq!(chain, [der(CERTIFICATE), der(OTHER)]);
+    let refused = |pem: &[u8]| Certified::from_pem("c.pem", pem).expect_err("refused").to_string();
+    let none = "c.pem: no certificate of the private key in PEM form";
+    assert_eq!(refused(&[OTHER, PEM].concat()), none);
+    assert_eq!(refused(CERTIFICATE), "c.pem: no private key in PEM form");
+}
+
+#[test]
+fn signatures_with_a_random_part_are_good() {
+    let key = RsaKey::from_pem("key", PEM).expect("a key");
+    let header = json!({"x5t#S256": "hash"});
+    let token = key.token_headed(Algorithm::Ps256, header, &json!({"iss": "me"})).expect("a token");
+    let (message, signature) = token.rsplit_once('.').expect("a signature");
+    let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64");
+    let head = message.split('.').next().expect("a header");
+    let header: Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).expect("base64")).expect("JSON");
+    assert_eq!(header, json!({"alg": "PS256", "typ": "JWT", "x5t#S256": "hash"}));
+    let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+    let (_, pss) = algorithms
+        .mapping
+        .iter()
+        .find(|(scheme, _)| *scheme == SignatureScheme::RSA_PSS_SHA256)
+        .expect("a verifier");
+    let info = key.0.public_key().expect("a public key");
+    // The key itself follows 24 bytes that say what it is.
+    let public = &info[24..];
+    let verified =
+        pss.iter().any(|one| one.verify_signature(public, message.as_bytes(), &signature).is_ok());
+    assert!(verified);
+}
