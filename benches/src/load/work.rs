@@ -11,9 +11,9 @@ mod growth;
 mod histograms;
 mod idle;
 mod query;
-mod scale;
 mod read;
 mod receive;
+mod scale;
 
 pub use answers::answers;
 pub use blocks::blocks;
@@ -24,9 +24,9 @@ pub use growth::growth;
 pub use histograms::histograms;
 pub use idle::idle;
 pub use query::query;
-pub use scale::scale;
 pub use read::read;
 pub use receive::{otlp, rw2};
+pub use scale::scale;
 
 use crate::load::http::Client;
 use crate::load::peer::{Peer, Running, Usage, disk_bytes};
