@@ -26,6 +26,8 @@ pub struct Incompatible;
 /// What a running sum of histograms lost in rounding, bucket by bucket.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compensation {
+    /// Whether anything was added: of a single histogram nothing is lost, and adding that would change its zeros.
+    has_begun: bool,
     zero_count: f64,
     count: f64,
     sum: f64,
@@ -35,6 +37,7 @@ pub struct Compensation {
 
 impl Compensation {
     fn fit(&mut self, histogram: &FloatHistogram) {
+        self.has_begun = true;
         self.positive.resize(histogram.positive.len(), 0.0);
         self.negative.resize(histogram.negative.len(), 0.0);
     }
@@ -172,6 +175,9 @@ impl FloatHistogram {
 
     /// Adds what was lost: the end of a compensated sum.
     pub fn add_lost(&mut self, lost: &Compensation) {
+        if !lost.has_begun {
+            return;
+        }
         if !self.layout.is_custom() {
             self.zero_count += lost.zero_count;
         }

@@ -359,10 +359,13 @@ impl Histogram {
         let mut sum = all.next().expect("one at least").clone();
         let mut lost = Self::empty_like(&sum);
         lost.zero_threshold = sum.zero_threshold;
+        let mut is_sum = false;
         for next in all {
             sum.accumulate(next, &mut lost)?;
+            is_sum = true;
         }
-        Ok(sum.whole(&lost))
+        // Nothing is lost of one, and nothing comes back: its zeros keep their sign.
+        Ok(if is_sum { sum.whole(&lost) } else { sum })
     }
 
     /// The mean of all; computed from smaller numbers where the sum would grow too large.
@@ -387,7 +390,11 @@ impl Histogram {
             (sum, lost) = (sum.times(q), lost.times(q));
             sum.accumulate(&next.clone().over(n), &mut lost)?;
         }
-        Ok(if is_mean { sum.whole(&lost) } else { sum.over(n).whole(&lost.over(n)) })
+        Ok(match (is_mean, n) {
+            (true, _) => sum.whole(&lost),
+            (false, 1.0) => sum,
+            (false, _) => sum.over(n).whole(&lost.over(n)),
+        })
     }
 
     fn overflows(&self) -> bool {

@@ -135,6 +135,7 @@ fn random_queries_agree_with_a_reference() {
     let server = Reference::start(&binary, &other, "");
     let mut client = Connection::new(server.address);
     let (mut same, mut several, mut nearly, mut failed, mut odd) = (0, 0, 0, 0, Vec::new());
+    let mut faults = 0;
     for _ in 0..number("FIRESTEEL_QUERIES", 10_000) {
         let text = text(&mut generator);
         let once = generator.one_in(3).then(|| 1000 * generator.below(3100) as i64);
@@ -146,6 +147,7 @@ fn random_queries_agree_with_a_reference() {
             continue;
         }
         match judge(&mut client, &text, times, &got) {
+            Verdict::Fault => faults += 1,
             Verdict::Several => several += 1,
             Verdict::Nearly => nearly += 1,
             Verdict::Differs(how) => odd.push(format!("{text}\n at {times:?}\n  {how}")),
@@ -153,7 +155,7 @@ fn random_queries_agree_with_a_reference() {
     }
     println!(
         "{same} agree, {several} with one of several answers of the reference, {nearly} with them but for last digits, \
-         {failed} fail; seed {seed}"
+         {failed} fail, {faults} by faults of its own; seed {seed}"
     );
     let shown = odd.iter().take(25).cloned().collect::<Vec<_>>();
     assert!(odd.is_empty(), "{} differ:\n{}", odd.len(), shown.join("\n"));
