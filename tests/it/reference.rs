@@ -116,7 +116,8 @@ pub(crate) fn theirs(client: &mut Connection, text: &str, (start, end, step): Ti
     let mut notes = |name: &str| {
         let notes = body[name].take();
         let texts = notes.as_array().into_iter().flatten();
-        let mut texts: Vec<_> = texts.map(|text| text.as_str().expect("a text").to_owned()).collect();
+        let mut texts: Vec<_> =
+            texts.map(|text| text.as_str().expect("a text").to_owned()).collect();
         texts.sort();
         texts
     };
