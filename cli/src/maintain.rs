@@ -16,8 +16,8 @@ use web::notifications::{Notifications, REFUSING_SERIES};
 const LOOK_AT_MEMORY: Duration = Duration::from_secs(1);
 /// Looks without a refused series after which nobody has to know any more.
 const QUIET_LOOKS: u32 = 60;
-/// How often it is looked whether the log has grown much.
-const LOOK_AT_THE_LOG: Duration = Duration::from_secs(5);
+/// How often it is looked whether the log has grown much or many full chunks wait in memory.
+const LOOK_AT_THE_LOG: Duration = Duration::from_secs(2);
 
 /// The running thread.
 #[derive(Debug)]
@@ -62,6 +62,9 @@ impl Maintenance {
         Self::tick("tsdb-maintain", pause, move || {
             since_round += pause;
             if since_round < interval {
+                if let Err(error) = db.map_many_chunks() {
+                    tracing::error!(component = "tsdb", err = %error, "Full chunks stay in memory; writing them is tried again");
+                }
                 // A log that grows fast would otherwise be long at the next start.
                 db.refresh_image();
                 return;

@@ -60,7 +60,19 @@ impl Work {
     }
 }
 
+/// So many series with full chunks do not wait for the next round: their chunks take some ten megabytes.
+const MANY_SEALED: usize = 16_384;
+
 impl Db {
+    /// Moves full chunks out of memory between two rounds where many wait for it, as when hours of samples come within a
+    /// minute. To be called every few seconds from the thread of [`Self::maintain`].
+    pub fn map_many_chunks(&self) -> Result<()> {
+        if self.head.num_sealed() < MANY_SEALED {
+            return Ok(());
+        }
+        Ok(self.head.map_full_chunks()?)
+    }
+
     /// One round of housekeeping, to be called every minute from one thread. `now_ms` is the wall clock: it names
     /// blocks. Fails with the first failure, after doing what does not depend on it.
     pub fn maintain(&self, now_ms: i64) -> Result<Maintained> {

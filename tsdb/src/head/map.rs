@@ -17,6 +17,11 @@ impl Head {
         }
         Ok(())
     }
+
+    /// How many series have full chunks in memory, about.
+    pub fn num_sealed(&self) -> usize {
+        self.0.shards.iter().map(|shard| shard.0.read().sealed.len()).sum()
+    }
 }
 
 impl Shared {
