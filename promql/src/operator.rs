@@ -296,6 +296,9 @@ impl StepBatch {
     }
 
     fn histogram_bytes(&self, row: usize) -> usize {
+        if self.histograms.is_empty() && self.natives.is_empty() {
+            return 0;
+        }
         let histograms = self.histograms(row).map(|(_, histogram)| 16 * cost(histogram));
         let natives = self.native_row(row).map_or(0, NativeRow::size_bytes);
         size_of_val(self.cells(row)) + histograms.sum::<usize>() + natives

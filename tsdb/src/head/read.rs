@@ -287,7 +287,7 @@ impl Access {
 
     /// Pushes what is deleted of a series that has chunks in `out`; without any the next series would get it.
     fn push_deleted(&self, shard: &Shard, slot: u32, out: &mut SeriesBatch) {
-        if !out.has_pending_chunks() {
+        if self.tombstones.is_empty() || !out.has_pending_chunks() {
             return;
         }
         let deleted = self.tombstones.of(shard.cold[slot].number).iter();
@@ -306,8 +306,8 @@ impl Access {
         out: &mut SeriesBatch,
     ) -> Result<bool> {
         // The newest sample may be a deleted one, so all chunks are needed to find the one that counts.
-        let is_newest_only =
-            is_newest_only && self.tombstones.of(shard.cold[slot].number).is_empty();
+        let has_deleted = || !self.tombstones.of(shard.cold[slot].number).is_empty();
+        let is_newest_only = is_newest_only && (self.tombstones.is_empty() || !has_deleted());
         let hot = &shard.hot[slot];
         let hidden = shard.num_hidden(slot, self.watermark);
         if is_newest_only
