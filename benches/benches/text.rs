@@ -1,6 +1,10 @@
-//! The text parser, cold and with known lines: ns per sample.
+//! The text parser, cold and with known lines: samples and bytes per second. Values are written as exporters in Go write
+//! them: large ones with an exponent.
 
-use divan::{Bencher, counter::ItemsCount};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
 use expfmt::{Entry, Parser as _, TextParser};
 
 fn main() {
@@ -19,7 +23,14 @@ fn body() -> Vec<u8> {
                 .chars(),
         );
         for device in 0..8 {
-            let value = (family * 7919 + device * 104_729) as f64 * 1.25;
+            let number = family * 7919 + device * 104_729;
+            let value = match number % 5 {
+                0 => format!("{}", number % 2),
+                1 => format!("{}", number % 1000),
+                2 => format!("{}.{:02}", number % 10_000, number % 89),
+                3 => format!("{}.{:06}e+06", number % 10, number),
+                _ => format!("{}.{:09}e+09", number % 10, number),
+            };
             text.extend(
                 format!("{name}{{device=\"eth{device}\",direction=\"receive\"}} {value}\n").chars(),
             );
@@ -42,33 +53,37 @@ fn series(body: &[u8]) -> Vec<Vec<u8>> {
 #[divan::bench]
 fn parse_all(bencher: Bencher<'_, '_>) {
     let body = body();
-    bencher.counter(ItemsCount::new(NUM_SAMPLES)).bench(|| {
-        let mut parser = TextParser::new(&body);
-        let mut sum = 0.0;
-        while let Ok(Some(entry)) = parser.next_entry() {
-            if let Entry::Sample(sample) = entry {
-                sum += sample.point.value;
+    bencher.counter(ItemsCount::new(NUM_SAMPLES)).counter(BytesCount::of_slice(&body)).bench(
+        || {
+            let mut parser = TextParser::new(&body);
+            let mut sum = 0.0;
+            while let Ok(Some(entry)) = parser.next_entry() {
+                if let Entry::Sample(sample) = entry {
+                    sum += sample.point.value;
+                }
             }
-        }
-        sum
-    });
+            sum
+        },
+    );
 }
 
 #[divan::bench]
 fn parse_known_lines(bencher: Bencher<'_, '_>) {
     let body = body();
     let known = series(&body);
-    bencher.counter(ItemsCount::new(NUM_SAMPLES)).bench(|| {
-        let mut parser = TextParser::new(&body);
-        let mut sum = 0.0;
-        for series in &known {
-            while parser.at_comment() {
-                divan::black_box(parser.next_entry().is_ok());
+    bencher.counter(ItemsCount::new(NUM_SAMPLES)).counter(BytesCount::of_slice(&body)).bench(
+        || {
+            let mut parser = TextParser::new(&body);
+            let mut sum = 0.0;
+            for series in &known {
+                while parser.at_comment() {
+                    divan::black_box(parser.next_entry().is_ok());
+                }
+                if let Ok(Some(point)) = parser.next_of(series) {
+                    sum += point.value;
+                }
             }
-            if let Ok(Some(point)) = parser.next_of(series) {
-                sum += point.value;
-            }
-        }
-        sum
-    });
+            sum
+        },
+    );
 }

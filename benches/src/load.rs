@@ -3,6 +3,7 @@
 
 pub mod crowd;
 pub mod http;
+pub mod native;
 pub mod peer;
 pub mod proto;
 pub mod queries;

@@ -229,7 +229,10 @@ fn scraping(
             hostname: hostname().into(),
             discovery_reload_interval: settings.flags.discovery_reload_interval,
             features: settings.scrape,
-            fetch: scrape::http_fetch_factory(&format!("Prometheus/{PROMETHEUS_VERSION}")),
+            fetch: scrape::http_fetch_factory(
+                &format!("Prometheus/{PROMETHEUS_VERSION}"),
+                registry,
+            ),
         },
         groups,
     )

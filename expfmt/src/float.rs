@@ -20,7 +20,8 @@ const MAX_EXACT_INTEGER: u64 = 1 << 53;
 
 /// Reads a number as Go's `ParseFloat` does, less hexadecimal and underscores; every NaN is the ordinary one.
 ///
-/// Up to 18 digits with a fraction, the usual case, cost one multiplication or division, which is exact.
+/// Up to 18 digits with a fraction or a small exponent, the usual case, cost one multiplication or division of exact
+/// numbers, which is rounded once.
 #[inline]
 pub fn parse_float(text: &[u8]) -> Result<f64, FloatError> {
     let (negative, digits) = match text {
@@ -31,9 +32,7 @@ pub fn parse_float(text: &[u8]) -> Result<f64, FloatError> {
     let mut mantissa = 0_u64;
     let mut num_digits = 0_usize;
     let mut point = None;
-    if digits.len() > 19 {
-        return parse_slow(text);
-    }
+    let mut end = digits.len();
     for (index, &byte) in digits.iter().enumerate() {
         let digit = byte.wrapping_sub(b'0');
         if digit < 10 {
@@ -41,16 +40,44 @@ pub fn parse_float(text: &[u8]) -> Result<f64, FloatError> {
             num_digits += 1;
         } else if byte == b'.' && point.is_none() {
             point = Some(index);
+        } else if matches!(byte, b'e' | b'E') {
+            end = index;
+            break;
         } else {
             return parse_slow(text);
         }
     }
+    // More digits than 18 may have run over.
     if num_digits == 0 || num_digits > 18 || mantissa > MAX_EXACT_INTEGER {
         return parse_slow(text);
     }
-    let fraction_digits = point.map_or(0, |index| digits.len() - 1 - index);
-    let value = mantissa as f64 / EXACT_POWERS[fraction_digits];
+    let mut power = point.map_or(0, |index| -((end - 1 - index) as i32));
+    if end < digits.len() {
+        let Some(exponent) = short_exponent(&digits[end + 1..]) else { return parse_slow(text) };
+        power += exponent;
+    }
+    let Some(&scale) = EXACT_POWERS.get(power.unsigned_abs() as usize) else {
+        return parse_slow(text);
+    };
+    let value = if power < 0 { mantissa as f64 / scale } else { mantissa as f64 * scale };
     Ok(if negative { -value } else { value })
+}
+
+/// An exponent of one or two digits.
+#[inline]
+fn short_exponent(text: &[u8]) -> Option<i32> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| i32::from(byte - b'0'));
+    let exponent = match *digits {
+        [one] => digit(one)?,
+        [ten, one] => digit(ten)? * 10 + digit(one)?,
+        _ => return None,
+    };
+    Some(if negative { -exponent } else { exponent })
 }
 
 #[cold]

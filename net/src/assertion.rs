@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Signatures with RSA keys: those of PKCS #1 by the hash they begin with, and one with a random part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
     /// SHA-256.
+    #[default]
     Rs256,
     /// SHA-384.
     Rs384,

@@ -1,6 +1,7 @@
 //! A pooled HTTP client, HTTP/1.1 and 2, with credentials, redirects and bodies that are capped and uncompressed on the
 //! way. One for each job: connections, credentials and TLS settings are not shared.
 
+mod again;
 mod call;
 mod post;
 mod sign;
@@ -14,6 +15,7 @@ use crate::auth;
 use crate::config::HttpClientConfig;
 use crate::connect::Connector;
 use crate::decompress::BodyReader;
+use crate::dialer::Dialer;
 use crate::error::chain;
 use crate::oauth2::TokenSource;
 use crate::proxy::{Proxies, Proxy, ProxyKind};
@@ -45,6 +47,8 @@ pub struct ClientOptions {
     pub round_robin_dns: bool,
     /// Makes further headers for each [`Post`].
     pub signer: Option<Arc<dyn Signer>>,
+    /// Counts the connections.
+    pub dialer: Option<Dialer>,
 }
 
 impl fmt::Debug for ClientOptions {
@@ -140,8 +144,9 @@ impl Client {
         };
         let proxies = Arc::new(proxies);
         let tls = TlsSettings::new(config)?;
+        let ClientOptions { unix_socket, round_robin_dns, dialer, .. } = options;
         let connector =
-            Connector::new(tls, Arc::clone(&proxies), options.unix_socket, options.round_robin_dns);
+            Connector::new(tls, Arc::clone(&proxies), unix_socket, round_robin_dns, dialer);
         let client = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -207,7 +212,7 @@ impl Client {
         let mut asked =
             http::Request::get(exact).body(Full::default()).map_err(|e| failed(chain(&e)))?;
         *asked.headers_mut() = all;
-        self.0.client.request(asked).await.map_err(|e| failed(chain(&e)))
+        self.0.ask_again(&asked).await.map_err(|e| failed(chain(&e)))
     }
 }
 

@@ -1,10 +1,13 @@
 //! The HTTP client section (`basic_auth`, `tls_config`, proxies, ...) as the client uses it: checked values, secrets
 //! that do not print, paths already resolved. Reading it from YAML is in `config::section`; no sockets here.
 
+mod oauth2;
 mod section;
 
 pub use section::{BASIC_AUTH, HTTP_FIELDS, TLS, check_http, http_fields, reserved_header};
 
+use crate::assertion::Algorithm;
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// A text that never shows: `Debug` and `Display` print `<secret>`.
@@ -118,12 +121,32 @@ pub struct OAuth2 {
     pub token_url: String,
     /// Further parameters of the token request, by name.
     pub endpoint_params: Vec<(String, String)>,
-    /// `client_credentials`, or empty for it, or the URN of the JWT bearer grant.
-    pub grant_type: String,
+    /// What takes the place of the secret in the JWT bearer grant.
+    pub assertion: Option<Assertion>,
     /// TLS towards the token server.
     pub tls_config: TlsConfig,
     /// The proxy towards the token server.
     pub proxy: ProxyConfig,
+}
+
+/// How the client signs for itself in the JWT bearer grant. Of the key and its file at most one is set; the file is read
+/// again for each request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assertion {
+    /// The private RSA key, PEM.
+    pub key: Secret,
+    /// A file that holds the key; empty for none.
+    pub key_file: String,
+    /// The name by which the server knows the key; empty for none.
+    pub key_id: String,
+    /// How it signs.
+    pub algorithm: Algorithm,
+    /// Who signs; empty for the client.
+    pub issuer: String,
+    /// Whom it is for; empty for the URL of the tokens.
+    pub audience: String,
+    /// Further claims, which replace those of the same name.
+    pub claims: Map<String, Value>,
 }
 
 /// TLS of a client. Of each text and its file at most one is set; files are read again when they change.

@@ -1,8 +1,10 @@
 //! Connections: TCP or a local socket, with TLS on top where the URL says so. Pooling is the client's.
 
 use crate::Error;
+use crate::dialer::{Dialer, Open};
 use crate::proxy::{Proxies, Proxy, ProxyKind};
 use crate::tls::TlsSettings;
+use crate::traffic::Watched;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -24,22 +26,34 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A connection of any kind.
 pub(crate) struct Stream {
-    io: TokioIo<Box<dyn Io>>,
+    io: TokioIo<Watched<Box<dyn Io>>>,
     is_http2: bool,
     /// A proxy reads the requests: they name the whole URL.
     is_proxied: bool,
+    /// Held as long as this is.
+    _open: Option<Open>,
 }
 
 impl Stream {
     fn new(io: impl Io + 'static, is_http2: bool) -> Self {
-        Self { io: TokioIo::new(Box::new(io)), is_http2, is_proxied: false }
+        Self {
+            io: TokioIo::new(Watched::new(Box::new(io))),
+            is_http2,
+            is_proxied: false,
+            _open: None,
+        }
     }
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
         let connected = Connected::new().proxy(self.is_proxied);
-        if self.is_http2 { connected.negotiated_h2() } else { connected }
+        // Requests of HTTP/2 share a connection: its bytes do not tell whose they are.
+        if self.is_http2 {
+            connected.negotiated_h2()
+        } else {
+            connected.extra(self.io.inner().traffic())
+        }
     }
 }
 
@@ -93,6 +107,7 @@ pub(crate) struct Connector {
     unix_socket: Option<Arc<PathBuf>>,
     /// How many connections were made, if each is to begin with another address of the host.
     turns: Option<Arc<AtomicUsize>>,
+    dialer: Option<Dialer>,
 }
 
 impl Connector {
@@ -101,10 +116,11 @@ impl Connector {
         proxies: Arc<Proxies>,
         unix_socket: Option<PathBuf>,
         takes_turns: bool,
+        dialer: Option<Dialer>,
     ) -> Self {
         let unix_socket = unix_socket.map(Arc::new);
         let turns = takes_turns.then(Arc::default);
-        Self { tls: Arc::new(tls), proxies, unix_socket, turns }
+        Self { tls: Arc::new(tls), proxies, unix_socket, turns, dialer }
     }
 
     /// With which address of a host the next connection begins.
@@ -120,21 +136,32 @@ impl Connector {
         let is_tls = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default();
         if let Some(path) = &self.unix_socket {
-            let socket = UnixStream::connect(&**path).await.map_err(|e| failed(&e))?;
-            return self.secure(socket, host, is_tls, failed).await;
+            let (socket, open) = self.counted(UnixStream::connect(&**path)).await;
+            let socket = socket.map_err(|e| failed(&e))?;
+            let stream = self.secure(socket, host, is_tls, failed).await?;
+            return Ok(Stream { _open: open, ..stream });
         }
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        match self.proxies.for_host(is_tls, host, port) {
-            Some(proxy) => {
-                let socket =
-                    dial(&proxy.host, proxy.port, self.turn()).await.map_err(|e| failed(&e))?;
-                self.through(proxy, socket, (host, port), is_tls, failed).await
-            }
-            None => {
-                let socket = dial(host, port, self.turn()).await.map_err(|e| failed(&e))?;
-                self.secure(socket, host, is_tls, failed).await
-            }
-        }
+        let proxy = self.proxies.for_host(is_tls, host, port);
+        let (to_host, to_port) = proxy.map_or((host, port), |proxy| (&*proxy.host, proxy.port));
+        let (socket, open) = self.counted(dial(to_host, to_port, self.turn())).await;
+        let socket = socket.map_err(|e| failed(&e))?;
+        let stream = match proxy {
+            Some(proxy) => self.through(proxy, socket, (host, port), is_tls, failed).await?,
+            None => self.secure(socket, host, is_tls, failed).await?,
+        };
+        Ok(Stream { _open: open, ..stream })
+    }
+
+    /// Connects, and counts that.
+    async fn counted<T>(
+        &self,
+        connecting: impl Future<Output = io::Result<T>>,
+    ) -> (io::Result<T>, Option<Open>) {
+        let attempt = self.dialer.as_ref().map(Dialer::attempt);
+        let connected = connecting.await;
+        let open = attempt.and_then(|attempt| attempt.end(&connected));
+        (connected, open)
     }
 
     /// Goes on through the proxy behind `socket`.
@@ -202,7 +229,7 @@ mod tests {
     fn turns_are_taken_only_where_asked_for() {
         let connector = |takes_turns| {
             let tls = TlsSettings::new(&HttpClientConfig::default()).expect("settings");
-            Connector::new(tls, Arc::default(), None, takes_turns)
+            Connector::new(tls, Arc::default(), None, takes_turns, None)
         };
         let turning = connector(true);
         let turns: Vec<usize> = (0..3).map(|_| turning.clone().turn()).collect();

@@ -4,9 +4,6 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The configuration asks for something that is not built.
-    #[error("{0} is not supported yet")]
-    Unsupported(&'static str),
     /// The configuration is well formed but cannot be used: keys that do not parse, versions that exclude each other.
     #[error("{place}: {what}")]
     Config {

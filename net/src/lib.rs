@@ -1,5 +1,6 @@
 //! The HTTP client of everything that asks other servers, and its configuration. The only place that opens sockets as a
-//! client. Reading order: `config`, `client`, `auth`, `assertion`, `oauth2`, `tls`, `proxy`, `connect`, `decompress`.
+//! client. Reading order: `config`, `client`, `auth`, `assertion`, `oauth2`, `tls`, `proxy`, `connect`,
+//! `dialer`, `traffic`, `decompress`.
 #![forbid(unsafe_code)]
 
 pub mod assertion;
@@ -8,9 +9,11 @@ pub mod client;
 pub mod config;
 mod connect;
 mod decompress;
+pub mod dialer;
 mod error;
 mod oauth2;
 mod proxy;
 mod tls;
+mod traffic;
 
 pub use error::Error;

@@ -1,12 +1,17 @@
-//! Tokens of OAuth 2.0 by client credentials: asked for when the first request needs one, kept until shortly before they
-//! expire, renewed when the secret changes.
+//! Tokens of OAuth 2.0 by client credentials or signed assertions: asked for when the first request needs one, kept until
+//! shortly before they expire, renewed when the secret or the key changes.
 
 use crate::Error;
+use crate::assertion::RsaKey;
 use crate::auth::{basic_value, read_secret};
 use crate::client::{Client, ClientOptions, Post, Posted};
-use crate::config::{HttpClientConfig, OAuth2};
+use crate::config::{Assertion, HttpClientConfig, OAuth2, Secret};
 use bytes::Bytes;
 use http::header::HeaderValue;
+use rustls::crypto::ring;
+use rustls::pki_types::UnixTime;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -16,6 +21,11 @@ use url::form_urlencoded;
 const MARGIN: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// How long an assertion holds.
+const ASSERTION_SECONDS: u64 = 600;
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+const FORM_TYPE: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 /// How the client says who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +59,6 @@ pub(crate) struct TokenSource {
 
 impl TokenSource {
     pub(crate) fn new(config: &OAuth2, user_agent: &str) -> Result<Self, Error> {
-        if !matches!(config.grant_type.as_str(), "" | "client_credentials") {
-            return Err(Error::Unsupported("oauth2 with a signed assertion (jwt-bearer)"));
-        }
         let http = HttpClientConfig {
             tls_config: config.tls_config.clone(),
             proxy: config.proxy.clone(),
@@ -64,10 +71,7 @@ impl TokenSource {
 
     /// The `Authorization` header for a request that is sent now.
     pub(crate) async fn header(&self) -> Result<HeaderValue, Error> {
-        let secret = match self.config.client_secret_file.as_str() {
-            "" => self.config.client_secret.clone(),
-            path => read_secret("oauth2 client secret", path).await?,
-        };
+        let secret = self.secret().await?;
         let mut state = self.state.lock().await;
         if let Some(token) = &state.token
             && token.secret == secret.expose()
@@ -75,7 +79,10 @@ impl TokenSource {
         {
             return Ok(token.header.clone());
         }
-        let token = self.fetch(secret.expose(), &mut state.identification).await?;
+        let token = match &self.config.assertion {
+            Some(assertion) => self.ask_by(assertion, secret.expose()).await?,
+            None => self.fetch(secret.expose(), &mut state.identification).await?,
+        };
         let header = token.header.clone();
         state.token = Some(token);
         Ok(header)
@@ -103,16 +110,86 @@ impl TokenSource {
         unreachable!("the last attempt ends the loop")
     }
 
-    /// The body of a request for a token.
-    fn form(&self, parameters: &[(&str, &str)]) -> String {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials");
-        if !self.config.scopes.is_empty() {
-            form.append_pair("scope", &self.config.scopes.join(" "));
+    /// What the client shows for itself: its secret, or the key it signs with.
+    async fn secret(&self) -> Result<Secret, Error> {
+        let config = &self.config;
+        let (what, place, text, file) = match &config.assertion {
+            Some(assertion) => (
+                "oauth2 client certificate key",
+                "client_certificate_key",
+                &assertion.key,
+                assertion.key_file.as_str(),
+            ),
+            None => (
+                "oauth2 client secret",
+                "client_secret",
+                &config.client_secret,
+                config.client_secret_file.as_str(),
+            ),
+        };
+        match file {
+            "" if text.is_empty() => {
+                let what = format!("oauth2 needs a {place} or {place}_file").into();
+                Err(Error::Config { place: place.into(), what })
+            }
+            "" => Ok(text.clone()),
+            path => read_secret(what, path).await,
         }
-        form.extend_pairs(self.config.endpoint_params.iter());
-        form.extend_pairs(parameters.iter().filter(|(_, value)| !value.is_empty()));
-        form.finish()
+    }
+
+    /// The body of a request for a token: `own` and the parameters of the configuration, which may replace the grant type
+    /// but nothing else of `own`.
+    fn form(&self, own: &[(&str, &str)], identity: &[(&str, &str)]) -> Result<String, Error> {
+        let scopes = self.config.scopes.join(" ");
+        let mut all: BTreeMap<&str, &str> = own.iter().copied().collect();
+        if !scopes.is_empty() {
+            all.insert("scope", &scopes);
+        }
+        for (name, value) in &self.config.endpoint_params {
+            if all.insert(name, value).is_some() && name != "grant_type" {
+                let what = format!("the parameter {name:?} is set by the client itself");
+                return Err(Error::Config { place: "endpoint_params".into(), what: what.into() });
+            }
+        }
+        all.extend(identity.iter().copied().filter(|(_, value)| !value.is_empty()));
+        Ok(form_urlencoded::Serializer::new(String::new()).extend_pairs(all).finish())
+    }
+
+    /// Asks by an assertion that `key` signs.
+    async fn ask_by(&self, assertion: &Assertion, key: &str) -> Result<Token, Error> {
+        let place = match assertion.key_file.as_str() {
+            "" => "client_certificate_key",
+            path => path,
+        };
+        let claims = Value::Object(self.claims(assertion)?);
+        let signed = RsaKey::from_pem(place, key.as_bytes())?.token(
+            assertion.algorithm,
+            &assertion.key_id,
+            &claims,
+        )?;
+        let form = self.form(&[("grant_type", JWT_BEARER), ("assertion", &signed)], &[])?;
+        self.send(key, &[FORM_TYPE], form).await
+    }
+
+    fn claims(&self, assertion: &Assertion) -> Result<Map<String, Value>, Error> {
+        let config = &self.config;
+        let or = |text: &String, other: &String| {
+            Value::from(if text.is_empty() { other.as_str() } else { text.as_str() })
+        };
+        // The clock by which certificates are judged.
+        let now_seconds = UnixTime::now().as_secs();
+        let mut claims = Map::new();
+        claims.insert("iss".into(), or(&assertion.issuer, &config.client_id));
+        claims.insert("sub".into(), config.client_id.as_str().into());
+        claims.insert("jti".into(), random_uuid()?.into());
+        claims.insert("aud".into(), or(&assertion.audience, &config.token_url));
+        claims.insert("iat".into(), now_seconds.into());
+        claims.insert("exp".into(), (now_seconds + ASSERTION_SECONDS).into());
+        if !config.scopes.is_empty() {
+            claims.insert("scope".into(), config.scopes.join(" ").into());
+        }
+        claims.extend(assertion.claims.clone());
+        Ok(claims)
     }
 
     async fn ask(&self, secret: &str, identification: Identification) -> Result<Token, Error> {
@@ -120,14 +197,24 @@ impl TokenSource {
         let encoded =
             |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let basic = basic_value(&encoded(&config.client_id), &encoded(secret));
-        let form_type = ("content-type", "application/x-www-form-urlencoded");
+        let grant = [("grant_type", "client_credentials")];
         let parameters = [("client_id", config.client_id.as_str()), ("client_secret", secret)];
         let (headers, form) = match identification {
             Identification::Header => {
-                (&[form_type, ("authorization", basic.as_str())][..], self.form(&[]))
+                (&[FORM_TYPE, ("authorization", basic.as_str())][..], self.form(&grant, &[])?)
             }
-            Identification::Parameters => (&[form_type][..], self.form(&parameters)),
+            Identification::Parameters => (&[FORM_TYPE][..], self.form(&grant, &parameters)?),
         };
+        self.send(secret, headers, form).await
+    }
+
+    async fn send(
+        &self,
+        secret: &str,
+        headers: &[(&'static str, &str)],
+        form: String,
+    ) -> Result<Token, Error> {
+        let config = &self.config;
         let post = Post {
             url: &config.token_url,
             headers,
@@ -151,6 +238,17 @@ impl TokenSource {
     }
 }
 
+/// A random name for an assertion, as text of a UUID of version 4.
+fn random_uuid() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    let filled = ring::default_provider().secure_random.fill(&mut bytes);
+    filled.map_err(|_| Error::Body("oauth2: no random numbers".into()))?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+}
+
 /// Type, token and lifetime of an answer.
 fn read(answer: &Posted) -> Result<(String, String, Option<Duration>), String> {
     if !(200..300).contains(&answer.status) {
@@ -169,11 +267,10 @@ fn read(answer: &Posted) -> Result<(String, String, Option<Duration>), String> {
             })
         }
         _ => {
-            let object: serde_json::Value =
-                serde_json::from_slice(&answer.body).map_err(|e| e.to_string())?;
+            let object: Value = serde_json::from_slice(&answer.body).map_err(|e| e.to_string())?;
             Box::new(move |name| match &object[name] {
-                serde_json::Value::String(text) => text.clone(),
-                serde_json::Value::Number(number) => number.to_string(),
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
                 _ => String::new(),
             })
         }

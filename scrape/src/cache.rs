@@ -2,6 +2,7 @@
 //! the same order as last time, a line costs one comparison of bytes: labels are read and relabelled only once.
 //! Knows neither parser nor storage.
 
+use crate::starts::{HistogramStart, Start};
 use model::SeriesRef;
 use model::hash::HashMap;
 use model::metadata::MetricType;
@@ -43,41 +44,6 @@ struct Line {
     unit: Option<u16>,
 }
 
-/// What is known of the beginning of a counter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Start {
-    pub(crate) start_ms: i64,
-    /// What it had counted then, and at the last scrape; not a number before the first one.
-    base: f64,
-    last: f64,
-}
-
-impl Start {
-    /// A counter without a start that was not scraped yet.
-    pub(crate) fn unseen() -> Self {
-        Self { start_ms: 0, base: 0.0, last: f64::NAN }
-    }
-
-    /// A counter that says when it started.
-    pub(crate) fn at(start_ms: i64) -> Self {
-        Self { start_ms, base: 0.0, last: 0.0 }
-    }
-
-    /// What the counter counted since its start; `None` at the first sample, which becomes the start. A reset is the
-    /// start of a new count, just before its sample.
-    pub(crate) fn since(&mut self, timestamp_ms: i64, value: f64) -> Option<f64> {
-        let last = std::mem::replace(&mut self.last, value);
-        if last.is_nan() {
-            (self.start_ms, self.base) = (timestamp_ms, value);
-            return None;
-        }
-        if value < last {
-            (self.start_ms, self.base) = (timestamp_ms - 1, 0.0);
-        }
-        Some(value - self.base)
-    }
-}
-
 /// The lines of one target.
 #[derive(Debug)]
 pub(crate) struct Cache {
@@ -103,6 +69,8 @@ pub(crate) struct Cache {
     units: Vec<Box<[u8]>>,
     /// Of counters, where that matters.
     starts: HashMap<u32, Start>,
+    /// Of native histograms among them.
+    histogram_starts: HashMap<u32, HistogramStart>,
     /// The last exemplar of a line, as a hash, if it had no timestamp.
     undated_exemplars: HashMap<u32, u64>,
 }
@@ -127,6 +95,7 @@ impl Default for Cache {
             num_after_success: 0,
             units: Vec::new(),
             starts: HashMap::default(),
+            histogram_starts: HashMap::default(),
             undated_exemplars: HashMap::default(),
         }
     }
@@ -241,6 +210,11 @@ impl Cache {
     /// What is known of the beginning of the counter of a line.
     pub(crate) fn start_mut(&mut self, slot: Slot) -> Option<&mut Start> {
         self.starts.get_mut(&slot.0)
+    }
+
+    /// What is known of the beginning of the native histogram of a line, if it is one whose beginning matters.
+    pub(crate) fn histogram_start(&mut self, slot: Slot) -> Option<&mut HistogramStart> {
+        self.starts.contains_key(&slot.0).then(|| self.histogram_starts.entry(slot.0).or_default())
     }
 
     /// Notes an exemplar of a line: a hash of what it says if it has no timestamp. Returns whether it is the one of the
@@ -389,6 +363,7 @@ impl Cache {
         self.garbage += line.text_len as usize;
         (line.seen, line.tracked) = (0, 0);
         self.starts.remove(&slot);
+        self.histogram_starts.remove(&slot);
         self.undated_exemplars.remove(&slot);
         self.free.push(slot);
     }

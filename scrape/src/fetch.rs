@@ -4,6 +4,7 @@
 use crate::config::{EscapingScheme, ScrapeConfig, ScrapeProtocol};
 use expfmt::Format;
 use net::client::{Client, ClientOptions, Request};
+use net::dialer::Dialer;
 use parking_lot::Mutex;
 use std::future::Future;
 use std::pin::Pin;
@@ -93,20 +94,25 @@ fn accept(protocols: &[ScrapeProtocol], escaping: EscapingScheme) -> String {
 pub struct HttpFetch {
     client: Client,
     config: Arc<ScrapeConfig>,
-    user_agent: Box<str>,
+    options: ClientOptions,
     accept: String,
     /// Clients of targets behind a socket; few.
     by_socket: Mutex<Vec<(Box<str>, Client)>>,
 }
 
 impl HttpFetch {
-    /// Builds the client of a job.
-    pub fn new(config: &Arc<ScrapeConfig>, user_agent: &str) -> Result<Self, net::Error> {
-        let options = ClientOptions { user_agent: user_agent.into(), ..ClientOptions::default() };
+    /// Builds the client of a job, whose connections `dialer` counts.
+    pub fn new(
+        config: &Arc<ScrapeConfig>,
+        user_agent: &str,
+        dialer: Option<Dialer>,
+    ) -> Result<Self, net::Error> {
+        let options =
+            ClientOptions { user_agent: user_agent.into(), dialer, ..ClientOptions::default() };
         Ok(Self {
-            client: Client::new(&config.http_client, options)?,
+            client: Client::new(&config.http_client, options.clone())?,
             config: Arc::clone(config),
-            user_agent: user_agent.into(),
+            options,
             accept: accept(&config.scrape_protocols, config.metric_name_escaping_scheme),
             by_socket: Mutex::default(),
         })
@@ -118,11 +124,7 @@ impl HttpFetch {
         if let Some((_, client)) = by_socket.iter().find(|(have, _)| **have == *path) {
             return Ok(client.clone());
         }
-        let options = ClientOptions {
-            user_agent: self.user_agent.clone(),
-            unix_socket: Some(path.into()),
-            ..ClientOptions::default()
-        };
+        let options = ClientOptions { unix_socket: Some(path.into()), ..self.options.clone() };
         let client = Client::new(&self.config.http_client, options)?;
         by_socket.push((path.into(), client.clone()));
         Ok(client)

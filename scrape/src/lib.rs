@@ -20,6 +20,7 @@ mod report;
 mod sample_labels;
 pub mod schedule;
 mod scrape_loop;
+mod starts;
 mod status;
 mod target;
 mod url;

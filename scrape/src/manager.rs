@@ -9,6 +9,7 @@ use crate::pool::Pool;
 use crate::schedule::offset_seed;
 use crate::status::{PoolStatus, TargetMetadata};
 use discovery::TargetGroups;
+use net::dialer::Dialers;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,11 +54,15 @@ impl fmt::Debug for ManagerOptions {
     }
 }
 
-/// Fetching over HTTP, with `user_agent` such as `Prometheus/3.14.0`.
+/// Fetching over HTTP, with `user_agent` such as `Prometheus/3.14.0`; `registry` gets the counters of connections.
 #[must_use]
-pub fn http_fetch_factory(user_agent: &str) -> FetchFactory {
+pub fn http_fetch_factory(user_agent: &str, registry: &metrics::Registry) -> FetchFactory {
     let user_agent: Box<str> = user_agent.into();
-    Arc::new(move |config| Ok(Arc::new(HttpFetch::new(config, &user_agent)?)))
+    let dialers = Dialers::new(registry);
+    Arc::new(move |config| {
+        let dialer = dialers.with(&config.job_name);
+        Ok(Arc::new(HttpFetch::new(config, &user_agent, Some(dialer))?))
+    })
 }
 
 /// What the manager and its pools share.

@@ -59,8 +59,10 @@ impl Grid {
         Self { next_ms: start_ms, interval_ms }
     }
 
-    /// The timestamp of a scrape that begins at `now_ms`.
+    /// The timestamp of a scrape that begins at `now_ms`. Where the clock was set back by more than an interval, the grid
+    /// begins anew there: else every scrape would have the last timestamp until the clock has caught up.
     pub fn align(&mut self, now_ms: i64) -> i64 {
+        self.next_ms = self.next_ms.min(now_ms);
         let behind = now_ms.saturating_sub(self.next_ms);
         if behind >= self.interval_ms {
             self.next_ms += behind / self.interval_ms * self.interval_ms;

@@ -141,19 +141,19 @@ impl ScrapeLoop {
     /// Scrapes on each tick until ordered to stop. Returns whether it scraped at all.
     async fn scrape_on_ticks(&mut self, ticks: &mut Interval) -> bool {
         let mut grid = Grid::new((self.context.clock)(), self.target.interval);
-        let mut last: Option<i64> = None;
+        let mut last: Option<Instant> = None;
         loop {
             tokio::select! {
                 biased;
                 () = ordered(&mut self.orders) => return last.is_some(),
                 _ = ticks.tick() => {}
             }
-            let now_ms = (self.context.clock)();
-            if let Some(last_ms) = last {
-                self.context.interval_seconds.observe((now_ms - last_ms) as f64 / 1000.0);
+            // Not by the clock, which may be set.
+            let now = Instant::now();
+            if let Some(last) = last.replace(now) {
+                self.context.interval_seconds.observe((now - last).as_secs_f64());
             }
-            last = Some(now_ms);
-            let timestamp_ms = grid.align(now_ms);
+            let timestamp_ms = grid.align((self.context.clock)());
             let mut orders = self.orders.clone();
             tokio::select! {
                 biased;

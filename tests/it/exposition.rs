@@ -1,5 +1,7 @@
 //! The recorded exposition bodies and content types against `expfmt`. Not scraping: that is `scrape`.
 
+mod client_golang;
+mod naive;
 mod written;
 
 use expfmt::labels::{Declared, LabelBuffer, split_series};

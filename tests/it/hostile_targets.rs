@@ -55,7 +55,7 @@ async fn fetch(address: SocketAddr) -> (Result<Box<str>, FetchError>, u64) {
     let context = cli::config::Context::new(&|_| None);
     let config = cli::config::load(config.as_bytes(), "prometheus.yml", &context).expect("good");
     let job = Arc::new(config.scrape_configs().expect("jobs").remove(0));
-    let fetch = HttpFetch::new(&job, "Prometheus/").expect("a client");
+    let fetch = HttpFetch::new(&job, "Prometheus/", None).expect("a client");
     let mut body = Vec::new();
     let url = format!("http://{address}/metrics");
     let timeout = Duration::from_secs(120);

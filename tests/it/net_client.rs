@@ -1,10 +1,13 @@
-//! The HTTP client against servers on loopback: TLS options, HTTP/2, proxies, OAuth2, secrets in files. What scraping
-//! sends is tested in `http_client`.
+//! The HTTP client against servers on loopback: TLS options, HTTP/2, proxies, OAuth2, secrets in files, connections that
+//! end. What scraping sends is tested in `http_client`.
 
 mod certificates;
 mod server;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use certificates::Authority;
+use net::assertion::{Algorithm, RsaKey};
 use net::client::{Client, ClientOptions, Request};
 use net::config::{Authorization, BasicAuth, HttpClientConfig, OAuth2, Secret, TlsVersion};
 use server::{Answer, Server};
@@ -208,7 +211,7 @@ fn tokens_are_kept_until_they_expire() {
         let asked = tokens.requests();
         assert_eq!(asked.len(), 3);
         assert!(
-            asked[0].ends_with("grant_type=client_credentials&scope=a+b&audience=all"),
+            asked[0].ends_with("audience=all&grant_type=client_credentials&scope=a+b"),
             "{}",
             asked[0]
         );
@@ -241,10 +244,110 @@ fn a_token_server_that_wants_parameters_gets_them() {
         assert!(server.requests()[0].contains("authorization: Custom t\r\n"));
         let second = tokens.requests().remove(1);
         assert!(
-            second.ends_with("grant_type=client_credentials&client_id=me&client_secret=s"),
+            second.ends_with("client_id=me&client_secret=s&grant_type=client_credentials"),
             "{second}"
         );
         assert!(!second.contains("authorization"), "{second}");
+    });
+}
+
+/// The HTTP client of a job with these fields.
+fn configured(fields: &str) -> HttpClientConfig {
+    let text = format!("scrape_configs:\n- job_name: a\n{fields}");
+    let context = cli::config::Context::new(&|_| None);
+    let config = cli::config::load(text.as_bytes(), "/x/prometheus.yml", &context);
+    let jobs = config.expect("a configuration").scrape_configs().expect("jobs");
+    jobs[0].http_client.clone()
+}
+
+/// The decoded parts of the assertion in a request for a token, and what is signed.
+fn assertion(request: &str) -> (Vec<Vec<u8>>, String) {
+    let body = request.rsplit("\r\n\r\n").next().expect("a body");
+    let grant = "&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
+    let token = body.strip_prefix("assertion=").expect("in the order of names");
+    let token = token.strip_suffix(&format!("{grant}&resource=r&scope=a+b")).expect("the rest");
+    let decoded = |part| URL_SAFE_NO_PAD.decode(part).expect("base64");
+    let signed = token.rsplit_once('.').expect("parts").0.to_owned();
+    (token.split('.').map(decoded).collect(), signed)
+}
+
+#[test]
+fn assertions_are_signed_by_the_key_of_the_client() {
+    const KEY: &[u8] = include_bytes!("../../net/src/assertion/tests/key.pem");
+    run(async {
+        let tokens = Server::plain(Answer::ok(r#"{"access_token":"t","expires_in":3600}"#)).await;
+        let server = Server::plain(Answer::ok("x")).await;
+        let scratch = Scratch::new("jwt");
+        let file = scratch.path().join("key.pem");
+        std::fs::write(&file, KEY).expect("written");
+        let config = configured(&format!(
+            "  oauth2:
+    client_id: me
+    grant_type: urn:ietf:params:oauth:grant-type:jwt-bearer
+    client_certificate_key_file: {}
+    client_certificate_key_id: k1
+    signature_algorithm: RS512
+    iss: us
+    audience: them
+    claims: {{n: 7, f: 1.5, t: '7', yes: true, none: null, deep: {{list: [1, x]}}, sub: other}}
+    scopes: [a, b]
+    endpoint_params: {{resource: r}}
+    token_url: http://{}/token\n",
+            file.display(),
+            tokens.address
+        ));
+        let client = client(&config);
+        let url = format!("http://{}/", server.address);
+        for _ in 0..2 {
+            assert_eq!(get(&client, &url).await, Ok("x".into()));
+        }
+        assert!(server.requests()[1].contains("authorization: Bearer t\r\n"));
+        let asked = tokens.requests();
+        assert_eq!(asked.len(), 1, "the token is kept");
+        let (parts, signed) = assertion(&asked[0]);
+        let json = |part: &[u8]| serde_json::from_slice::<serde_json::Value>(part).expect("JSON");
+        assert_eq!(json(&parts[0]), serde_json::json!({"alg": "RS512", "kid": "k1", "typ": "JWT"}));
+        let mut claims = json(&parts[1]);
+        let times = [claims["iat"].take(), claims["exp"].take()].map(|t| t.as_u64().expect("s"));
+        assert_eq!(times[1], times[0] + 600);
+        assert_eq!(claims["jti"].take().as_str().map(str::len), Some(36));
+        let expected = serde_json::json!({
+            "iss": "us", "sub": "other", "aud": "them", "scope": "a b", "n": 7, "f": 1.5, "t": "7",
+            "yes": true, "none": null, "deep": {"list": [1, "x"]},
+            "iat": null, "exp": null, "jti": null,
+        });
+        assert_eq!(claims, expected);
+        let key = RsaKey::from_pem("key", KEY).expect("a key");
+        assert_eq!(key.sign(Algorithm::Rs512, signed.as_bytes()).expect("signed"), parts[2]);
+        std::fs::write(&file, "no key").expect("written");
+        let error = get(&client, &url).await.expect_err("the key is read again");
+        assert!(error.ends_with("key.pem: no private key in PEM form"), "{error}");
+    });
+}
+
+#[test]
+fn what_the_client_sets_itself_is_not_replaced() {
+    run(async {
+        let tokens = Server::plain(Answer::ok("{}")).await;
+        let oauth2 = |fields: &str| {
+            let url = format!("http://{}/token", tokens.address);
+            client(&configured(&format!(
+                "  oauth2: {{client_id: me, scopes: [a], token_url: {url}, {fields}}}\n"
+            )))
+        };
+        let url = "http://127.0.0.1:1/";
+        let error = get(&oauth2("client_secret: s, endpoint_params: {scope: b}"), url).await;
+        assert_eq!(
+            error,
+            Err("endpoint_params: the parameter \"scope\" is set by the client itself".into())
+        );
+        let error = get(&oauth2("endpoint_params: {a: b}"), url).await;
+        let what = "client_secret: oauth2 needs a client_secret or client_secret_file";
+        assert_eq!(error, Err(what.into()));
+        get(&oauth2("client_secret: s, endpoint_params: {grant_type: own}"), url)
+            .await
+            .expect_err("no token in the answer");
+        assert!(tokens.requests()[0].ends_with("\r\n\r\ngrant_type=own&scope=a"));
     });
 }
 
@@ -281,5 +384,78 @@ fn secrets_in_files_are_read_for_each_request_and_stay_with_their_host() {
         let url = format!("http://{}/", other.address);
         assert_eq!(get(&client(&config), &url).await, Ok("other".into()));
         assert!(other.requests()[1].contains("authorization: Basic dTp0aHJlZQ==\r\n"));
+    });
+}
+
+#[test]
+fn a_kept_connection_that_is_closed_is_no_failure() {
+    run(async {
+        let server = Server::fickle(Answer::ok("x"), 1).await;
+        let url = format!("http://{}/", server.address);
+        let client = client(&HttpClientConfig::default());
+        for _ in 0..5 {
+            assert_eq!(get(&client, &url).await, Ok("x".into()));
+        }
+        // Each but the first was sent over the kept connection and again over a new one.
+        assert_eq!(server.requests().len(), 9);
+        let call = net::client::Call { method: "GET", url: &url, headers: &[], body: "".into() };
+        let timeout = Duration::from_secs(20);
+        let answer = client.call(&call, timeout, 10).await.expect("an answer");
+        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"x"[..]));
+        assert_eq!(server.requests().len(), 11);
+        // What may have had an effect is not repeated.
+        let call = net::client::Call { method: "PUT", ..call };
+        client.call(&call, timeout, 10).await.expect_err("closed");
+        assert_eq!(server.requests().len(), 12);
+    });
+}
+
+#[test]
+fn a_new_connection_that_is_closed_is_a_failure() {
+    run(async {
+        let server = Server::fickle(Answer::ok("x"), 0).await;
+        let url = format!("http://{}/", server.address);
+        get(&client(&HttpClientConfig::default()), &url).await.expect_err("closed");
+        assert_eq!(server.requests().len(), 1);
+    });
+}
+
+#[test]
+fn connections_are_counted() {
+    run(async {
+        let registry = metrics::Registry::new();
+        let dialer = net::dialer::Dialers::new(&registry).with("job");
+        let options = ClientOptions { dialer: Some(dialer), ..ClientOptions::default() };
+        let client = Client::new(&HttpClientConfig::default(), options).expect("a client");
+        let server = Server::plain(Answer::closing("x")).await;
+        for _ in 0..2 {
+            get(&client, &format!("http://{}/", server.address)).await.expect("an answer");
+        }
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let closed = free.local_addr().expect("bound");
+        drop(free);
+        get(&client, &format!("http://{closed}/")).await.expect_err("nobody is there");
+        get(&client, "http://nowhere.invalid/").await.expect_err("no such name");
+        drop(client);
+        let counts = || {
+            let mut text = String::new();
+            registry.encode_text(&mut text);
+            let lines = text.lines().filter_map(|line| line.strip_prefix("net_conntrack_dialer_"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let all_closed = "conn_closed_total{dialer_name=\"job\"} 2";
+        while !counts().iter().any(|line| line == all_closed) {
+            tokio::task::yield_now().await;
+        }
+        let expected = [
+            "conn_attempted_total{dialer_name=\"job\"} 4",
+            all_closed,
+            "conn_established_total{dialer_name=\"job\"} 2",
+            "conn_failed_total{dialer_name=\"job\",reason=\"refused\"} 1",
+            "conn_failed_total{dialer_name=\"job\",reason=\"resolution\"} 1",
+            "conn_failed_total{dialer_name=\"job\",reason=\"timeout\"} 0",
+            "conn_failed_total{dialer_name=\"job\",reason=\"unknown\"} 0",
+        ];
+        assert_eq!(counts(), expected);
     });
 }

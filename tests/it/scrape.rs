@@ -93,9 +93,17 @@ struct Outcome {
 }
 
 async fn replay(scenario: &Scenario) -> Outcome {
+    replay_by(scenario, |elapsed_ms| elapsed_ms).await
+}
+
+/// Replays by a clock that shows `shown` of the time that has passed.
+async fn replay_by(
+    scenario: &Scenario,
+    shown: impl Fn(i64) -> i64 + Send + Sync + 'static,
+) -> Outcome {
     let start = Instant::now();
     let clock: scrape::Clock =
-        Arc::new(move || script::START_MS + start.elapsed().as_millis() as i64);
+        Arc::new(move || script::START_MS + shown(start.elapsed().as_millis() as i64));
     let registry = metrics::Registry::new();
     let storage = Arc::new(TestStorage::new(scenario.has("exemplar-storage")));
     let (script, mut actions) = Script::new(scenario, Arc::clone(&clock));
@@ -240,4 +248,50 @@ fn scrapes_over_target_limit(mode: &str) -> Vec<usize> {
 fn beyond_a_soft_target_limit_the_others_go_on() {
     assert_eq!(scrapes_over_target_limit("keep_existing"), [3, 3]);
     assert!(scrapes_over_target_limit("reject").is_empty());
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// What becomes of twenty scrapes, one each second, by a clock that is set: the times of the samples in seconds, counted
+/// from the first, and the metrics.
+fn scrapes_by(shown: impl Fn(i64) -> i64 + Send + Sync + 'static) -> (Vec<i64>, String) {
+    let script = serde_json::json!([{"content_type": "text/plain", "body": "a 1\n", "times": 20}]);
+    let targets = [serde_json::json!({"address": "127.0.0.1:21400", "script": script})];
+    let config = "global:\n  scrape_interval: 1s\nscrape_configs:\n- job_name: j\n  \
+        static_configs:\n  - targets: ['127.0.0.1:21400']\n";
+    let line = serde_json::json!({"name": "clock", "config": config, "targets": targets});
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().start_paused(true).build().expect("a runtime");
+    let outcome = runtime.block_on(replay_by(&Scenario::new(&line), shown));
+    let stored = outcome.storage.series();
+    let is_a = |labels: &model::Labels| labels.get("__name__") == Some("a");
+    let (_, samples) = stored.iter().find(|(labels, _)| is_a(labels)).expect("scraped");
+    let times = samples.iter().filter(|sample| !sample.is_stale()).map(|s| s.timestamp_ms);
+    let times: Vec<i64> = times.collect();
+    (times.iter().map(|time| (time - times[0]) / 1000).collect(), outcome.metrics)
+}
+
+fn counted<'a>(metrics: &'a str, name: &str) -> &'a str {
+    metrics.lines().find_map(|line| line.strip_prefix(name)).expect("there").trim()
+}
+
+#[test]
+fn a_clock_that_is_set_forwards_leaves_a_gap() {
+    let (times, metrics) = scrapes_by(|ms| if ms < 8_000 { ms } else { ms + HOUR_MS });
+    let gap = times.windows(2).position(|two| two[1] - two[0] == 3601).expect("an hour");
+    let seconds = (0..20).map(|n| if n <= gap as i64 { n } else { n + 3600 });
+    assert_eq!(times, seconds.collect::<Vec<_>>());
+    assert_eq!(counted(&metrics, "prometheus_target_scrapes_sample_out_of_order_total"), "0");
+}
+
+#[test]
+fn a_clock_that_is_set_back_loses_samples_until_it_has_caught_up() {
+    let set_back = |ms: i64| (8_000..12_000).contains(&ms);
+    let (times, metrics) = scrapes_by(move |ms| if set_back(ms) { ms - HOUR_MS / 2 } else { ms });
+    let lost: Vec<i64> = (0..20).filter(|second| !times.contains(second)).collect();
+    assert_eq!((times.len(), lost.len()), (16, 4), "{times:?}");
+    assert_eq!(lost[3] - lost[0], 3, "{lost:?}");
+    assert_eq!(counted(&metrics, "prometheus_target_scrapes_sample_out_of_order_total"), "4");
+    let duplicates = "prometheus_target_scrapes_sample_duplicate_timestamp_total";
+    assert_eq!(counted(&metrics, duplicates), "0");
 }

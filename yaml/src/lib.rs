@@ -14,7 +14,8 @@ mod section;
 pub mod url;
 
 pub use load::{load, load_many};
-pub use node::{Document, Mark, Node};
+pub use node::{Content, Document, Mark, Node};
 pub use problem::{Error, Problem, suggest};
+pub use scalar::Scalar;
 pub use schema::{Field, Kind, Schema, no_check};
 pub use section::{Section, Value};

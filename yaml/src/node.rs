@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::scalar::{self, Scalar};
 use crate::{Error, Problem};
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 use std::borrow::Cow;
@@ -78,6 +79,17 @@ impl Node {
     pub fn is_null(&self) -> bool {
         matches!(&self.content, Content::Scalar { text, plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// What this means where no field says what it should be; `None` for lists and sections.
+    #[must_use]
+    pub fn meaning(&self) -> Option<Scalar> {
+        match &self.content {
+            Content::Scalar { text, plain: true } => Some(scalar::resolve(text)),
+            Content::Scalar { plain: false, .. } => Some(Scalar::Text),
+            Content::Bytes => Some(Scalar::Null),
+            Content::List(_) | Content::Map(_) => None,
+        }
     }
 
     /// The value of a key of a section; `None` where there is no such key, or nothing.

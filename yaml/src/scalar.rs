@@ -2,7 +2,7 @@
 
 /// The meaning of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Scalar {
+pub enum Scalar {
     /// Nothing.
     Null,
     /// A truth value.

@@ -7,13 +7,15 @@ use benches::load::work::{self, Scale};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,query,blocks,histograms,answers,containers,idle,rw2,otlp,rwout,read,dashboards,growth,scale] \
+const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,scrape,protobuf,query,blocks,histograms,answers,containers,idle,rw2,otlp,rwout,read,dashboards,growth,scale] \
 [--divisor N] [--seconds N] [--dir DIR] [--out DIR]
   --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
            or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
-  --work   which works, by default all but dashboards, growth and scale
+  --work   which works, by default all but dashboards, growth, protobuf and scale
   --divisor  makes every work smaller by this factor
-           (idle holds 20,000 connections on both sides: run it under `ulimit -n 65536`)
+           (idle holds 20,000 connections on both sides: run it under `ulimit -n 65536`;
+           under a lower limit it takes fewer targets, and says so)
+           (protobuf sets fields of scraping that not every server knows)
            (growth wants a bound: --peer 'firesteel=firesteel --storage.tsdb.memory-budget=1GB')
            (scale takes an hour and 12 GB for 5,000,000 series)
   --seconds  how long dashboards lasts, by default 600
@@ -27,6 +29,7 @@ const WORKS: &[(&str, Work)] = &[
     ("first", work::first_contact),
     ("churn", work::churn),
     ("scrape", work::scrape),
+    ("protobuf", work::protobuf),
     ("query", work::query),
     ("blocks", work::blocks),
     ("histograms", work::histograms),
@@ -42,8 +45,9 @@ const WORKS: &[(&str, Work)] = &[
     ("scale", work::scale),
 ];
 
-/// Asked for by name only: they last long, or take all memory where nothing bounds it.
-const BY_NAME_ONLY: [&str; 3] = ["dashboards", "growth", "scale"];
+/// Asked for by name only: they last long, take all memory where nothing bounds it, or want a server that knows native
+/// histograms.
+const BY_NAME_ONLY: [&str; 4] = ["dashboards", "growth", "protobuf", "scale"];
 
 #[derive(Debug)]
 struct Args {

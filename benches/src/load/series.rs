@@ -100,7 +100,7 @@ pub fn body_of<'s>(
     scratch.encoder.compress_vec(&scratch.plain).expect("bodies are far below 4 GiB")
 }
 
-fn zigzag(value: i64, out: &mut Vec<u8>) {
+pub(super) fn zigzag(value: i64, out: &mut Vec<u8>) {
     varint((value << 1 ^ value >> 63) as u64, out);
 }
 

@@ -1,5 +1,6 @@
-//! Scrape targets for the load driver: one listener, many paths, text expositions that move a little each time.
+//! Scrape targets for the load driver: one listener, many paths, expositions that move a little each time.
 
+use super::native;
 use super::series::mix;
 use metrics::Stopwatch;
 use std::io::{BufRead, BufReader, Write};
@@ -69,6 +70,8 @@ enum Content {
     Containers(Containers),
     /// This many more with each page.
     Growing(usize),
+    /// This many native histograms, in protobuf.
+    Native(usize),
 }
 
 /// A server of `/metrics`-like pages; ends when dropped.
@@ -94,6 +97,11 @@ impl Targets {
     /// Starts it: each page has `step` lines more than the one before.
     pub fn start_growing(step: usize) -> std::io::Result<Self> {
         Self::serving(Content::Growing(step))
+    }
+
+    /// Starts it: each page has `histograms` native histograms in protobuf.
+    pub fn start_native(histograms: usize) -> std::io::Result<Self> {
+        Self::serving(Content::Native(histograms))
     }
 
     fn serving(content: Content) -> std::io::Result<Self> {
@@ -135,6 +143,13 @@ impl Drop for Targets {
 fn serve(connection: TcpStream, content: Content, clock: Stopwatch, served: &AtomicU64) {
     let mut reader = BufReader::new(connection);
     let mut page = Vec::new();
+    let mut scratch = native::Scratch::default();
+    let content_type = match content {
+        Content::Native(_) => native::CONTENT_TYPE,
+        Content::Plain(_) | Content::Containers(_) | Content::Growing(_) => {
+            "text/plain; version=0.0.4; charset=utf-8"
+        }
+    };
     let (mut line, mut request) = (String::new(), String::new());
     loop {
         request.clear();
@@ -152,13 +167,17 @@ fn serve(connection: TcpStream, content: Content, clock: Stopwatch, served: &Ato
         let written = match content {
             Content::Plain(series) => write_plain(series, turn, &mut page),
             Content::Growing(step) => write_growing(step * (turn as usize + 1), &mut page),
+            Content::Native(histograms) => {
+                native::write_page(histograms, turn, &mut scratch, &mut page);
+                Ok(())
+            }
             Content::Containers(shape) => {
                 let path = request.split(' ').nth(1).unwrap_or("/");
                 shape.write(path, turn, clock.elapsed_seconds() as u64, &mut page)
             }
         };
         let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
             page.len()
         );
         let stream = reader.get_mut();

@@ -14,6 +14,7 @@ mod query;
 mod read;
 mod receive;
 mod scale;
+mod scrape;
 
 pub use answers::answers;
 pub use blocks::blocks;
@@ -27,14 +28,13 @@ pub use query::query;
 pub use read::read;
 pub use receive::{otlp, rw2};
 pub use scale::scale;
+pub use scrape::{protobuf, scrape};
 
 use crate::load::http::Client;
 use crate::load::peer::{Peer, Running, Usage, disk_bytes};
 use crate::load::report::Report;
 use crate::load::series::{self, Scratch, Series};
-use crate::load::target::Targets;
 use metrics::Stopwatch;
-use std::fmt::Write;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -203,33 +203,5 @@ pub fn churn(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::
     );
     report.add(&format!("{row}: RSS after, MB"), &peer.name, after.rss_bytes / 1e6);
     report.add(&format!("{row}: peak RSS, MB"), &peer.name, after.rss_max_bytes / 1e6);
-    Ok(())
-}
-
-/// Scraping a hundred targets every two seconds.
-pub fn scrape(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::Result<()> {
-    let num_targets = (100 / scale.divisor).max(2);
-    let lines = 1000;
-    let targets = Targets::start(lines)?;
-    let mut config = String::from(
-        "global:\n  scrape_interval: 2s\n  scrape_timeout: 2s\nscrape_configs:\n- job_name: load\n  static_configs:\n",
-    );
-    for index in 0..num_targets {
-        writeln!(config,             "  - targets: ['127.0.0.1:{}']\n    labels: {{target: 't{index}', __metrics_path__: '/m{index}'}}",
-            targets.port).expect("text in memory");
-    }
-    let (running, _) = peer.start(dir, &config)?;
-    std::thread::sleep(Duration::from_secs(6));
-    let (before, pages) = (running.usage(), targets.served());
-    std::thread::sleep(Duration::from_secs((40 / scale.divisor as u64).max(8)));
-    let (after, served) = (running.usage(), targets.served());
-    let samples = (served - pages) as f64 * lines as f64;
-    let row = format!("scrape, {num_targets} x {lines} every 2 s");
-    report.add(
-        &format!("{row}: CPU us/sample"),
-        &peer.name,
-        (after.cpu_s - before.cpu_s) / samples * 1e6,
-    );
-    report.add(&format!("{row}: RSS, MB"), &peer.name, after.rss_bytes / 1e6);
     Ok(())
 }

@@ -16,15 +16,6 @@ const ABSENT: &[(&str, &[&str])] = &[
         &["prometheus_tsdb_stale_series_", "prometheus_tsdb_selected_series_"],
     ),
     (
-        "discovery tells of updates only",
-        &[
-            "prometheus_sd_http_",
-            "prometheus_sd_last_update_timestamp_seconds",
-            "prometheus_sd_updates_delayed_total",
-        ],
-    ),
-    ("connections are not counted by dialer", &["net_conntrack_dialer_"]),
-    (
         "not counted yet",
         &[
             "prometheus_target_scrape_duration_seconds",

@@ -21,6 +21,17 @@ fn exact_and_slow_paths_agree_with_the_standard_library() {
         "4.35",
         "0.30000000000000004",
         "1e22",
+        "1e23",
+        "0e99",
+        "1.234567e+06",
+        "9.007199254740993e15",
+        "2.2250738585072014e-308",
+        "1.5e-05",
+        "123.456e-21",
+        ".5e1",
+        "5.e-1",
+        "1e007",
+        "00000000000000000012",
         "18446744073709551616",
         "3.141592653589793238462643383279502884197",
     ] {
@@ -35,7 +46,10 @@ fn exact_and_slow_paths_agree_with_the_standard_library() {
 
 #[test]
 fn refuses_what_go_refuses() {
-    for text in ["", "-", "+", ".", "1e", "--1", "1.2.3", "0x10", "1_000", "0x1p3", "+nan", "1s"] {
+    for text in [
+        "", "-", "+", ".", "1e", "1e+", "1e5.", "1e1e1", "e5", "1e1_0", "--1", "1.2.3", "0x10",
+        "1_000", "0x1p3", "+nan", "1s",
+    ] {
         assert_eq!(parse_float(text.as_bytes()), Err(FloatError::Syntax), "{text}");
     }
     assert_eq!(parse_float(b"1e309"), Err(FloatError::Range));

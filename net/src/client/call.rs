@@ -144,6 +144,10 @@ impl Client {
         let request = request.body(Full::new(call.body.clone()));
         let mut request = request.map_err(|e| failed(chain(&e)))?;
         *request.headers_mut() = all;
-        self.0.client.request(request).await.map_err(|e| failed(chain(&e)))
+        let answer = match call.method {
+            "GET" | "HEAD" | "OPTIONS" => self.0.ask_again(&request).await,
+            _ => self.0.client.request(request).await,
+        };
+        answer.map_err(|e| failed(chain(&e)))
     }
 }

@@ -26,14 +26,3 @@ fn redirects_follow_their_location() {
     assert!(redirect_target(&from, moved, elsewhere.as_ref()).is_some_and(|t| t.is_err()));
     assert!(redirect_target(&from, http::StatusCode::OK, None).is_none());
 }
-
-#[test]
-fn what_is_not_built_is_refused() {
-    let oauth2 = crate::config::OAuth2 {
-        grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned(),
-        ..Default::default()
-    };
-    let config = HttpClientConfig { oauth2: Some(oauth2), ..HttpClientConfig::default() };
-    let error = Client::new(&config, ClientOptions::default()).expect_err("no assertions yet");
-    assert!(error.to_string().ends_with("is not supported yet"), "{error}");
-}

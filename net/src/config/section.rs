@@ -1,5 +1,6 @@
 //! The HTTP client section as a table of fields, what must hold among them, and the typed form made of it.
 
+use super::oauth2::OAUTH2;
 use super::{
     Authorization, BasicAuth, HttpClientConfig, HttpHeader, OAuth2, ProxyConfig, Secret, TlsConfig,
     TlsVersion,
@@ -32,7 +33,7 @@ pub const fn http_fields(
     ]
 }
 
-const PROXY_FIELDS: &[Field] = &[
+pub(super) const PROXY_FIELDS: &[Field] = &[
     Field::new("proxy_url", Kind::Url),
     Field::new("no_proxy", Kind::Text),
     Field::new("proxy_from_environment", Kind::Bool),
@@ -65,33 +66,6 @@ static AUTHORIZATION: Schema = Schema {
         Field::new("credentials_ref", Kind::Text),
     ]],
     check: check_authorization,
-};
-
-static OAUTH2: Schema = Schema {
-    name: "oauth2",
-    parts: &[
-        &[
-            Field::new("client_id", Kind::Text),
-            Field::new("client_secret", Kind::Secret),
-            Field::new("client_secret_file", Kind::Path),
-            Field::new("client_secret_ref", Kind::Text),
-            Field::new("client_certificate_key_id", Kind::Text),
-            Field::new("client_certificate_key", Kind::Secret),
-            Field::new("client_certificate_key_file", Kind::Text),
-            Field::new("client_certificate_key_ref", Kind::Text),
-            Field::new("grant_type", Kind::Text),
-            Field::new("signature_algorithm", Kind::Text),
-            Field::new("iss", Kind::Text),
-            Field::new("audience", Kind::Text),
-            Field::new("claims", Kind::Any),
-            Field::new("scopes", Kind::List),
-            Field::new("token_url", Kind::Text),
-            Field::new("endpoint_params", Kind::Map),
-            Field::new("tls_config", Kind::One(&TLS)),
-        ],
-        PROXY_FIELDS,
-    ],
-    check: check_oauth2,
 };
 
 /// TLS of a client.
@@ -154,7 +128,7 @@ pub fn reserved_header(name: &str) -> bool {
 }
 
 /// Refuses a second text of `names`.
-fn at_most_one(section: &Section, names: &[&str]) -> Result<(), Problem> {
+pub(super) fn at_most_one(section: &Section, names: &[&str]) -> Result<(), Problem> {
     match names.iter().filter(|name| section.has(name)).nth(1) {
         Some(second) => {
             let what =
@@ -174,29 +148,6 @@ fn check_authorization(section: &mut Section) -> Result<(), Problem> {
     let kind = if kind.is_empty() { "Bearer" } else { kind };
     section.set("type", Value::Text(kind.to_owned()));
     Ok(())
-}
-
-/// The grant whose assertion is signed by a key of the client.
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-
-fn check_oauth2(section: &mut Section) -> Result<(), Problem> {
-    for needed in ["client_id", "token_url"] {
-        if !section.has(needed) {
-            return Err(section.problem(needed, format!("oauth2 needs a {needed}")));
-        }
-    }
-    if section.text("grant_type") == JWT_BEARER {
-        let key = "client_certificate_key";
-        let names = [key, "client_certificate_key_file", "client_certificate_key_ref"];
-        at_most_one(section, &names)?;
-        if !matches!(section.text("signature_algorithm"), "" | "RS256" | "RS384" | "RS512") {
-            let what = "oauth2: the signature_algorithm is RS256, RS384 or RS512";
-            return Err(section.problem("signature_algorithm", what));
-        }
-    } else {
-        at_most_one(section, &["client_secret", "client_secret_file", "client_secret_ref"])?;
-    }
-    check_proxy(section)
 }
 
 fn check_version(text: &str) -> Result<(), String> {
@@ -222,7 +173,7 @@ fn check_tls(section: &mut Section) -> Result<(), Problem> {
     }
 }
 
-fn check_proxy(section: &Section) -> Result<(), Problem> {
+pub(super) fn check_proxy(section: &Section) -> Result<(), Problem> {
     let from_environment = section.bool("proxy_from_environment");
     let refuse = |name: &str, what: &str| Err(section.problem(name, what));
     if !section.lists("proxy_connect_header").is_empty()
@@ -293,11 +244,11 @@ impl TlsVersion {
     }
 }
 
-fn text(section: &Section, name: &str) -> String {
+pub(super) fn text(section: &Section, name: &str) -> String {
     section.text(name).to_owned()
 }
 
-fn secret(section: &Section, name: &str) -> Secret {
+pub(super) fn secret(section: &Section, name: &str) -> Secret {
     Secret::new(section.text(name))
 }
 
@@ -340,22 +291,6 @@ impl HttpClientConfig {
     }
 }
 
-impl OAuth2 {
-    fn from_section(section: &Section) -> Self {
-        Self {
-            client_id: text(section, "client_id"),
-            client_secret: secret(section, "client_secret"),
-            client_secret_file: text(section, "client_secret_file"),
-            scopes: section.list("scopes").to_vec(),
-            token_url: text(section, "token_url"),
-            endpoint_params: section.map("endpoint_params").to_vec(),
-            grant_type: text(section, "grant_type"),
-            tls_config: TlsConfig::from_section(section.one("tls_config")),
-            proxy: ProxyConfig::from_section(section),
-        }
-    }
-}
-
 impl TlsConfig {
     /// The settings in a `tls_config`.
     #[must_use]
@@ -376,7 +311,7 @@ impl TlsConfig {
 }
 
 impl ProxyConfig {
-    fn from_section(section: &Section) -> Self {
+    pub(super) fn from_section(section: &Section) -> Self {
         Self {
             proxy_url: text(section, "proxy_url"),
             no_proxy: text(section, "no_proxy"),

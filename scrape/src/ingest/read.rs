@@ -2,8 +2,9 @@
 
 use super::rows::When;
 use super::{Counts, Ingest, NewSeries, SampleRules};
-use crate::cache::{Cache, Slot, Start, State};
+use crate::cache::{Cache, Slot, State};
 use crate::config::LimitMode;
+use crate::starts::Start;
 use crate::{Error, Result};
 use expfmt::labels::{Declared, split_series};
 use expfmt::{
@@ -115,8 +116,7 @@ impl<'a> Reading<'a> {
         let Some(suffix) = name.strip_prefix(&self.family[..]) else { return false };
         match self.metric_type {
             MetricType::Counter => matches!(suffix, b"" | b"_total"),
-            MetricType::Histogram => matches!(suffix, b"_bucket" | b"_sum" | b"_count"),
-            MetricType::Summary => matches!(suffix, b"_sum" | b"_count"),
+            MetricType::Histogram => matches!(suffix, b"" | b"_bucket" | b"_sum" | b"_count"),
             _ => false,
         }
     }
@@ -350,7 +350,7 @@ impl Ingest {
         self.floats.push(slot, when, point.value);
     }
 
-    /// Whether a histogram was pushed: not if it has too many buckets.
+    /// Whether a histogram was pushed: not if it has too many buckets, or only tells where a count begins.
     fn push_histogram(
         &mut self,
         reading: &mut Reading<'_>,
@@ -358,6 +358,14 @@ impl Ingest {
         point: Point,
         mut histogram: Histogram,
     ) -> bool {
+        let features = reading.rules.features;
+        let mut when = reading.when(point);
+        let is_synthesised = features.synthesise_starts && point.start_timestamp_ms == 0;
+        if is_synthesised && let Some(start) = self.cache.histogram_start(slot) {
+            let Some(counted) = start.since(when.timestamp_ms, histogram) else { return false };
+            histogram = counted;
+            when.start_ms = when.start_ms.map(|_| start.start_ms);
+        }
         if !reading.rules.histograms.apply(&mut histogram) {
             match reading.room {
                 None => reading.counts.over_bucket_limit += 1,
@@ -365,8 +373,7 @@ impl Ingest {
             }
             return false;
         }
-        let when = reading.when(point);
-        if reading.rules.features.zero_samples && self.begins(slot, when.timestamp_ms, point) {
+        if features.zero_samples && self.begins(slot, when.timestamp_ms, point) {
             self.zero_histograms.push(slot, zero(when, point), empty(&histogram));
         }
         self.histograms.push(slot, when, histogram);

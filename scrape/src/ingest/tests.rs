@@ -15,6 +15,8 @@ struct Forgetful {
     max_series: Option<usize>,
     forgotten: u64,
     rows: Vec<(u64, i64, f64)>,
+    /// Time, start and count of histograms.
+    histograms: Vec<(i64, i64, f64)>,
     /// Rows that must not come late.
     in_order_only: Vec<(u64, i64, f64)>,
 }
@@ -54,6 +56,19 @@ impl Appender for &mut Forgetful {
                     self.in_order_only.extend(self.rows.last());
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn append_histograms(
+        &mut self,
+        batch: storage::HistogramBatch<'_>,
+        _rejected: &mut Vec<Rejected>,
+    ) -> storage::Result<()> {
+        let (_, timestamps_ms, values) = batch.columns();
+        for (row, histogram) in values.iter().enumerate() {
+            let start_ms = batch.start_timestamps_ms()[row];
+            self.histograms.push((timestamps_ms[row], start_ms, histogram.to_float().count));
         }
         Ok(())
     }
@@ -200,4 +215,51 @@ fn a_storage_without_room_gets_the_samples_of_known_series() {
     storage.max_series = None;
     let (rows, left_out, added) = append(&mut storage, body, 5000);
     assert_eq!((rows.len(), left_out, added), (4, 0, 2));
+}
+
+/// A page of one native histogram with a single bucket.
+fn native_page(count: f64) -> Vec<u8> {
+    use expfmt::encode::{Encoder, Family, FamilyHead, FamilyType, Metric, MetricValue};
+    use model::histogram::{FloatHistogram, Layout, Span};
+    let spans = vec![Span { offset: 0, length: 1 }];
+    let layout = Arc::new(Layout { positive_spans: spans, ..Layout::default() });
+    let positive = vec![count];
+    let histogram =
+        FloatHistogram { layout, count, sum: count, positive, ..FloatHistogram::default() };
+    let encoder = Encoder::new(expfmt::encode::Wanted {
+        notation: expfmt::encode::Notation::ProtoDelimited,
+        escaping: model::validate::EscapingScheme::AllowUtf8,
+    });
+    let (mut family, mut page) = (Family::default(), Vec::new());
+    let kind = FamilyType::Histogram;
+    encoder.begin(&mut family, &FamilyHead { name: "h", help: None, kind });
+    let value = MetricValue::Native(histogram.view());
+    encoder.metric(&mut family, kind, &Metric { labels: &[], value, timestamp_ms: None });
+    encoder.end(&mut family, &mut page);
+    page
+}
+
+#[test]
+fn native_histograms_get_starts() {
+    let (mut ingest, mut rules, mut storage) = (Ingest::default(), rules(), Forgetful::default());
+    rules.features.synthesise_starts = true;
+    rules.features.start_timestamps = true;
+    for (timestamp_ms, count) in [(1000, 5.0), (2000, 6.0), (3000, 9.0), (4000, 2.0), (5000, 3.0)] {
+        let body = native_page(count);
+        let (counts, result) =
+            ingest.append((Format::Protobuf, &body), timestamp_ms, &rules, &mut &mut storage);
+        result.expect("a good body");
+        assert_eq!(counts.scraped, 1);
+    }
+    let expected = [(2000, 1000, 1.0), (3000, 1000, 4.0), (4000, 3999, 2.0), (5000, 3999, 3.0)];
+    assert_eq!(storage.histograms, expected);
+}
+
+#[test]
+fn summaries_get_no_starts() {
+    let (mut ingest, mut rules, mut storage) = (Ingest::default(), rules(), Forgetful::default());
+    rules.features.synthesise_starts = true;
+    let body: &[u8] = b"# TYPE s summary\ns_sum 1\ns_count 2\n";
+    ingest.append((Format::Text, body), 1000, &rules, &mut &mut storage).1.expect("a good body");
+    assert_eq!(storage.rows, [(1, 1000, 1.0), (2, 1000, 2.0)]);
 }

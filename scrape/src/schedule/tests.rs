@@ -20,6 +20,10 @@ fn timestamps_keep_to_the_grid_within_the_tolerance() {
     assert_eq!(grid.align(12_003), 12_003);
     // Ticks that were missed move the grid on.
     assert_eq!(grid.align(15_001), 15_000);
+    // So does a clock that is set, forwards or backwards.
+    assert_eq!([grid.align(3_616_001), grid.align(3_617_000)], [3_616_000, 3_617_000]);
+    let back = [18_005, 19_006, 20_007].map(|now_ms| grid.align(now_ms));
+    assert_eq!(back, [18_005, 19_005, 20_005]);
     let mut short = Grid::new(0, Duration::from_millis(100));
     assert_eq!(short.align(101), 100);
     assert_eq!(short.align(202), 202);

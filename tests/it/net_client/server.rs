@@ -93,6 +93,26 @@ impl Server {
         server
     }
 
+    /// A server that answers so many requests of each connection and closes it when it gets one more.
+    pub(super) async fn fickle(answer: Answer, answered: usize) -> Self {
+        let (listener, server) = Self::bind().await;
+        let seen = Arc::clone(&server.seen);
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut left = answered;
+                while let Some(request) = request(&mut socket).await {
+                    seen.lock().expect("no panic").requests.push(request);
+                    if left == 0 {
+                        break;
+                    }
+                    left -= 1;
+                    socket.write_all(&answer.bytes()).await.expect("written");
+                }
+            }
+        });
+        server
+    }
+
     /// A server behind TLS.
     pub(super) async fn tls(config: ServerConfig, answer: Answer) -> Self {
         let (listener, server) = Self::bind().await;

@@ -44,7 +44,9 @@ pub fn containers(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) ->
     );
     let body = running.client().get(&path)?.body;
     let text = String::from_utf8_lossy(&body).into_owned();
-    let slowest = text.rsplit('"').nth(1).and_then(|value| value.parse::<f64>().ok());
+    // `"value":[TIME,"SECONDS"]`, whatever else the server tells.
+    let value = text.split_once("\"value\":[").map_or("", |(_, value)| value);
+    let slowest = value.split('"').nth(1).and_then(|value| value.parse::<f64>().ok());
     report.add(&format!("{row}: slowest scrape, s"), &peer.name, slowest.unwrap_or(f64::NAN));
     Ok(())
 }

@@ -10,9 +10,20 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+/// Files that a server opens beside its connections.
+const SPARE_FILES: usize = 500;
+
+/// How many files a process may have open here, connections among them.
+fn open_files() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    soft.unwrap_or(usize::MAX)
+}
+
 /// Twenty thousand targets of ten series every 15 s, each at an address of its own.
 pub fn idle(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::Result<()> {
-    let num_targets = (20_000 / scale.divisor).max(2);
+    let num_targets = (20_000 / scale.divisor).max(2).min(open_files().saturating_sub(SPARE_FILES));
     let series = 10;
     let crowd = Crowd::start(series)?;
     let interval_s = if scale.divisor > 1 { 2 } else { 15 };
