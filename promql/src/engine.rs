@@ -317,10 +317,10 @@ impl Engine {
         let mut exec = Exec::new(context, &self.options, resources, lookback_ms, times);
         exec.profile = request.clock.map(Profile::new);
         exec.reuse = Reuse::new(Groups::find(&plan.root));
-        let value = match take.zip(stream::selector(&exec, &plan)) {
-            Some((take, selector)) => {
+        let value = match take.zip(stream::Rows::of(&exec, &plan, grid)) {
+            Some((take, rows)) => {
                 exec.in_order = true;
-                stream::answer(&exec, selector, grid, take)?
+                rows.answer(&exec, take)?
             }
             None => answer::answer(&exec, &plan, grid)?,
         };

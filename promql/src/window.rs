@@ -282,7 +282,7 @@ impl<'e, 'a> Slider<'e, 'a> {
     }
 }
 
-fn keeps_name(call: &WindowCall) -> bool {
+pub(crate) fn keeps_name(call: &WindowCall) -> bool {
     matches!(call.function, FunctionId::LastOverTime | FunctionId::FirstOverTime)
 }
 

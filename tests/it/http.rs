@@ -253,6 +253,12 @@ fn exemplars() {
     replay("exemplars", &[]);
 }
 
+/// What Grafana's data source asks, call by call, and what Prometheus answered.
+#[test]
+fn grafana() {
+    replay("grafana", &[]);
+}
+
 #[test]
 fn rules() {
     replay("rules", &[]);

@@ -1,7 +1,7 @@
 //! The server's own metrics: which families of Prometheus' there are, with which types, and what is left out and why.
 
 use benches::load::peer::Peer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Families, or beginnings of them, that have nothing to show here.
@@ -35,6 +35,53 @@ const ABSENT: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The series that the alerts and dashboards of the Prometheus mixin ask for, but those of rules and Alertmanagers.
+const MIXIN: &[&str] = &[
+    "process_start_time_seconds",
+    "prometheus_build_info",
+    "prometheus_config_last_reload_successful",
+    "prometheus_engine_queries",
+    "prometheus_engine_queries_concurrent_max",
+    "prometheus_engine_query_duration_seconds",
+    "prometheus_engine_query_duration_seconds_count",
+    "prometheus_remote_storage_enqueue_retries_total",
+    "prometheus_remote_storage_highest_timestamp_in_seconds",
+    "prometheus_remote_storage_queue_highest_sent_timestamp_seconds",
+    "prometheus_remote_storage_queue_highest_timestamp_seconds",
+    "prometheus_remote_storage_samples_dropped_total",
+    "prometheus_remote_storage_samples_failed_total",
+    "prometheus_remote_storage_samples_in_total",
+    "prometheus_remote_storage_samples_pending",
+    "prometheus_remote_storage_samples_retried_total",
+    "prometheus_remote_storage_samples_total",
+    "prometheus_remote_storage_shard_capacity",
+    "prometheus_remote_storage_shards",
+    "prometheus_remote_storage_shards_desired",
+    "prometheus_remote_storage_shards_max",
+    "prometheus_remote_storage_shards_min",
+    "prometheus_sd_discovered_targets",
+    "prometheus_sd_kubernetes_failures_total",
+    "prometheus_sd_refresh_failures_total",
+    "prometheus_target_interval_length_seconds_count",
+    "prometheus_target_interval_length_seconds_sum",
+    "prometheus_target_metadata_cache_entries",
+    "prometheus_target_scrape_pool_exceeded_label_limits_total",
+    "prometheus_target_scrape_pool_exceeded_target_limit_total",
+    "prometheus_target_scrapes_exceeded_body_size_limit_total",
+    "prometheus_target_scrapes_exceeded_sample_limit_total",
+    "prometheus_target_scrapes_sample_duplicate_timestamp_total",
+    "prometheus_target_scrapes_sample_out_of_order_total",
+    "prometheus_target_sync_failed_total",
+    "prometheus_target_sync_length_seconds_sum",
+    "prometheus_tsdb_compactions_failed_total",
+    "prometheus_tsdb_head_chunks",
+    "prometheus_tsdb_head_samples_appended_total",
+    "prometheus_tsdb_head_series",
+    "prometheus_tsdb_reloads_failures_total",
+    "prometheus_tsdb_wal_segment_current",
+    "prometheus_wal_watcher_current_segment",
+];
+
 fn families(text: &str) -> BTreeMap<String, String> {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let pairs = types.filter_map(|line| line.split_once(' '));
@@ -51,8 +98,10 @@ fn own_metrics_are_those_of_prometheus() {
     );
     // The receiver is nobody: its metrics are there all the same.
     let config = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: a\n  \
-        static_configs: [{targets: ['127.0.0.1:1']}]\n- job_name: b\n  file_sd_configs: [{files: [none.json]}]\n\
-        remote_write: [{url: 'http://127.0.0.1:1/w'}]\nremote_read: [{url: 'http://127.0.0.1:1/r'}]\n";
+        static_configs: [{targets: ['127.0.0.1:1']}]\n- job_name: b\n  file_sd_configs: [{files: [none.json]}]\n- job_name: c\n  \
+        kubernetes_sd_configs: [{role: pod, api_server: 'http://127.0.0.1:1'}]\n- job_name: d\n  \
+        http_sd_configs: [{url: 'http://127.0.0.1:1/'}]\nremote_write:\n- url: http://127.0.0.1:1/w\n  \
+        write_relabel_configs: [{source_labels: [__name__], regex: scrape_samples_scraped, action: drop}]\nremote_read: [{url: 'http://127.0.0.1:1/r'}]\n";
     let peer = Peer::parse(&line).expect("a well-formed command");
     let running = peer.start(&scratch.path().join("data"), config).expect("the server starts").0;
     let begin = metrics::Stopwatch::start();
@@ -63,8 +112,14 @@ fn own_metrics_are_those_of_prometheus() {
     // Some families appear with the second scrape.
     loop {
         let response = running.client().get("/metrics").expect("an answer");
-        let ours = families(&String::from_utf8(response.body).expect("text"));
+        let text = String::from_utf8(response.body).expect("text");
+        let ours = families(&text);
         let mut wrong = Vec::new();
+        let series: BTreeSet<&str> =
+            text.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
+        for name in MIXIN.iter().filter(|name| !series.contains(*name)) {
+            wrong.push(format!("{name}: no series, yet the mixin asks for it"));
+        }
         for family in &expected {
             let (name, kind) = (family["name"].as_str().expect("a name"), &family["type"]);
             let found = ours.get(name);

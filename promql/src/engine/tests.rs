@@ -270,7 +270,7 @@ fn what_is_equal_is_evaluated_once_and_counts_each_time() {
 fn in_parts(
     engine: &Engine,
     storage: &MemoryStorage,
-    most_parts: usize,
+    (query, most_parts): (&str, usize),
 ) -> (Result<Answer, Error>, Vec<Matrix>) {
     let cancel = Cancel::new();
     let mut parts = Vec::new();
@@ -280,7 +280,7 @@ fn in_parts(
     };
     let times = (0, 3_540_000, 3000);
     let request = Request::new(&cancel);
-    (engine.range_in_parts(storage, "m", times, &request, &mut take), parts)
+    (engine.range_in_parts(storage, query, times, &request, &mut take), parts)
 }
 
 /// The labels and samples of each row, as text.
@@ -298,35 +298,57 @@ fn rows(matrices: &[&Matrix]) -> Vec<String> {
 }
 
 #[test]
-fn a_large_selector_leaves_in_parts() {
+fn large_rows_of_a_selector_leave_in_parts() {
     let storage = series(900);
     let engine = Engine::new(EngineOptions::default());
     let cancel = Cancel::new();
-    let whole =
-        engine.range(&storage, "m", 0, 3_540_000, 3000, &Request::new(&cancel)).expect("whole");
-    let Value::Matrix(expected) = &whole.value else { panic!("a matrix") };
-    let expected = rows(&[expected]);
-    assert_eq!(expected.len(), 900);
-    for most_parts in [usize::MAX, 1] {
-        let (answer, parts) = in_parts(&engine, &storage, most_parts);
-        let answer = answer.expect("an answer");
-        assert_eq!(parts.len(), most_parts.min(3));
-        let Value::Matrix(rest) = &answer.value else { panic!("a matrix") };
-        let all: Vec<&Matrix> = parts.iter().chain([rest]).collect();
-        assert!(rows(&all) == expected, "rows differ");
-        assert_eq!(answer.stats.total_queryable_samples, whole.stats.total_queryable_samples);
-        assert_eq!(answer.stats.peak_samples, whole.stats.peak_samples);
-        assert_eq!(answer.annotations, whole.annotations);
-        let less = answer.stats.peak_bytes < whole.stats.peak_bytes;
-        assert!(less, "what has left is not held");
+    for query in ["m", "count_over_time(m[5m])", "last_over_time({i!=\"\"}[5m])"] {
+        let whole = engine.range(&storage, query, 0, 3_540_000, 3000, &Request::new(&cancel));
+        let whole = whole.expect("whole");
+        let Value::Matrix(expected) = &whole.value else { panic!("a matrix") };
+        let expected = rows(&[expected]);
+        assert_eq!(expected.len(), 900);
+        for most_parts in [usize::MAX, 1] {
+            let (answer, parts) = in_parts(&engine, &storage, (query, most_parts));
+            let answer = answer.expect("an answer");
+            assert_eq!(parts.len(), most_parts.min(3), "{query}");
+            let Value::Matrix(rest) = &answer.value else { panic!("a matrix") };
+            let all: Vec<&Matrix> = parts.iter().chain([rest]).collect();
+            assert!(rows(&all) == expected, "{query}: rows differ");
+            let (stats, wanted) = (&answer.stats, &whole.stats);
+            assert_eq!(stats.total_queryable_samples, wanted.total_queryable_samples);
+            assert_eq!(stats.peak_samples, wanted.peak_samples);
+            assert_eq!(answer.annotations, whole.annotations);
+            assert!(stats.peak_bytes < wanted.peak_bytes, "{query}: what has left is not held");
+        }
     }
 }
 
 #[test]
-fn what_would_be_too_large_does_not_begin_to_leave() {
-    let storage = series(1000);
+fn what_would_be_too_large_or_out_of_order_does_not_begin_to_leave() {
+    let storage = series(900);
     let engine = Engine::new(EngineOptions { max_samples: 1_000_000, ..EngineOptions::default() });
-    let (answer, parts) = in_parts(&engine, &storage, usize::MAX);
+    let (answer, parts) = in_parts(&engine, &storage, ("m", usize::MAX));
     assert!(matches!(answer, Err(Error::TooManySamples)));
     assert!(parts.is_empty());
+    // Without the name, the series with fewer labels stands before those whose labels sort before the name.
+    let storage = MemoryStorage::new();
+    let mut appender = storage.appender(0);
+    let mut rejected = Vec::new();
+    for number in 0..900 {
+        let (number, mut refs) = (number.to_string(), Vec::new());
+        let all = [("A", &*number), ("__name__", "m")];
+        let pairs = if number == "0" { &all[1..] } else { &all[..] };
+        let ends = [pairs.len() as u32];
+        let batch = LabelBatch::new(pairs, &ends);
+        appender.resolve(batch, &mut refs, &mut rejected).unwrap();
+        let refs = [refs[0].unwrap()];
+        let batch = FloatBatch::new(&refs, &[0], &[1.0]);
+        appender.append_floats(batch, &mut rejected).unwrap();
+    }
+    appender.commit().unwrap();
+    let engine = Engine::new(EngineOptions::default());
+    let (answer, parts) = in_parts(&engine, &storage, ("count_over_time(m[1h])", usize::MAX));
+    let Value::Matrix(all) = &answer.expect("an answer").value else { panic!("a matrix") };
+    assert_eq!((parts.len(), all.labels.len(), all.labels.get(0).len()), (0, 900, 0));
 }
