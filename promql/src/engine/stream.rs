@@ -5,9 +5,9 @@
 use super::{Answer, Engine, Error, Request};
 use crate::answer;
 use crate::exec::Exec;
-use crate::operator::StepBatch;
 use crate::functions::FunctionId;
 use crate::kernel::Windows;
+use crate::operator::StepBatch;
 use crate::plan::{Node, Plan, Root, Select, Shown, Source, hints};
 use crate::value::{Matrix, Value};
 use crate::window;
