@@ -109,7 +109,7 @@ fn write(
     let mut minutes = 0;
     for step in 0..run_s / INTERVAL_S {
         let begin_s = step * INTERVAL_S;
-        if step > 0 && begin_s % RENAME_S == 0 {
+        if step > 0 && begin_s.is_multiple_of(RENAME_S) {
             let generation = begin_s / RENAME_S;
             for index in (generation as usize..nodes.len()).step_by(RENAMED) {
                 nodes[index] = node(index, generation);
