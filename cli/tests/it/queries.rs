@@ -50,14 +50,13 @@ fn range(query: &str, (start_s, end_s, step_s): (i64, i64, i64)) -> String {
     format!("/api/v1/query_range?query={query}&start={start_s}&end={end_s}&step={step_s}")
 }
 
-/// Looks until something is so, a minute at most; seconds that took.
-fn wait(what: &str, mut done: impl FnMut() -> bool) -> f64 {
+/// Looks until something is so, a minute at most.
+fn wait(what: &str, mut done: impl FnMut() -> bool) {
     let begin = Stopwatch::start();
     while !done() {
         assert!(begin.elapsed() < Duration::from_secs(60), "waited a minute for {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
-    begin.elapsed_seconds()
 }
 
 #[test]
@@ -70,8 +69,8 @@ fn a_query_over_the_bound_names_its_selector_and_the_server_goes_on() {
     assert_eq!((status, &body["errorType"]), (422, &"execution".into()), "{body}");
     let error = body["error"].as_str().expect("a text");
     for part in [
-        "selector {device!=\"dev9\",job=\"node\"} has 1000 series",
-        "MiB of memory; a query may take 3.8MiB (--query.max-memory-bytes)",
+        "selector {job=\"node\",device!=\"dev9\"} has 1000 series, with which the query needs about ",
+        "MiB of memory; a query may take 4.0MiB (--query.max-memory-bytes)",
     ] {
         assert!(error.contains(part), "{error}");
     }
@@ -98,9 +97,9 @@ fn slow_queries_are_logged_with_the_headers_of_their_caller() {
     let line = told().expect("it was there");
     for part in [
         "component=query",
-        "query=\"sum_over_time(vector(1)[1h:1s])\"",
+        "query=sum_over_time(vector(1)[1h:1s])",
         "start_ms=3600000 end_ms=13600000 step_ms=1000",
-        "samples=36",
+        "samples=36003600",
         "x-dashboard-uid=\\\"cD7\\\"",
         "x-panel-id=\\\"4\\\"",
     ] {
@@ -112,8 +111,8 @@ fn slow_queries_are_logged_with_the_headers_of_their_caller() {
 /// Queries that take long where they would not end before they are done.
 const LONG: [&str; 8] = [
     // Windows of a day in one series.
-    "quantile_over_time(0.9, vector(time())[1d:1s])",
-    "sum_over_time(stddev_over_time(vector(time())[1h:1s])[1h:7s])",
+    "quantile_over_time(0.9, (vector(time()) * 48271 % 65537)[1d:1s])",
+    "stddev_over_time(vector(time())[1d:1s])",
     // Many steps of many series: aggregations, a join, sorted picks, labels made anew, a set operator.
     "sum by (region) (last_over_time({job=\"node\"}[10m]) * 2)",
     "max_over_time(({job=\"node\"} / {job=\"node\"})[30m:1s])",
@@ -123,14 +122,15 @@ const LONG: [&str; 8] = [
     "count(max_over_time(({job=\"node\"} and {device=~\"dev.*\"})[30m:1s]))",
 ];
 
-/// How soon a query has to be gone: what 50 milliseconds are on an idle machine, and a bound for one that is busy with
-/// other things and has not been asked to be fast.
+/// How soon a query has to be gone: much longer than it takes, for machines that are busy with other things, and much
+/// shorter than a query would go on.
 const SOON_S: f64 = 5.0;
 
 #[test]
 fn what_a_client_leaves_behind_ends_soon() {
     let scratch = tests::Scratch::new("left-queries");
-    let flags = "--query.max-samples=2000000000 --query.max-memory-bytes=2GB";
+    // The next query waits until the one before is at its end.
+    let flags = "--query.max-samples=2000000000 --query.max-memory-bytes=2GB --query.max-concurrency=1";
     let running = start(&scratch.path().join("data"), flags);
     let end_s = fill(&running);
     // For how many seconds it has been running, if it is there.
@@ -148,8 +148,10 @@ fn what_a_client_leaves_behind_ends_soon() {
         wait("the query to be at work", || active().is_none_or(|seconds| seconds > 0.2));
         let was_running = active().is_some();
         drop(stream);
-        let took = wait("the query to end", || active().is_none());
+        let begin = Stopwatch::start();
+        let (status, _) = get(&running, "/api/v1/query?query=1");
+        let took = begin.elapsed_seconds();
         println!("{:.0} ms, running before: {was_running}: {query}", took * 1e3);
-        assert!(took < SOON_S, "{took} s: {query}");
+        assert!(status == 200 && took < SOON_S, "{status} after {took} s: {query}");
     }
 }

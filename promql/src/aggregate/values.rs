@@ -120,6 +120,7 @@ pub(super) fn count_values(
                 out.len() - 1
             });
             if into == num_rows {
+                exec.cancel.check()?;
                 exec.take(out.row_bytes(into))?;
             }
             let count = out.get(into, step).unwrap_or(0.0);
