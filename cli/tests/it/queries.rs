@@ -130,7 +130,8 @@ const SOON_S: f64 = 5.0;
 fn what_a_client_leaves_behind_ends_soon() {
     let scratch = tests::Scratch::new("left-queries");
     // The next query waits until the one before is at its end.
-    let flags = "--query.max-samples=2000000000 --query.max-memory-bytes=2GB --query.max-concurrency=1";
+    let flags =
+        "--query.max-samples=2000000000 --query.max-memory-bytes=2GB --query.max-concurrency=1";
     let running = start(&scratch.path().join("data"), flags);
     let end_s = fill(&running);
     // For how many seconds it has been running, if it is there.
