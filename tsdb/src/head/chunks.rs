@@ -296,6 +296,10 @@ impl HeadChunks {
             }
             views.push((number, view));
         }
+        if loaded.corruption.is_some() {
+            // One that came back would lie behind files that are new.
+            self.disk.sync_dir(&self.dir)?;
+        }
         self.views.store(Arc::new(views));
         Ok(loaded)
     }
