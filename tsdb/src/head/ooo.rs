@@ -272,7 +272,10 @@ impl Shared {
         let mut log = self.ooo_log.lock();
         let mut records = Records { keep_starts: self.keep_starts, ..Records::default() };
         let mut num_taken = 0;
-        self.map_full_ooo(rows, &mut log.places);
+        // Only what is logged goes to disk: chunks alone would not outlive the loss of their file.
+        if log.write(Vec::new(), false).is_ok() {
+            self.map_full_ooo(rows, &mut log.places);
+        }
         for row in rows {
             num_taken += u64::from(self.insert_one(row, &mut log.places, &mut records));
         }

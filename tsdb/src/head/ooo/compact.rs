@@ -28,6 +28,15 @@ impl Head {
         let head = &*self.0;
         let mut log = head.ooo_log.lock();
         let Some(range) = head.ooo_range() else { return Ok(None) };
+        // Where nothing can be logged any more nothing is put on disk: chunks alone would not outlive their file.
+        log.write(Vec::new(), false).map_err(crate::error::from_log)?;
+        let segment = match &mut log.writer {
+            Some(writer) => {
+                writer.cut().map_err(crate::error::from_log)?;
+                Some(writer.last_segment())
+            }
+            None => None,
+        };
         let mut open = Vec::new();
         for (index, shard) in head.shards.iter().enumerate() {
             let shard = shard.0.read();
@@ -38,13 +47,6 @@ impl Head {
             head.map_ooo(targets, &mut log.places)
                 .map_err(|source| Error::Io { op: "write head chunks".into(), source })?;
         }
-        let segment = match &mut log.writer {
-            Some(writer) => {
-                writer.cut().map_err(crate::error::from_log)?;
-                Some(writer.last_segment())
-            }
-            None => None,
-        };
         let last_place = head.last_ooo_place();
         Ok(last_place.map(|last_place| OooCut { range, last_place, segment }))
     }
