@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const HEADER: [u8; 8] = [0x01, 0x30, 0xBC, 0x91, 1, 0, 0, 0];
 const FILE_BYTES: u64 = 128 << 20;
@@ -49,6 +50,8 @@ pub(super) struct HeadChunks {
     dir: PathBuf,
     open: Mutex<Option<Open>>,
     views: ArcSwap<Views>,
+    /// The last number that a file had. Later chunks have later places, also when there are no files any more.
+    last_number: AtomicU32,
 }
 
 /// Encoded chunks on their way to a file.
@@ -154,7 +157,13 @@ pub(super) fn locate(views: &Views, place: u64) -> Option<(&Bytes, usize, usize)
 impl HeadChunks {
     /// The files in `dir`, none loaded yet.
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
-        Self { disk, dir, open: Mutex::default(), views: ArcSwap::default() }
+        Self {
+            disk,
+            dir,
+            open: Mutex::default(),
+            views: ArcSwap::default(),
+            last_number: AtomicU32::new(0),
+        }
     }
 
     fn path(&self, number: u32) -> PathBuf {
@@ -207,7 +216,7 @@ impl HeadChunks {
 
     fn create(&self) -> io::Result<Open> {
         self.disk.create_dir(&self.dir)?;
-        let number = self.views.load().last().map_or(0, |view| view.0) + 1;
+        let number = self.last_number.load(Ordering::Relaxed) + 1;
         let path = self.path(number);
         if self.disk.exists(&path) {
             // Only a file without chunks can be left there: all others are mapped.
@@ -217,6 +226,7 @@ impl HeadChunks {
         file.append(&HEADER)?;
         self.disk.sync_dir(&self.dir)?;
         self.set_view(number)?;
+        self.last_number.store(number, Ordering::Relaxed);
         Ok(Open { number, file, len: HEADER.len() as u64 })
     }
 
@@ -231,15 +241,20 @@ impl HeadChunks {
         let needed = |number: u32| {
             Some(number) == current || first_needed.is_some_and(|first| number >= first)
         };
-        let kept: Views = views.iter().filter(|view| needed(view.0)).cloned().collect();
-        if kept.len() == views.len() {
-            return Ok(());
-        }
-        self.views.store(Arc::new(kept));
+        let mut kept = Views::clone(&views);
+        let mut outcome = Ok(());
         for (number, _) in views.iter().filter(|view| !needed(view.0)) {
-            self.disk.remove(&self.path(*number))?;
+            outcome = self.disk.remove(&self.path(*number));
+            if outcome.is_err() {
+                // Those that are left stay mapped, and are tried again the next time.
+                break;
+            }
+            kept.retain(|view| view.0 != *number);
         }
-        Ok(())
+        if kept.len() < views.len() {
+            self.views.store(Arc::new(kept));
+        }
+        outcome
     }
 
     /// Maps the files there are and hands each chunk to `take`, by files and offsets, with its series and whether it
@@ -300,6 +315,8 @@ impl HeadChunks {
             // One that came back would lie behind files that are new.
             self.disk.sync_dir(&self.dir)?;
         }
+        let last = views.last().map_or(0, |view| view.0);
+        self.last_number.store(last, Ordering::Relaxed);
         self.views.store(Arc::new(views));
         Ok(loaded)
     }
