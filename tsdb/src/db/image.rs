@@ -73,11 +73,19 @@ impl Parts {
     /// The image, if there is one to be trusted. One that is not goes before the log grows: it might fit again by chance.
     pub(super) fn find_image(&self) -> Result<Option<(u32, wal::Reader)>> {
         let found = find(&self.disk, &self.dir);
-        if found.is_none() && self.disk.is_dir(&self.dir.join(DIR)) {
+        if found.is_none() {
+            self.remove_image()?;
+        }
+        Ok(found.filter(|_| self.options.keeps_image()))
+    }
+
+    /// Removes an image that is not to be trusted.
+    pub(super) fn remove_image(&self) -> Result<()> {
+        if self.disk.is_dir(&self.dir.join(DIR)) {
             self.disk.remove(&self.dir.join(DIR))?;
             self.disk.sync_dir(&self.dir)?;
         }
-        Ok(found.filter(|_| self.options.keeps_image()))
+        Ok(())
     }
 }
 

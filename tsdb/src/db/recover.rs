@@ -42,6 +42,7 @@ impl Parts {
             } else {
                 self.metrics.image_failures.inc();
                 self.log.warn("The image of the head does not fit; reading the whole log", &[]);
+                self.remove_image()?;
             }
         }
         let first = log.first_segment();
