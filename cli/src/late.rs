@@ -4,16 +4,21 @@ use arc_swap::ArcSwapOption;
 use model::{Matcher, SeriesRef, TimeRange};
 use std::sync::Arc;
 use storage::{
-    Appendable, Appender, Error, ExemplarQueryable, FloatBatch, LabelBatch, Querier, Queryable,
-    Rejected, Result, SeriesExemplars,
+    Appendable, Appender, Backlog, Error, ExemplarQueryable, FloatBatch, HandedOn, LabelBatch,
+    Querier, Queryable, Rejected, Result, SeriesExemplars,
 };
 use tsdb::{Agent, Db};
 
+/// What scrapes may gather while the log is read: some two million samples.
+const SCRAPED_BYTES: usize = 64 << 20;
+
 /// The place where the database will be, or the storage of an agent, which only takes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LateDb {
     db: ArcSwapOption<Db>,
     agent: ArcSwapOption<Agent>,
+    /// What was scraped before. Others are refused until then: they ask again.
+    scraped: Backlog,
     is_agent: bool,
 }
 
@@ -29,7 +34,27 @@ fn only_takes() -> Error {
 impl LateDb {
     /// A place for a database, or for the storage of an agent.
     pub(crate) fn new(is_agent: bool) -> Self {
-        Self { is_agent, ..Self::default() }
+        Self {
+            db: ArcSwapOption::default(),
+            agent: ArcSwapOption::default(),
+            scraped: Backlog::new(SCRAPED_BYTES),
+            is_agent,
+        }
+    }
+
+    /// Where scrapes are written to, from the beginning.
+    pub(crate) fn scraped(&self) -> Arc<dyn Appendable> {
+        Arc::new(self.scraped.clone())
+    }
+
+    /// Hands on what was scraped until now; `None` while there is no storage.
+    pub(crate) fn hand_on_scraped(&self) -> Option<HandedOn> {
+        let storage: Arc<dyn Appendable> = match (self.get(), self.agent.load_full()) {
+            (Some(db), _) => db,
+            (None, Some(agent)) => agent,
+            (None, None) => return None,
+        };
+        Some(self.scraped.open(storage))
     }
 
     /// Puts the database in its place.

@@ -1,7 +1,7 @@
 //! Start order, stop order, and the loop between: signals, reload, quit. Nothing here decides what the parts do.
 //!
-//! Start: configuration, ports, log replay, scraping, remote write, ready. Stop: scraping, HTTP, remote write,
-//! maintenance, database.
+//! Start: configuration, ports, scraping, log replay, remote write, what was scraped meanwhile, ready. Stop: scraping,
+//! HTTP, remote write, maintenance, database.
 
 use crate::import::upload::Importer;
 use crate::late::LateDb;
@@ -107,6 +107,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let addresses = listening(&server);
     let stop_web = CancellationToken::new();
     let serving = tokio::spawn(server.serve(stop_web.clone()));
+    scrape(&discovery, &scraping, &loaded);
     let options = (options, settings.storage_path.as_path());
     let opened = Storage::open(options, &registry, &mut signals, &mut commands).await;
     let Some(storage) = opened? else {
@@ -133,11 +134,36 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         storage,
     };
     running.apply(&reloader, loaded);
+    hand_on(&late);
     running.ready(notifications);
     greet(begin, &addresses, &settings);
     running.run_until_stopped(&reloader, &mut signals, &mut commands).await;
     notifications.add(STOPPING, clock::now_ms());
     running.stop(stop_web, serving).await
+}
+
+/// Puts a loaded configuration in force for scraping.
+fn scrape(discovery: &discovery::Manager, scraping: &scrape::Manager, loaded: &Reloaded) {
+    let jobs: Vec<(String, discovery::config::DiscoveryConfigs)> =
+        loaded.jobs.iter().map(|job| (job.job_name.clone(), job.discovery.clone())).collect();
+    discovery.apply_config(&jobs);
+    if let Err(error) = scraping.apply_config(&loaded.config.global, &loaded.jobs) {
+        tracing::error!(err = %error, "A scrape job could not be set up; the others run");
+    }
+}
+
+/// Writes what was scraped while the database was opened.
+fn hand_on(late: &LateDb) {
+    let Some(done) = tokio::task::block_in_place(|| late.hand_on_scraped()) else { return };
+    tracing::info!(
+        scrapes = done.num_transactions,
+        samples = done.num_samples,
+        refused = done.num_refused,
+        "Wrote what was scraped while the log was read"
+    );
+    if let Some(error) = done.error {
+        tracing::error!(scrapes = done.num_failed, err = %error, "Some of it is lost");
+    }
 }
 
 /// Where the server listens; says so.
@@ -224,7 +250,7 @@ fn scraping(
     scrape::Manager::new(
         scrape::ManagerOptions {
             clock: Arc::new(clock::now_ms),
-            appendable: Arc::<LateDb>::clone(late),
+            appendable: late.scraped(),
             registry: registry.clone(),
             hostname: hostname().into(),
             discovery_reload_interval: settings.flags.discovery_reload_interval,
@@ -258,18 +284,13 @@ fn welcome(address: std::net::SocketAddr, settings: &Settings) {
 impl Running {
     /// Puts a loaded configuration in force.
     fn apply(&self, reloader: &Reloader, loaded: Reloaded) {
-        let jobs: Vec<(String, discovery::config::DiscoveryConfigs)> =
-            loaded.jobs.iter().map(|job| (job.job_name.clone(), job.discovery.clone())).collect();
-        self.discovery.apply_config(&jobs);
         self.storage.apply(&loaded, self.keeps_exemplars);
         let (receivers, labels) =
             (&loaded.config.remote_write, &loaded.config.global.external_labels);
         // Queues that end finish the request at hand.
         let errors = tokio::task::block_in_place(|| self.sender.apply(receivers.clone(), labels));
         // Queues of remote write are there before the samples they are to send.
-        if let Err(error) = self.scraping.apply_config(&loaded.config.global, &loaded.jobs) {
-            tracing::error!(err = %error, "A scrape job could not be set up; the others run");
-        }
+        scrape(&self.discovery, &self.scraping, &loaded);
         self.reads.apply(&loaded.config.remote_read, labels);
         for error in errors {
             tracing::error!(component = "remote", err = %error, "A receiver of remote write could not be set up");

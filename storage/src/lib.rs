@@ -1,8 +1,9 @@
 //! The seam between who has samples and who wants them: traits, batches, errors, merging, the in-memory twin.
-//! Reading order: `append` (writing), `query` and `batch` (reading). No opinion on disk formats.
+//! Reading order: `append` (writing), `query` and `batch` (reading), `backlog` (writing before there is a storage). No opinion on disk formats.
 #![forbid(unsafe_code)]
 
 mod append;
+mod backlog;
 mod batch;
 mod cancel;
 mod error;
@@ -17,6 +18,7 @@ pub use append::{
     Appendable, Appender, ExemplarBatch, ExemplarRow, FloatBatch, HistogramBatch, LabelBatch,
     RejectReason, Rejected,
 };
+pub use backlog::{Backlog, HandedOn};
 pub use batch::{ChunkRef, Pin, SeriesBatch};
 pub use cancel::Cancel;
 pub use chunk::SampleColumns;

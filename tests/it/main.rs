@@ -15,6 +15,8 @@ mod db;
 mod db_answers;
 mod delete;
 mod discovery;
+mod early_scrapes;
+
 mod encodings;
 mod exposition;
 mod file_sd;
