@@ -70,7 +70,7 @@ async fn scrape_early() -> Arc<Db> {
     let jobs: Vec<_> = config.scrape_configs().expect("jobs").into_iter().map(Arc::new).collect();
     let group = TargetGroup {
         source: "0".into(),
-        labels: Labels::from_pairs([]),
+        labels: Labels::empty(),
         targets: vec![Labels::from_pairs([("__address__", "target:1")])],
     };
     let groups: TargetGroups = [("a".to_owned(), vec![group])].into_iter().collect();
