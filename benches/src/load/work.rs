@@ -4,6 +4,7 @@
 
 mod answers;
 mod blocks;
+mod compacting;
 mod containers;
 mod dashboards;
 mod forward;
@@ -18,6 +19,7 @@ mod scrape;
 
 pub use answers::answers;
 pub use blocks::blocks;
+pub use compacting::compacting;
 pub use containers::containers;
 pub use dashboards::dashboards;
 pub use forward::rwout;
