@@ -43,7 +43,7 @@ pub struct Usage {
 }
 
 const PROMETHEUS: &str = "--config.file={config} --storage.tsdb.path={dir} \
-    --web.listen-address=127.0.0.1:{port} --web.enable-remote-write-receiver --web.enable-otlp-receiver \
+    --web.listen-address=127.0.0.1:{port} --web.enable-remote-write-receiver \
     --storage.tsdb.retention.time=15d --log.level=warn";
 const VICTORIA: &str = "-storageDataPath={dir} -httpListenAddr=127.0.0.1:{port} \
     -promscrape.config={config} -retentionPeriod=1y -loggerLevel=ERROR \
@@ -74,6 +74,16 @@ impl Peer {
                 "/api/v1/otlp/v1/metrics"
             },
         })
+    }
+
+    /// The same with one more flag of Prometheus, unless it is another kind of server: older ones do not know all flags.
+    #[must_use]
+    pub fn with_flag(&self, flag: &str) -> Self {
+        let mut peer = self.clone();
+        if peer.ready_path == "/-/ready" && !peer.command.iter().any(|known| known == flag) {
+            peer.command.push(flag.to_owned());
+        }
+        peer
     }
 
     /// Starts the server on `dir` and waits until it is ready; answers how long that took, in seconds.

@@ -40,6 +40,7 @@ pub fn otlp(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::R
     fn bodies(part: &[Series]) -> Bodies<'_> {
         Box::new(move |step, times_ms| series::otlp_body(part, step, times_ms))
     }
+    let peer = &peer.with_flag("--web.enable-otlp-receiver");
     let format = Format { row: "OTLP", path: peer.otlp_path, headers: OTLP_HEADERS, bodies };
     steady(peer, dir, scale, &format, report)
 }
