@@ -5,6 +5,7 @@ const NAME_START: u8 = 2;
 const LABEL_START: u8 = 4;
 
 /// What each byte may be; looking it up is faster than asking for ranges.
+#[expect(clippy::indexing_slicing, reason = "checked when it is built")]
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut byte = 0;
