@@ -21,6 +21,7 @@ mod encodings;
 mod exposition;
 mod file_sd;
 mod flipped;
+mod full_disk;
 mod functions;
 mod fuzz_seeds;
 mod head;
