@@ -7,7 +7,7 @@ use benches::load::work::{self, Scale};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,compacting,scrape,protobuf,query,blocks,histograms,answers,containers,idle,rw2,otlp,rwout,read,dashboards,growth,scale] \
+const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,compacting,scrape,protobuf,query,expressions,blocks,histograms,answers,containers,idle,rw2,otlp,rwout,read,dashboards,growth,scale] \
 [--divisor N] [--seconds N] [--dir DIR] [--out DIR]
   --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
            or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
@@ -32,6 +32,7 @@ const WORKS: &[(&str, Work)] = &[
     ("scrape", work::scrape),
     ("protobuf", work::protobuf),
     ("query", work::query),
+    ("expressions", work::expressions),
     ("blocks", work::blocks),
     ("histograms", work::histograms),
     ("answers", work::answers),
