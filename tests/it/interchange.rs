@@ -26,7 +26,13 @@ fn dump(dir: &Path, has_starts: bool) -> Option<Vec<String>> {
     let output = command.arg(dir).output().expect("the program runs");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
-    assert_eq!(error, "", "nothing is repaired or dropped");
+    // Markers that say what blocks hold belong to no series: Prometheus skips them and says how many.
+    let is_marker = |line: &&str| {
+        line.contains("Unknown series references for ooo WAL replay")
+            && line.contains("samples=0 histograms=0")
+    };
+    let told: Vec<&str> = error.lines().filter(|line| !is_marker(line)).collect();
+    assert_eq!(told, [""; 0], "nothing is repaired or dropped");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines.sort_unstable();
