@@ -99,15 +99,18 @@ impl Server {
         let seen = Arc::clone(&server.seen);
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
-                let mut left = answered;
-                while let Some(request) = request(&mut socket).await {
-                    seen.lock().expect("no panic").requests.push(request);
-                    if left == 0 {
-                        break;
+                let (answer, seen) = (answer.clone(), Arc::clone(&seen));
+                tokio::spawn(async move {
+                    let mut left = answered;
+                    while let Some(request) = request(&mut socket).await {
+                        seen.lock().expect("no panic").requests.push(request);
+                        if left == 0 {
+                            break;
+                        }
+                        left -= 1;
+                        socket.write_all(&answer.bytes()).await.expect("written");
                     }
-                    left -= 1;
-                    socket.write_all(&answer.bytes()).await.expect("written");
-                }
+                });
             }
         });
         server
