@@ -1,6 +1,9 @@
 //! The sweep that moves full chunks from memory to mapped files. Commits only seal chunks; writing them is done here,
 //! without a lock on the shard.
 
+#[cfg(test)]
+mod tests;
+
 use super::chunks::Batch;
 use super::series::{FullChunk, Place};
 use super::shard::Shard;
@@ -30,21 +33,22 @@ impl Shared {
         // A series that sealed several chunks is named several times, but all its chunks are taken at once.
         sealed.sort_unstable();
         sealed.dedup();
-        let mut batch = Batch::default();
+        let (mut batch, mut taken) = (Batch::default(), Vec::new());
         let mut from = 0;
         while from < sealed.len() {
             batch.clear();
+            taken.clear();
             let begin = from;
             let locked = shard.0.read();
             while from < sealed.len() && batch.len_bytes() < Batch::TARGET_BYTES {
-                push_sealed(&locked, sealed[from], &mut batch);
+                taken.push(push_sealed(&locked, sealed[from], &mut batch));
                 from += 1;
             }
             drop(locked);
             match self.chunks.write(&batch) {
                 Ok(places) => {
                     self.metrics.mapped_chunks.inc_by(places.len() as u64);
-                    place_chunks(&mut shard.0.write(), &sealed[begin..from], &places);
+                    place_chunks(&mut shard.0.write(), &taken, &places);
                 }
                 Err(source) => {
                     shard.0.write().sealed.extend(sealed.drain(begin..));
@@ -60,23 +64,33 @@ fn in_memory(chunk: &FullChunk) -> bool {
     matches!(chunk.place(), Place::Memory(..))
 }
 
-fn push_sealed(shard: &Shard, slot: u32, batch: &mut Batch) {
+/// How many chunks of a series are in a batch.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    slot: u32,
+    num_chunks: usize,
+}
+
+fn push_sealed(shard: &Shard, slot: u32, batch: &mut Batch) -> Taken {
+    let mut num_chunks = 0;
     for chunk in shard.full_chunks(slot) {
         if let Place::Memory(buffer, len) = chunk.place() {
             let data = &shard.buffers.get(buffer)[..len];
             batch.push(shard.cold[slot].number, chunk.meta(), data);
+            num_chunks += 1;
         }
     }
+    Taken { slot, num_chunks }
 }
 
-/// Enters the places of the chunks that `push_sealed` saw, in the same order. Chunks sealed since come behind them;
-/// nothing is collected in between.
-fn place_chunks(shard: &mut Shard, slots: &[u32], places: &[u64]) {
+/// Enters the places of the chunks that `push_sealed` saw, in the same order. A series may have sealed more since, which
+/// come behind its own and stay in memory for the next time; nothing is collected in between.
+fn place_chunks(shard: &mut Shard, taken: &[Taken], places: &[u64]) {
     let mut places = places.iter();
-    for &slot in slots {
+    for &Taken { slot, num_chunks } in taken {
         let list = shard.cold[slot].full as usize;
-        for chunk in shard.full[list].iter_mut().filter(|chunk| in_memory(chunk)) {
-            let Some(&place) = places.next() else { return };
+        let chunks = shard.full[list].iter_mut().filter(|chunk| in_memory(chunk));
+        for (chunk, &place) in chunks.zip(places.by_ref().take(num_chunks)) {
             if let Place::Memory(buffer, _) = chunk.place() {
                 shard.buffers.free(buffer);
             }
