@@ -1,6 +1,7 @@
 //! A server of the reference, started for a test, and one query asked of it and of our engine over the same data: the
 //! answers in one form. `FIRESTEEL_REFERENCE` names its binary; tests that need it say so where it is absent.
 
+use crate::db_answers::close;
 use crate::queries::{data, unordered};
 use promql::{Answer, Engine, Error, Request};
 use serde_json::{Value as Json, json};
@@ -125,25 +126,8 @@ pub(crate) fn theirs(client: &mut Connection, text: &str, (start, end, step): Ti
     json!({"data": unordered(body["data"].take()), "warnings": warnings, "infos": infos})
 }
 
-/// Numbers to a relative 1e-12.
-fn close(a: &Json, b: &Json) -> bool {
-    match (a, b) {
-        (Json::Array(a), Json::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(a, b))
-        }
-        (Json::Object(a), Json::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| close(a, b)))
-        }
-        (Json::String(a), Json::String(b)) => {
-            let numbers = (a.parse::<f64>(), b.parse::<f64>());
-            a == b
-                || matches!(numbers, (Ok(a), Ok(b)) if (a - b).abs() <= 1e-12 * a.abs().max(b.abs()))
-        }
-        (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
-        _ => a == b,
-    }
-}
-
+/// By what part of themselves numbers may differ.
+const TOLERANCE: f64 = 1e-12;
 /// How often the reference is asked again before its answer counts as the only one.
 const TRIES: usize = 40;
 
@@ -203,11 +187,11 @@ fn points(answer: &Json) -> Vec<(&Json, &Json, &Json)> {
 fn is_between(got: &Json, answers: &[Json]) -> bool {
     type Point<'j> = (&'j Json, &'j Json, &'j Json);
     // Labels may be numbers, too: `count_values`.
-    let is_at = |a: &Point<'_>, b: &Point<'_>| a.1 == b.1 && close(a.0, b.0);
+    let is_at = |a: &Point<'_>, b: &Point<'_>| a.1 == b.1 && close(a.0, b.0, TOLERANCE);
     let got = points(got);
     let answers: Vec<Vec<Point<'_>>> = answers.iter().map(points).collect();
     let holds = |answer: &[Point<'_>], own: &Point<'_>| {
-        answer.iter().any(|point| is_at(point, own) && close(point.2, own.2))
+        answer.iter().any(|point| is_at(point, own) && close(point.2, own.2, TOLERANCE))
     };
     let always = answers[0].iter().filter(|point| {
         answers.iter().all(|answer| answer.iter().any(|other| is_at(other, point)))
@@ -232,7 +216,7 @@ pub(crate) fn difference(got: &Json, wanted: &Json) -> String {
         for name in ["values", "histograms"] {
             if let (Some(x), Some(y)) = (a[name].as_array(), b[name].as_array())
                 && x.len() == y.len()
-                && let Some((x, y)) = x.iter().zip(y).find(|(x, y)| !close(x, y))
+                && let Some((x, y)) = x.iter().zip(y).find(|(x, y)| !close(x, y, TOLERANCE))
             {
                 return format!("{}: {}\n  not {}", a["metric"], cut(x), cut(y));
             }
