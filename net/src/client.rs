@@ -151,6 +151,8 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+            // As Go writes them: there are targets that look for them so.
+            .http1_title_case_headers(true)
             .build(connector);
         let user_agent = HeaderValue::try_from(&*options.user_agent).map_err(|e| {
             Error::Config { place: "user agent".into(), what: e.to_string().into() }

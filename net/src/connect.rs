@@ -13,12 +13,14 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 use tower::Service;
 
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -85,6 +87,69 @@ impl Write for Stream {
     }
 }
 
+/// Why a connection was not made, in the words of Go, which operators look for.
+fn dial_failure(host: &str, port: u16, error: &io::Error) -> String {
+    let what = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connect: connection refused",
+        io::ErrorKind::ConnectionReset => "connect: connection reset by peer",
+        io::ErrorKind::HostUnreachable => "connect: no route to host",
+        io::ErrorKind::NetworkUnreachable => "connect: network is unreachable",
+        io::ErrorKind::TimedOut => "i/o timeout",
+        // Only names that do not resolve have no number.
+        _ if error.raw_os_error().is_none() => {
+            return format!("dial tcp: lookup {host}: no such host ({error})");
+        }
+        _ => return format!("dial tcp {host}:{port}: {error}"),
+    };
+    format!("dial tcp {host}:{port}: {what}")
+}
+
+/// How long addresses of the family that the system prefers are tried alone.
+const HEAD_START: Duration = Duration::from_millis(300);
+/// How long an address may take while there is another one.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Connects to the first of `addresses` that answers. The error is that of the first.
+async fn connect_in_turn(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut first_error = None;
+    for (index, &address) in addresses.iter().enumerate() {
+        let connecting = TcpStream::connect(address);
+        let connected = if index + 1 == addresses.len() {
+            connecting.await
+        } else {
+            let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut));
+            timeout(PATIENCE, connecting).await.unwrap_or_else(late)
+        };
+        match connected {
+            Ok(socket) => return Ok(socket),
+            Err(error) => _ = first_error.get_or_insert(error),
+        }
+    }
+    let nothing = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    Err(first_error.unwrap_or_else(nothing))
+}
+
+/// Connects to the addresses of one family, and to those of the other beside them if these take long or fail.
+async fn race(preferred: &[SocketAddr], others: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut first = pin!(connect_in_turn(preferred));
+    match timeout(HEAD_START, &mut first).await {
+        Ok(Ok(socket)) => return Ok(socket),
+        Ok(Err(error)) => return connect_in_turn(others).await.map_err(|_| error),
+        Err(_elapsed) => {}
+    }
+    let mut second = pin!(connect_in_turn(others));
+    tokio::select! {
+        connected = &mut first => match connected {
+            Ok(socket) => Ok(socket),
+            Err(error) => second.await.map_err(|_| error),
+        },
+        connected = &mut second => match connected {
+            Ok(socket) => Ok(socket),
+            Err(_) => first.await,
+        },
+    }
+}
+
 /// Connects to the first address that answers, beginning `turn` places behind the first.
 async fn dial(host: &str, port: u16, turn: usize) -> io::Result<TcpStream> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -93,7 +158,14 @@ async fn dial(host: &str, port: u16, turn: usize) -> io::Result<TcpStream> {
         let begin = turn % addresses.len();
         addresses.rotate_left(begin);
     }
-    let socket = TcpStream::connect(&addresses[..]).await?;
+    let is_ipv4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
+    let (preferred, others): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv4() == is_ipv4);
+    let socket = if others.is_empty() {
+        connect_in_turn(&preferred).await?
+    } else {
+        race(&preferred, &others).await?
+    };
     // Requests are written at once; waiting for more only delays them.
     socket.set_nodelay(true)?;
     Ok(socket)
@@ -129,15 +201,20 @@ impl Connector {
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, Error> {
-        let failed = |what: &dyn std::error::Error| Error::Request {
+        let failed = |what: &(dyn std::error::Error + 'static)| Error::Request {
             url: uri.to_string().into(),
             what: crate::error::chain(what),
+        };
+        let undialed = |what: String| Error::Request {
+            url: uri.to_string().into(),
+            what: what.into(),
         };
         let is_tls = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default();
         if let Some(path) = &self.unix_socket {
             let (socket, open) = self.counted(UnixStream::connect(&**path)).await;
-            let socket = socket.map_err(|e| failed(&e))?;
+            let socket =
+                socket.map_err(|e| undialed(format!("dial unix {}: {e}", path.display())))?;
             let stream = self.secure(socket, host, is_tls, failed).await?;
             return Ok(Stream { _open: open, ..stream });
         }
@@ -145,7 +222,7 @@ impl Connector {
         let proxy = self.proxies.for_host(is_tls, host, port);
         let (to_host, to_port) = proxy.map_or((host, port), |proxy| (&*proxy.host, proxy.port));
         let (socket, open) = self.counted(dial(to_host, to_port, self.turn())).await;
-        let socket = socket.map_err(|e| failed(&e))?;
+        let socket = socket.map_err(|e| undialed(dial_failure(to_host, to_port, &e)))?;
         let stream = match proxy {
             Some(proxy) => self.through(proxy, socket, (host, port), is_tls, failed).await?,
             None => self.secure(socket, host, is_tls, failed).await?,
@@ -171,7 +248,7 @@ impl Connector {
         socket: TcpStream,
         (host, port): (&str, u16),
         is_tls: bool,
-        failed: impl Fn(&dyn std::error::Error) -> Error,
+        failed: impl Fn(&(dyn std::error::Error + 'static)) -> Error,
     ) -> Result<Stream, Error> {
         let mut io: Box<dyn Io> = Box::new(socket);
         if proxy.kind == ProxyKind::Https {
@@ -192,7 +269,7 @@ impl Connector {
         socket: impl Io + 'static,
         host: &str,
         is_tls: bool,
-        failed: impl Fn(&dyn std::error::Error) -> Error,
+        failed: impl Fn(&(dyn std::error::Error + 'static)) -> Error,
     ) -> Result<Stream, Error> {
         if !is_tls {
             return Ok(Stream::new(socket, false));
@@ -221,29 +298,4 @@ impl Service<Uri> for Connector {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::HttpClientConfig;
-
-    #[test]
-    fn turns_are_taken_only_where_asked_for() {
-        let connector = |takes_turns| {
-            let tls = TlsSettings::new(&HttpClientConfig::default()).expect("settings");
-            Connector::new(tls, Arc::default(), None, takes_turns, None)
-        };
-        let turning = connector(true);
-        let turns: Vec<usize> = (0..3).map(|_| turning.clone().turn()).collect();
-        assert_eq!(turns, [0, 1, 2]);
-        let still = connector(false);
-        assert_eq!((still.turn(), still.turn()), (0, 0));
-    }
-
-    #[tokio::test]
-    async fn every_turn_reaches_a_host_of_one_address() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        for turn in 0..3 {
-            dial("127.0.0.1", port, turn).await.expect("connected");
-        }
-    }
-}
+mod tests;

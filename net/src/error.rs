@@ -54,8 +54,23 @@ pub enum Error {
     BodyTooLarge,
 }
 
-/// An error and its causes in one line, without saying anything twice.
-pub(crate) fn chain(error: &dyn std::error::Error) -> Box<str> {
+/// An error and its causes in one line, without saying anything twice. Where one of them is ours, that says it all; what
+/// operators know by the words of Go has these.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> Box<str> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        match (error.downcast_ref::<Error>(), error.downcast_ref::<hyper::Error>()) {
+            (Some(Error::Request { what, .. }), _) => return what.clone(),
+            (Some(error), _) => return error.to_string().into(),
+            (_, Some(error)) if error.is_incomplete_message() => return "EOF".into(),
+            _ => {}
+        }
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::UnexpectedEof) {
+            return "unexpected EOF".into();
+        }
+        cause = error.source();
+    }
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -154,7 +154,7 @@ fn versions(config: &TlsConfig) -> Result<Vec<&'static rustls::SupportedProtocol
     Ok(versions)
 }
 
-fn error(place: &str, cause: &dyn std::error::Error) -> Error {
+fn error(place: &str, cause: &(dyn std::error::Error + 'static)) -> Error {
     Error::Config { place: place.into(), what: crate::error::chain(cause) }
 }
 

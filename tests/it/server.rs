@@ -337,3 +337,20 @@ fn a_slow_reader_of_a_large_range_holds_no_query() {
     stream.read_to_end(&mut answer).expect("all of it");
     assert!(parse(&answer, "GET").text() == expected, "the answers differ");
 }
+
+#[test]
+fn all_addresses_of_one_family_are_those_of_both() {
+    let change = |options: &mut web::Options| {
+        options.listen = vec!["0.0.0.0:0".parse().expect("an address")];
+    };
+    let (running, _) = waiting(&Setup { change, ..Setup::default() });
+    let port = running.address.port();
+    let get = |host: &str| {
+        let address = format!("{host}:{port}").parse().expect("an address");
+        exchange(address, "GET", "/-/healthy", &[], &[]).status
+    };
+    assert_eq!(get("127.0.0.1"), 200);
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        assert_eq!(get("[::1]"), 200);
+    }
+}

@@ -6,13 +6,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use metrics::{Counter, Gauge};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,7 +23,7 @@ use tokio_util::task::TaskTracker;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Connections that may wait to be accepted; the system has a bound of its own.
-const MAX_BACKLOG: u32 = 65_535;
+const MAX_BACKLOG: i32 = 65_535;
 
 /// How long to wait when accepting fails: mostly for file descriptors, which come back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -33,7 +35,7 @@ pub struct ListenError {
     /// The address.
     pub address: SocketAddr,
     /// The cause.
-    pub source: std::io::Error,
+    pub source: io::Error,
 }
 
 /// A server that holds its ports and serves once asked to.
@@ -113,11 +115,37 @@ impl Server {
 }
 
 /// Opens a port. Clients that come all at once wait until they are accepted, as many as the system lets.
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(MAX_BACKLOG)
+/// Listens on `address`. All addresses of one family are all addresses of both, as for servers in Go: who serves
+/// `0.0.0.0:9090`, the default, is reached where there is nothing but IPv6.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    if !address.ip().is_unspecified() {
+        return listen_on(address);
+    }
+    match listen_on((Ipv6Addr::UNSPECIFIED, address.port()).into()) {
+        Err(error) if lacks_ipv6(&error) => listen_on(address),
+        listening => listening,
+    }
+}
+
+/// Whether listening failed because the system does not speak IPv6.
+fn lacks_ipv6(error: &io::Error) -> bool {
+    /// `EAFNOSUPPORT` has no kind of its own.
+    const NO_FAMILY: i32 = 97;
+    error.raw_os_error() == Some(NO_FAMILY)
+        || matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // Addresses of IPv4 come in as such of IPv6.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(MAX_BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 /// The bound on connections, and their counts.
@@ -149,6 +177,8 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 connections.accepted.inc();
+                // A client of IPv4 is known by its own address, not by one of IPv6 that stands for it.
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 let (open, closed) = (connections.open.clone(), connections.closed.clone());
                 let serve = connection((stream, peer), Arc::clone(&state), stop.clone());
                 tracker.spawn(async move {
