@@ -6,6 +6,7 @@ use crate::provider::Context;
 use bytes::Bytes;
 use net::client::{Call, Client, ClientOptions, WholeAnswer};
 use net::config::HttpClientConfig;
+use net::dialer::Dialers;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,6 +45,7 @@ impl Api {
         let options = ClientOptions {
             user_agent: context.user_agent.into(),
             unix_socket,
+            dialer: Some(Dialers::new(context.registry).with(&dialer_name(context.mechanism))),
             ..ClientOptions::default()
         };
         Ok(Self { client: Client::new(config, options)?, headers: Vec::new(), timeout })
@@ -82,6 +84,14 @@ impl Api {
     /// The JSON that a `GET` answers.
     pub(crate) async fn get_json(&self, url: &str) -> Result<Value, Error> {
         json(url, &self.get(url).await?.body)
+    }
+}
+
+/// Under which name the connections of a mechanism are counted. Two go by the protocol, as in Prometheus.
+fn dialer_name(mechanism: &str) -> String {
+    match mechanism {
+        "http" | "puppetdb" => String::from("http"),
+        _ => format!("{mechanism}_sd"),
     }
 }
 

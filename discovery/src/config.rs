@@ -35,7 +35,7 @@ pub struct StaticGroup {
 }
 
 /// An entry of `file_sd_configs`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileSdConfig {
     /// Patterns of paths, resolved against the directory of the configuration.
     pub files: Vec<String>,

@@ -2,7 +2,7 @@
 
 use crate::provider::{Context, Provider};
 use crate::{
-    Error, aws, azure, consul, digitalocean, dns, docker, dockerswarm, ec2, eureka, gce, hetzner,
+    Error, aws, azure, consul, digitalocean, dns, docker, dockerswarm, ec2, eureka, file, gce, hetzner,
     http, ionos, kubernetes, kuma, linode, marathon, nomad, oci, openstack, outscale, ovhcloud,
     puppetdb, scaleway, stackit, triton, uyuni, vultr, zookeeper,
 };
@@ -91,6 +91,7 @@ fn find(section: &Section) -> Option<&'static Row> {
 
 /// Shows the counters of mechanisms at 0 before they are used.
 pub(crate) fn register(registry: &Registry) {
+    file::register(registry);
     azure::register(registry);
     zookeeper::register(registry);
     http::register(registry);

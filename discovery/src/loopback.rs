@@ -149,6 +149,7 @@ impl Surroundings {
         Context {
             registry: &self.registry,
             user_agent: "Prometheus/",
+            mechanism: "loopback",
             job: "j",
             clock: &self.clock,
             environment: &self.environment,

@@ -220,6 +220,7 @@ impl Manager {
                 let context = Context {
                     registry: &options.registry,
                     user_agent: &options.user_agent,
+                    mechanism: kinds::name_of(&config.0),
                     job: jobs.first().map_or("", String::as_str),
                     clock: &options.clock,
                     environment: &options.environment,

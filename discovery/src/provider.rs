@@ -27,6 +27,8 @@ pub(crate) struct Context<'a> {
     pub registry: &'a Registry,
     /// The `User-Agent` of its requests.
     pub user_agent: &'a str,
+    /// The name of the mechanism; its connections are counted under it.
+    pub mechanism: &'static str,
     /// The first of the jobs that use it, which is how its metrics are told apart.
     pub job: &'a str,
     /// The time, for signatures.

@@ -58,6 +58,7 @@ pub fn signer(
     let context = Context {
         registry: &registry,
         user_agent: &options.user_agent,
+        mechanism: "signing",
         job: "",
         clock: &options.clock,
         environment: &options.environment,

@@ -18,7 +18,7 @@ pub struct FamilyView {
 /// A metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricView {
-    /// Label names and values, in the order in which the names were declared.
+    /// Label names and values, in the order of the names.
     pub labels: Vec<(Box<str>, Box<str>)>,
     /// The value.
     pub value: ValueView,
@@ -53,8 +53,14 @@ pub(crate) fn view(name: &str, family: &Family) -> Option<FamilyView> {
     if children.is_empty() {
         return None;
     }
+    let labels = |values: &[Box<str>]| {
+        let pairs = family.label_names.iter().cloned().zip(values.iter().cloned());
+        let mut pairs: Vec<(Box<str>, Box<str>)> = pairs.collect();
+        pairs.sort_unstable();
+        pairs
+    };
     let metrics = children.iter().map(|(values, child)| MetricView {
-        labels: family.label_names.iter().cloned().zip(values.iter().cloned()).collect(),
+        labels: labels(values),
         value: match child {
             Child::Counter(counter) => ValueView::Number(counter.get()),
             Child::Gauge(gauge) => ValueView::Number(gauge.get()),
@@ -70,10 +76,13 @@ pub(crate) fn view(name: &str, family: &Family) -> Option<FamilyView> {
             }
         },
     });
+    let mut metrics: Vec<MetricView> = metrics.collect();
+    // The children are in the order of their values as the names were declared.
+    metrics.sort_by(|a, b| a.labels.cmp(&b.labels));
     Some(FamilyView {
         name: name.into(),
         help: family.help.clone(),
         kind: Kind::as_str(family.kind),
-        metrics: metrics.collect(),
+        metrics,
     })
 }

@@ -1,8 +1,23 @@
 //! The sections `remote_write` and `remote_read`: their fields and what must hold among them.
 
+use md5::{Digest, Md5};
 use net::config::{HTTP_FIELDS, check_http, http_fields, reserved_header};
 use yaml::relabel::RULE;
 use yaml::{Field, Kind, Problem, Schema, Section, no_check};
+
+/// What tells an entry from others: the hash of how it is printed, which Prometheus makes names of queues from.
+pub(crate) fn hash(section: &Section) -> String {
+    let sum = Md5::digest(section.to_yaml().as_bytes());
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The name of an entry in metrics: its own, or the begin of its hash.
+pub(crate) fn name(section: &Section) -> String {
+    match section.text("name") {
+        "" => hash(section)[..6].to_owned(),
+        name => name.to_owned(),
+    }
+}
 
 /// An entry of `remote_write`.
 pub static REMOTE_WRITE: Schema = Schema {

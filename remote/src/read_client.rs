@@ -12,6 +12,7 @@ use bytes::Bytes;
 use metrics::{Counter, CounterVec, Gauge, Histogram, Registry, Stopwatch};
 use model::{Labels, LabelsBuilder, MatchOp, Matcher, Symbols, TimeRange};
 use net::client::{Client, ClientOptions, Post};
+use net::dialer::Dialers;
 use response::Series;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +59,11 @@ impl ReadClient {
         runtime: Handle,
         registry: &Registry,
     ) -> std::result::Result<Self, net::Error> {
-        let options = ClientOptions { user_agent: user_agent.into(), ..ClientOptions::default() };
+        let options = ClientOptions {
+            user_agent: user_agent.into(),
+            dialer: Some(Dialers::new(registry).with("remote_storage_read_client")),
+            ..ClientOptions::default()
+        };
         let client = Client::new(&config.http, options)?;
         let names = ["remote_name", "url"];
         let values = [config.name.as_str(), config.url.as_str()];

@@ -12,6 +12,7 @@ mod ledger;
 mod metadata;
 mod metrics;
 mod mirror;
+mod push;
 mod quiet;
 mod records;
 mod reshard;
@@ -19,6 +20,7 @@ mod shard;
 
 pub use config::{MetadataConfig, QueueConfig, WriteConfig};
 pub use metadata::MetadataSource;
+pub use push::{PushRequest, Pushed, push_request};
 
 use ::metrics::{Registry, Stopwatch};
 use disk::Disk;
@@ -28,6 +30,7 @@ use metrics::{Families, QueueMetrics};
 use mirror::Mirror;
 use model::Labels;
 use net::client::{Client, ClientOptions, Signer};
+use net::dialer::Dialers;
 use parking_lot::Mutex;
 use quiet::Quiet;
 use shard::Context;
@@ -43,6 +46,25 @@ use yaml::Section;
 /// How often positions are written and new segments taken in.
 const KEEP: Duration = Duration::from_millis(500);
 
+/// Numbers entries of the same name and URL; leaves out those that are the same throughout, as printed.
+fn told_apart(configs: Vec<WriteConfig>, errors: &mut Vec<Error>) -> Vec<WriteConfig> {
+    let mut apart: Vec<WriteConfig> = Vec::with_capacity(configs.len());
+    let mut printed: Vec<String> = Vec::with_capacity(configs.len());
+    for mut config in configs {
+        let hash = crate::config::hash(&config.section);
+        if printed.contains(&hash) {
+            errors.push(Error::Duplicate { url: config.url.as_str().into() });
+            continue;
+        }
+        printed.push(hash);
+        let is_alike =
+            |other: &&WriteConfig| other.name == config.name && other.url == config.url;
+        config.occurrence = apart.iter().filter(is_alike).count();
+        apart.push(config);
+    }
+    apart
+}
+
 /// Why there is no queue for a receiver, or for none.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,6 +76,12 @@ pub enum Error {
         url: Box<str>,
         /// The cause.
         source: net::Error,
+    },
+    /// A receiver twice, with the same settings.
+    #[error("duplicate remote write configs are not allowed, found duplicate for URL: {url}")]
+    Duplicate {
+        /// The receiver.
+        url: Box<str>,
     },
     /// The log cannot be followed.
     #[error("remote write: {0}")]
@@ -142,6 +170,7 @@ impl Sender {
     /// hand, and what they did not send is sent by their successors. Blocks for that long.
     pub fn apply(&self, configs: Vec<WriteConfig>, external_labels: &Labels) -> Vec<Error> {
         let mut errors = Vec::new();
+        let configs = told_apart(configs, &mut errors);
         let mut queues = self.shared.queues.lock();
         if configs.is_empty() && queues.is_empty() {
             if let Err(error) = self.shared.forget_everything() {
@@ -198,6 +227,7 @@ impl Sender {
                 user_agent: options.user_agent.clone(),
                 round_robin_dns: config.round_robin_dns,
                 signer,
+                dialer: Some(Dialers::new(&options.registry).with("remote_storage_write_client")),
                 ..ClientOptions::default()
             },
         );

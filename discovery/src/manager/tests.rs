@@ -31,12 +31,12 @@ async fn static_targets_are_published_at_once_and_leave_with_their_job() {
     let mut text = String::new();
     registry.encode_text(&mut text);
     assert!(
-        text.contains("prometheus_sd_discovered_targets{name=\"scrape\",config=\"b\"} 2\n"),
+        text.contains("prometheus_sd_discovered_targets{config=\"b\",name=\"scrape\"} 2\n"),
         "{text}"
     );
     assert!(
         text.contains(
-            "prometheus_sd_last_update_timestamp_seconds{name=\"scrape\",config=\"b\"} 1.5\n"
+            "prometheus_sd_last_update_timestamp_seconds{config=\"b\",name=\"scrape\"} 1.5\n"
         ),
         "{text}"
     );

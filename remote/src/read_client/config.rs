@@ -35,13 +35,10 @@ impl ReadConfig {
             values: vec![value.to_owned()],
             ..HttpHeader::default()
         }));
-        let (name, url) = (section.text("name"), section.text("url"));
-        let pairs = [("name", name), ("url", url)];
-        let hash = format!("{:016x}", model::stable_hash(pairs.into_iter()));
         let required = section.map("required_matchers").iter();
         Self {
-            name: if name.is_empty() { hash[..6].to_owned() } else { name.to_owned() },
-            url: url.to_owned(),
+            name: crate::config::name(section),
+            url: section.text("url").to_owned(),
             timeout: section.duration("remote_timeout"),
             max_frame_bytes: section.uint("chunked_read_limit"),
             read_recent: section.bool("read_recent"),

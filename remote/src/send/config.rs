@@ -47,6 +47,10 @@ pub struct MetadataConfig {
 pub struct WriteConfig {
     /// Its name; empty if it has none of its own.
     pub name: String,
+    /// What it is called in metrics: its name, or the begin of its hash.
+    pub queue_name: String,
+    /// How many entries of the same name and URL stand before it.
+    pub occurrence: usize,
     /// Where requests go.
     pub url: String,
     /// How long a request may take.
@@ -86,6 +90,8 @@ impl WriteConfig {
         }));
         Ok(Self {
             name: section.text("name").to_owned(),
+            queue_name: crate::config::name(section),
+            occurrence: 0,
             url: section.text("url").to_owned(),
             timeout: section.duration("remote_timeout"),
             rules: rules(section, "write_relabel_configs", scheme)?,
@@ -115,16 +121,22 @@ impl WriteConfig {
         })
     }
 
-    /// What the queue is called in metrics: its name, or a short hash of what it is.
+    /// What the queue is called in metrics.
     #[must_use]
     pub fn queue_name(&self) -> String {
-        if self.name.is_empty() { self.key()[..6].to_owned() } else { self.name.clone() }
+        self.queue_name.clone()
     }
 
     /// What its position is kept under: it survives changes of everything but name and URL.
     #[must_use]
     pub fn key(&self) -> String {
-        let pairs = [("name", self.name.as_str()), ("url", self.url.as_str())];
-        format!("{:016x}", model::stable_hash(pairs.into_iter()))
+        let occurrence = self.occurrence.to_string();
+        let pairs = [
+            ("name", self.name.as_str()),
+            ("url", self.url.as_str()),
+            ("occurrence", occurrence.as_str()),
+        ];
+        let num = if self.occurrence == 0 { 2 } else { 3 };
+        format!("{:016x}", model::stable_hash(pairs.into_iter().take(num)))
     }
 }

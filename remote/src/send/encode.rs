@@ -23,18 +23,34 @@ pub(super) struct Encoder {
 impl Encoder {
     /// The packed message of these items.
     pub(super) fn encode(&mut self, message: Message, items: &[Item]) -> &[u8] {
+        self.encode_all(message, items, &[])
+    }
+
+    /// The packed message of 1.0 with metadata of metric families.
+    pub(super) fn encode_metadata(&mut self, families: &[(String, Metadata)]) -> &[u8] {
+        self.encode_all(Message::V1, &[], families)
+    }
+
+    /// The packed message of items and, in 1.0, metadata of families.
+    pub(super) fn encode_all(
+        &mut self,
+        message: Message,
+        items: &[Item],
+        families: &[(String, Metadata)],
+    ) -> &[u8] {
         self.plain.clear();
         self.group(items);
         match message {
-            Message::V1 => self.v1(items),
+            Message::V1 => {
+                self.v1(items);
+                self.families(families);
+            }
             Message::V2 => self.v2(items),
         }
         self.pack()
     }
 
-    /// The packed message of 1.0 with metadata of metric families.
-    pub(super) fn encode_metadata(&mut self, families: &[(String, Metadata)]) -> &[u8] {
-        self.plain.clear();
+    fn families(&mut self, families: &[(String, Metadata)]) {
         for (family, metadata) in families {
             write::message(&mut self.plain, 3, |out| {
                 write::uint(out, 1, metric_type(metadata.metric_type));
@@ -43,7 +59,6 @@ impl Encoder {
                 write::bytes(out, 5, metadata.unit.as_bytes());
             });
         }
-        self.pack()
     }
 
     fn pack(&mut self) -> &[u8] {

@@ -6,6 +6,7 @@ use super::encode::Encoder;
 use super::item::{Counts, Item};
 use super::ledger::Ledger;
 use super::metrics::{Drop, QueueMetrics};
+use super::push;
 use super::quiet::Quiet;
 use crate::receive::Message;
 use bytes::Bytes;
@@ -285,16 +286,8 @@ pub(super) async fn post(
     body: Bytes,
     attempt: u32,
 ) -> Result<Posted, net::Error> {
-    let (content_type, version) = match context.config.message {
-        Message::V1 => ("application/x-protobuf", "0.1.0"),
-        Message::V2 => ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0"),
-    };
     let attempt = attempt.to_string();
-    let mut headers = vec![
-        ("content-encoding", "snappy"),
-        ("content-type", content_type),
-        ("x-prometheus-remote-write-version", version),
-    ];
+    let mut headers = push::headers(context.config.message).to_vec();
     if attempt != "0" {
         headers.push(("retry-attempt", &attempt));
     }
