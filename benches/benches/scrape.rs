@@ -106,6 +106,7 @@ async fn run() -> f64 {
         hostname: "bench".into(),
         fetch: Arc::new(|_| Ok(Arc::new(Body(body())))),
         discovery_reload_interval: Duration::from_secs(5),
+        timestamp_tolerance: Duration::from_millis(2),
         features: scrape::Features::default(),
     };
     let manager = Manager::new(options, groups);

@@ -115,5 +115,24 @@ pub fn format(ms: i64) -> String {
     Duration { ms }.to_string()
 }
 
+/// The text of `ms` milliseconds as Go prints durations itself: `1h0m0.5s`, `20ms`, `0s`. Labels of metrics have it.
+#[must_use]
+pub fn format_as_go(ms: i64) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    let left = ms.unsigned_abs();
+    let (hours, minutes, seconds) = (left / 3_600_000, left / 60_000 % 60, left / 1000 % 60);
+    let fraction = match left % 1000 {
+        0 => String::new(),
+        millis => format!(".{millis:03}").trim_end_matches('0').to_owned(),
+    };
+    match left {
+        0 => "0s".to_owned(),
+        1..1000 => format!("{sign}{left}ms"),
+        1000..60_000 => format!("{sign}{seconds}{fraction}s"),
+        60_000..3_600_000 => format!("{sign}{minutes}m{seconds}{fraction}s"),
+        _ => format!("{sign}{hours}h{minutes}m{seconds}{fraction}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests;

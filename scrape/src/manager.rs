@@ -44,6 +44,8 @@ pub struct ManagerOptions {
     /// Discovered targets are taken over at most this often, so that a flapping source does not restart loops all the
     /// time; Prometheus waits 5 s.
     pub discovery_reload_interval: Duration,
+    /// How far the timestamps of scrapes are moved to keep to their interval; Prometheus moves them by up to 2 ms.
+    pub timestamp_tolerance: Duration,
     /// What flags change about samples.
     pub features: Features,
 }
@@ -72,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: ScrapeMetrics,
     pub(crate) fetch: FetchFactory,
     pub(crate) features: Features,
+    pub(crate) timestamp_tolerance: Duration,
     pub(crate) offset_seed: AtomicU64,
 }
 
@@ -104,6 +107,7 @@ impl Manager {
             metrics: ScrapeMetrics::new(&options.registry),
             fetch: options.fetch,
             features: options.features,
+            timestamp_tolerance: options.timestamp_tolerance,
             offset_seed: AtomicU64::new(offset_seed(&options.hostname, "{}")),
         });
         let inner = Arc::new(Inner {
@@ -119,8 +123,9 @@ impl Manager {
         Self(inner)
     }
 
-    /// Goes over to these jobs. Jobs that did not change go on undisturbed; one that cannot be set up is left as it
-    /// was, and the error of the first such job is returned after all others have been set up.
+    /// Goes over to these jobs. Jobs that did not change go on undisturbed; one that cannot be changed is left as it
+    /// was, and the error of the first such job is returned after all others have been set up. A new one that cannot be
+    /// set up is logged and counted.
     pub fn apply_config(
         &self,
         global: &GlobalConfig,
@@ -150,13 +155,21 @@ impl Manager {
             let applied = match pools.get_mut(&job.job_name) {
                 Some(pool) if **pool.config() == **job => Ok(()),
                 Some(pool) => pool.reload(job, groups_of(job)),
-                None => Pool::new(&inner.shared, job).map(|mut pool| {
-                    pool.sync(groups_of(job));
-                    pools.insert(job.job_name.clone(), pool);
-                }),
+                None => {
+                    match Pool::new(&inner.shared, job) {
+                        Ok(mut pool) => {
+                            pool.sync(groups_of(job));
+                            pools.insert(job.job_name.clone(), pool);
+                        }
+                        Err(error) => {
+                            tracing::error!(scrape_pool = %job.job_name, %error, "error creating new scrape pool");
+                        }
+                    }
+                    continue;
+                }
             };
             if let Err(error) = applied {
-                tracing::error!(scrape_pool = %job.job_name, %error, "Error reloading scrape pool");
+                tracing::error!(scrape_pool = %job.job_name, %error, "error reloading scrape pool");
                 first_error.get_or_insert(error);
             }
         }

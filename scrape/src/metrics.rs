@@ -3,6 +3,7 @@
 use metrics::{
     Counter, CounterVec, GaugeVec, Histogram, HistogramVec, Registry, Summary, SummaryVec,
 };
+use std::time::Duration;
 
 const QUANTILES: [f64; 5] = [0.01, 0.05, 0.5, 0.9, 0.99];
 
@@ -49,6 +50,12 @@ impl Times {
     }
 }
 
+/// An interval as the label of metrics.
+pub(crate) fn interval_text(interval: Duration) -> String {
+    let ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+    model::duration::format_as_go(ms)
+}
+
 /// Handles to all of them.
 #[derive(Clone, Debug)]
 pub(crate) struct ScrapeMetrics {
@@ -71,6 +78,9 @@ pub(crate) struct ScrapeMetrics {
     pub(crate) sync_failed: CounterVec,
     pub(crate) sync_seconds: TimesVec,
     pub(crate) interval_seconds: TimesVec,
+    pub(crate) reload_seconds: SummaryVec,
+    /// Of scrapes with their commit, where a job asks for further metrics about scrapes.
+    pub(crate) scrape_seconds: Histogram,
     pub(crate) pool_targets: GaugeVec,
     pub(crate) pool_target_limit: GaugeVec,
     pub(crate) metadata_entries: GaugeVec,
@@ -159,6 +169,17 @@ impl ScrapeMetrics {
                 "interval_length",
                 "Actual distance of scrapes.",
                 "interval",
+            ),
+            reload_seconds: registry.summary_vec(
+                "prometheus_target_reload_length_seconds",
+                "Time it took to go over to another configuration of a job.",
+                &["interval"],
+                &QUANTILES,
+            ),
+            scrape_seconds: registry.histogram(
+                "prometheus_target_scrape_duration_seconds",
+                "Time of a scrape from its start to the end of its commit.",
+                &[],
             ),
             pool_targets: registry.gauge_vec(
                 "prometheus_target_scrape_pool_targets",

@@ -7,6 +7,7 @@ use crate::fetch::Fetch;
 use crate::histograms::HistogramLimits;
 use crate::ingest::{Features, SampleRules};
 use crate::manager::Shared;
+use crate::metrics::interval_text;
 use crate::sample_labels::LabelRules;
 use crate::scrape_loop::{Handover, LoopContext, Order, ScrapeLoop, fallback};
 use crate::status::{DroppedTarget, PoolStatus, TargetMetadata};
@@ -74,6 +75,7 @@ impl Pool {
         groups: &[TargetGroup],
     ) -> Result<()> {
         self.shared.metrics.pool_reloads.inc();
+        let stopwatch = Stopwatch::start();
         let num_targets = Arc::clone(&self.context.num_targets);
         self.context = context(&self.shared, config, num_targets)
             .inspect_err(|_| self.shared.metrics.pool_reloads_failed.inc())?;
@@ -88,6 +90,9 @@ impl Pool {
             waiting.insert(hash, (running.stopped, running.state));
         }
         self.sync_after(groups, waiting);
+        let interval = interval_text(config.scrape_interval);
+        let seconds = stopwatch.elapsed_seconds();
+        self.shared.metrics.reload_seconds.with(&[&interval]).observe(seconds);
         Ok(())
     }
 
@@ -277,16 +282,15 @@ fn context(
 ) -> Result<Arc<LoopContext>> {
     let fetch: Arc<dyn Fetch> = (shared.fetch)(config)
         .map_err(|source| Error::Client { job: config.job_name.as_str().into(), source })?;
-    let interval = i64::try_from(config.scrape_interval.as_millis()).unwrap_or(i64::MAX);
-    let interval = model::duration::format(interval);
     Ok(Arc::new(LoopContext {
+        pool: config.job_name.as_str().into(),
         clock: Arc::clone(&shared.clock),
         appendable: Arc::clone(&shared.appendable),
         fetch,
         bodies: Bodies::default(),
         metrics: shared.metrics.clone(),
-        interval_seconds: shared.metrics.interval_seconds.with(&[&interval]),
         offset_seed: shared.offset_seed.load(Ordering::Relaxed),
+        timestamp_tolerance: shared.timestamp_tolerance,
         fallback: fallback(config),
         extra_metrics: config.extra_scrape_metrics,
         target_limit: match config.limits.mode {

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// How far a tick may be off the grid and still count as on it.
-const TOLERANCE_MS: i64 = 2;
-
 /// FNV-1a of 64 bits.
 fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -49,14 +46,18 @@ fn nanos(duration: Duration) -> u64 {
 pub struct Grid {
     next_ms: i64,
     interval_ms: i64,
+    tolerance_ms: i64,
 }
 
 impl Grid {
-    /// A grid that begins at `start_ms`.
+    /// A grid that begins at `start_ms`. A tick may be off it by `tolerance`, and by a hundredth of the interval, and
+    /// still count as on it.
     #[must_use]
-    pub fn new(start_ms: i64, interval: Duration) -> Self {
-        let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
-        Self { next_ms: start_ms, interval_ms }
+    pub fn new(start_ms: i64, interval: Duration, tolerance: Duration) -> Self {
+        let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let interval_ms = milliseconds(interval).max(1);
+        let tolerance_ms = milliseconds(tolerance).min(interval_ms / 100);
+        Self { next_ms: start_ms, interval_ms, tolerance_ms }
     }
 
     /// The timestamp of a scrape that begins at `now_ms`. Where the clock was set back by more than an interval, the grid
@@ -67,9 +68,8 @@ impl Grid {
         if behind >= self.interval_ms {
             self.next_ms += behind / self.interval_ms * self.interval_ms;
         }
-        let tolerance_ms = TOLERANCE_MS.min(self.interval_ms / 100);
         let off = now_ms - self.next_ms;
-        if off <= tolerance_ms { self.next_ms } else { now_ms }
+        if off <= self.tolerance_ms { self.next_ms } else { now_ms }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::fetch::{Fetch, FetchRequest, format_of};
 use crate::ingest::{Counts, Ingest, SampleRules};
 use crate::manager::Clock;
 use crate::metadata::MetadataGauges;
-use crate::metrics::{ScrapeMetrics, Times};
+use crate::metrics::{ScrapeMetrics, Times, interval_text};
 use crate::report::{Report, ReportSeries};
 use crate::schedule::{Grid, first_delay, offset};
 use crate::status::Health;
@@ -18,6 +18,7 @@ use expfmt::{Format, negotiate};
 use metrics::{Gauge, Stopwatch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use storage::{Appendable, Appender};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
@@ -43,13 +44,15 @@ pub(crate) type Handover = Option<Box<Ingest>>;
 
 /// What all loops of a job share.
 pub(crate) struct LoopContext {
+    /// The name of the job.
+    pub(crate) pool: Arc<str>,
     pub(crate) clock: Clock,
     pub(crate) appendable: Arc<dyn Appendable>,
     pub(crate) fetch: Arc<dyn Fetch>,
     pub(crate) bodies: Bodies,
     pub(crate) metrics: ScrapeMetrics,
-    pub(crate) interval_seconds: Times,
     pub(crate) offset_seed: u64,
+    pub(crate) timestamp_tolerance: Duration,
     pub(crate) fallback: Option<Format>,
     pub(crate) extra_metrics: bool,
     pub(crate) target_limit: u64,
@@ -69,6 +72,7 @@ pub(crate) struct ScrapeLoop {
     ingest: Box<Ingest>,
     report: ReportSeries,
     metadata_gauges: MetadataGauges,
+    interval_seconds: Times,
     orders: watch::Receiver<Order>,
 }
 
@@ -89,8 +93,18 @@ impl ScrapeLoop {
         );
         let metadata_gauges =
             MetadataGauges::new(context.metadata_entries.clone(), context.metadata_bytes.clone());
-        let ingest = Box::default();
-        Self { context, target, state, rules, ingest, report, metadata_gauges, orders }
+        let interval = interval_text(target.interval);
+        Self {
+            interval_seconds: context.metrics.interval_seconds.with(&[&interval]),
+            ingest: Box::default(),
+            context,
+            target,
+            state,
+            rules,
+            report,
+            metadata_gauges,
+            orders,
+        }
     }
 
     /// Runs until ordered otherwise. Waits for the loop `before` to stop, if there was one, and takes over its cache.
@@ -140,7 +154,8 @@ impl ScrapeLoop {
 
     /// Scrapes on each tick until ordered to stop. Returns whether it scraped at all.
     async fn scrape_on_ticks(&mut self, ticks: &mut Interval) -> bool {
-        let mut grid = Grid::new((self.context.clock)(), self.target.interval);
+        let tolerance = self.context.timestamp_tolerance;
+        let mut grid = Grid::new((self.context.clock)(), self.target.interval, tolerance);
         let mut last: Option<Instant> = None;
         loop {
             tokio::select! {
@@ -151,7 +166,7 @@ impl ScrapeLoop {
             // Not by the clock, which may be set.
             let now = Instant::now();
             if let Some(last) = last.replace(now) {
-                self.context.interval_seconds.observe((now - last).as_secs_f64());
+                self.interval_seconds.observe((now - last).as_secs_f64());
             }
             let timestamp_ms = grid.align((self.context.clock)());
             let mut orders = self.orders.clone();
@@ -220,6 +235,10 @@ impl ScrapeLoop {
             .report
             .append(&report, timestamp_ms, &mut *appender)
             .and_then(|()| Ok(appender.commit()?));
+        if self.context.extra_metrics {
+            self.context.metrics.scrape_seconds.observe(stopwatch.elapsed_seconds());
+        }
+        self.log(&counts, failure.as_ref());
         if let Err(error) = committed {
             tracing::error!(url = %self.target.url, %error, "Scrape commit failed");
             failure.get_or_insert(error);
@@ -244,6 +263,36 @@ impl ScrapeLoop {
             return Ok(Format::Text);
         }
         Ok(negotiate(&content_type, self.context.fallback)?.0)
+    }
+
+    /// Says what the storage refused, as operators know it from Prometheus.
+    fn log(&self, counts: &Counts, failure: Option<&Error>) {
+        let (scrape_pool, target) = (&*self.context.pool, &*self.target.url);
+        for (number, message) in [
+            (counts.out_of_order, "Error on ingesting out-of-order samples"),
+            (
+                counts.duplicates,
+                "Error on ingesting samples with different value but same timestamp",
+            ),
+            (
+                counts.out_of_bounds,
+                "Error on ingesting samples that are too old or are too far into the future",
+            ),
+            (counts.out_of_order_exemplars, "Error on ingesting out-of-order exemplars"),
+        ] {
+            if number > 0 {
+                tracing::warn!(
+                    component = "scrape manager",
+                    scrape_pool,
+                    target,
+                    num_dropped = number,
+                    "{message}"
+                );
+            }
+        }
+        if let Some(error) = failure {
+            tracing::debug!(component = "scrape manager", scrape_pool, target, err = %error, "Scrape failed");
+        }
     }
 
     fn show(&self, begin_ms: i64, duration_seconds: f64, failure: Option<Error>) {

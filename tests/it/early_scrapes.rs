@@ -84,6 +84,7 @@ async fn scrape_early() -> Arc<Db> {
         hostname: "host".into(),
         fetch: Arc::new(|_| Ok(Arc::new(Page) as _)),
         discovery_reload_interval: Duration::ZERO,
+        timestamp_tolerance: Duration::from_millis(2),
         features: scrape::Features::default(),
     };
     let manager = scrape::Manager::new(options, receive);

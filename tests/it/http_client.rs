@@ -150,6 +150,7 @@ fn target_url(
         hostname: "host".into(),
         fetch: scrape::http_fetch_factory("Prometheus/", &metrics::Registry::new()),
         discovery_reload_interval: Duration::from_secs(5),
+        timestamp_tolerance: Duration::from_millis(2),
         features: scrape::Features::default(),
     };
     let manager = scrape::Manager::new(options, groups);

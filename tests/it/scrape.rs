@@ -121,6 +121,7 @@ async fn replay_by(
             Ok(Arc::new(script::ScriptFetch::new(Arc::clone(&fetch), config)))
         }),
         discovery_reload_interval: Duration::ZERO,
+        timestamp_tolerance: Duration::from_millis(2),
         features: scrape::Features {
             type_and_unit_labels: scenario.has("type-and-unit-labels"),
             zero_samples: scenario.has("created-timestamp-zero-ingestion"),

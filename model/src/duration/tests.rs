@@ -17,3 +17,22 @@ proptest::proptest! {
         proptest::prop_assert_eq!(parse(&format(ms)), Ok(ms));
     }
 }
+
+#[test]
+fn durations_can_be_printed_as_by_go() {
+    let cases = [
+        (0, "0s"),
+        (1, "1ms"),
+        (999, "999ms"),
+        (1000, "1s"),
+        (1500, "1.5s"),
+        (60_000, "1m0s"),
+        (3_600_000, "1h0m0s"),
+        (10_800_002, "3h0m0.002s"),
+        (-90_010, "-1m30.01s"),
+        (64_800_000, "18h0m0s"),
+    ];
+    for (ms, expected) in cases {
+        assert_eq!(format_as_go(ms), expected);
+    }
+}

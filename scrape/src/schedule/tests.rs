@@ -14,7 +14,7 @@ fn the_first_scrape_falls_on_its_place_in_the_interval() {
 
 #[test]
 fn timestamps_keep_to_the_grid_within_the_tolerance() {
-    let mut grid = Grid::new(10_000, Duration::from_secs(1));
+    let mut grid = Grid::new(10_000, Duration::from_secs(1), Duration::from_millis(2));
     assert_eq!(grid.align(10_000), 10_000);
     assert_eq!(grid.align(11_002), 11_000);
     assert_eq!(grid.align(12_003), 12_003);
@@ -24,7 +24,11 @@ fn timestamps_keep_to_the_grid_within_the_tolerance() {
     assert_eq!([grid.align(3_616_001), grid.align(3_617_000)], [3_616_000, 3_617_000]);
     let back = [18_005, 19_006, 20_007].map(|now_ms| grid.align(now_ms));
     assert_eq!(back, [18_005, 19_005, 20_005]);
-    let mut short = Grid::new(0, Duration::from_millis(100));
+    let mut short = Grid::new(0, Duration::from_millis(100), Duration::from_millis(2));
     assert_eq!(short.align(101), 100);
     assert_eq!(short.align(202), 202);
+    let mut wide = Grid::new(0, Duration::from_secs(10), Duration::from_millis(50));
+    assert_eq!([wide.align(10_050), wide.align(20_051)], [10_000, 20_051]);
+    let mut exact = Grid::new(0, Duration::from_secs(10), Duration::ZERO);
+    assert_eq!([exact.align(10_000), exact.align(20_001)], [10_000, 20_001]);
 }
