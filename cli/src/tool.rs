@@ -10,6 +10,7 @@ mod create_blocks;
 mod dump;
 mod expressions;
 mod list;
+mod push;
 mod query;
 mod server;
 mod text;
@@ -60,13 +61,12 @@ enum Failure {
 type Outcome = Result<u8, Failure>;
 
 /// Commands of promtool that are not here: they need parts of the server that are not built.
-const NOT_BUILT: [&str; 7] = [
+const NOT_BUILT: [&str; 6] = [
     "check rules",
     "create-blocks-from rules",
     "debug all",
     "debug metrics",
     "debug pprof",
-    "push metrics",
     "test rules",
 ];
 
@@ -107,6 +107,7 @@ fn commands() -> Command {
             web_config::command(),
         ]))
         .subcommand(query::command())
+        .subcommand(push::command())
         .subcommand(
             group("promql", "PromQL formatting and editing; requires --experimental")
                 .subcommand(expressions::format_command())
@@ -185,6 +186,8 @@ fn dispatch(matches: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
         ["query", "range"] => query::range(args, streams),
         ["query", "series"] => query::series(args, streams),
         ["query", "labels"] => query::labels(args, streams),
+        ["query", "analyze"] => query::analyze::run(args, streams),
+        ["push", "metrics"] => push::run(args, streams),
         ["promql", "format"] => expressions::format(args, streams),
         ["promql", "label-matchers", "set"] => expressions::set(args, streams),
         ["promql", "label-matchers", "delete"] => expressions::delete(args, streams),

@@ -60,7 +60,7 @@ pub(super) fn run(args: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
     let names = querier.label_names(&matchers, 0)?;
     writeln!(output, "Block ID: {}", meta.ulid)?;
     let length_ms = meta.max_time.wrapping_sub(meta.min_time);
-    writeln!(output, "Duration: {}", text::duration(length_ms))?;
+    writeln!(output, "Duration: {}", model::duration::format_as_go(length_ms))?;
     writeln!(output, "Total Series: {}", meta.stats.num_series)?;
     if !matchers.is_empty() {
         writeln!(output, "Matcher: {selector_text}")?;

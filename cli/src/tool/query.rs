@@ -1,5 +1,7 @@
-//! `query instant|range|series|labels`: asks a server and prints the answer as PromQL does, or as JSON.
+//! `query instant|range|series|labels`: asks a server and prints the answer as PromQL does, or as JSON. `analyze` is in
+//! a file of its own.
 
+pub(super) mod analyze;
 mod answer;
 
 use super::server::{QUERY_TIMEOUT, Server, header, http_config_file};
@@ -23,6 +25,11 @@ fn option(name: &'static str, help: &'static str) -> Arg {
 
 fn argument(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).required(true).help(help)
+}
+
+/// An option that must be given.
+fn argument_option(name: &'static str, help: &'static str) -> Arg {
+    option(name, help).required(true)
 }
 
 fn server() -> Arg {
@@ -65,7 +72,7 @@ pub(super) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .arg(format.default_value("promql"))
-        .subcommands([instant, range, series, labels])
+        .subcommands([instant, range, series, labels, analyze::command()])
 }
 
 fn time(args: &ArgMatches, name: &str, what: &str, default_ms: i64) -> Result<i64, Failure> {

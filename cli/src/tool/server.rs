@@ -4,6 +4,7 @@ use super::{Failure, Outcome, Streams, text};
 use clap::{Arg, ArgMatches, Command};
 use net::client::{Client, ClientOptions, Post, Posted, Request};
 use net::config::{HTTP_FIELDS, HttpClientConfig, HttpHeader, check_http};
+use remote::send::PushRequest;
 use std::time::Duration;
 use url::Url;
 
@@ -99,6 +100,23 @@ impl Server {
             headers: &headers,
             body: body.finish().into(),
             timeout: QUERY_TIMEOUT,
+            max_answer_bytes: MAX_ANSWER_BYTES,
+        };
+        self.runtime.block_on(self.client.post(&post)).map_err(input)
+    }
+
+    /// Sends samples and answers what comes back, whatever the status.
+    pub(super) fn push(
+        &self,
+        path: &str,
+        request: &PushRequest,
+        timeout: Duration,
+    ) -> Result<Posted, Failure> {
+        let post = Post {
+            url: &self.join(path),
+            headers: &request.headers,
+            body: request.body.clone().into(),
+            timeout,
             max_answer_bytes: MAX_ANSWER_BYTES,
         };
         self.runtime.block_on(self.client.post(&post)).map_err(input)

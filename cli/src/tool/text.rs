@@ -1,4 +1,4 @@
-//! How promtool prints: tables, durations, times, sizes.
+//! How promtool prints: tables, times, sizes.
 
 use jiff::Timestamp;
 use std::io;
@@ -56,7 +56,7 @@ pub(super) fn write_blocks<'b>(
             meta.ulid.to_string(),
             time(meta.min_time, is_human),
             time(meta.max_time, is_human),
-            duration(meta.max_time.wrapping_sub(meta.min_time)),
+            model::duration::format_as_go(meta.max_time.wrapping_sub(meta.min_time)),
             meta.stats.num_samples.to_string(),
             meta.stats.num_chunks.to_string(),
             meta.stats.num_series.to_string(),
@@ -70,24 +70,6 @@ fn time(ms: i64, is_human: bool) -> String {
     match Timestamp::from_second(ms / 1000) {
         Ok(time) if is_human => time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
         _ => ms.to_string(),
-    }
-}
-
-/// A duration as Go prints it: `1h0m0.5s`, `20ms`, `0s`.
-pub(super) fn duration(ms: i64) -> String {
-    let sign = if ms < 0 { "-" } else { "" };
-    let left = ms.unsigned_abs();
-    let (hours, minutes, seconds) = (left / 3_600_000, left / 60_000 % 60, left / 1000 % 60);
-    let fraction = match left % 1000 {
-        0 => String::new(),
-        millis => format!(".{millis:03}").trim_end_matches('0').to_owned(),
-    };
-    match left {
-        0 => "0s".to_owned(),
-        1..1000 => format!("{sign}{left}ms"),
-        1000..60_000 => format!("{sign}{seconds}{fraction}s"),
-        60_000..3_600_000 => format!("{sign}{minutes}m{seconds}{fraction}s"),
-        _ => format!("{sign}{hours}h{minutes}m{seconds}{fraction}s"),
     }
 }
 
