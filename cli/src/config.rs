@@ -7,6 +7,7 @@ mod sections;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 pub use scrape::config::Defaults;
 pub use storage::StorageConfig;
@@ -14,6 +15,7 @@ pub use storage::StorageConfig;
 pub use yaml::Error as ConfigError;
 
 pub(crate) use files::glob;
+pub(crate) use watched::{Checksum, checksum};
 
 use environment::expand;
 use scrape::config::{GlobalConfig, NameValidation, ScrapeConfig, check_global};

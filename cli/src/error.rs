@@ -34,13 +34,19 @@ pub enum Error {
         /// What was given.
         value: String,
     },
-    /// The file that queries are logged to cannot be opened.
+    /// A file that queries or failed scrapes are logged to cannot be opened.
     #[error("can't create json log file: open {path}: {source}")]
-    QueryLog {
+    LogFile {
         /// The file.
         path: String,
         /// The cause.
         source: std::io::Error,
+    },
+    /// Parts of the server did not take the configuration; each said why in the log.
+    #[error("one or more errors occurred while applying the new configuration (--config.file={file:?})")]
+    Apply {
+        /// The file.
+        file: String,
     },
     /// The operating system said no.
     #[error("{what}: {source}")]
@@ -53,4 +59,14 @@ pub enum Error {
     /// A broken invariant on another thread.
     #[error("{0} panicked; this is a bug")]
     Panicked(&'static str),
+}
+
+impl Error {
+    /// The exit code of a process that ends with it: 2 for what the user wrote, 1 for what happened.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            _ => 1,
+        }
+    }
 }

@@ -124,9 +124,7 @@ pub struct Flags {
     pub read_max_concurrent: usize,
     /// `--storage.remote.read-max-bytes-in-frame`
     pub read_max_frame_bytes: usize,
-    /// `--scrape.adjust-timestamps`
-    pub adjust_timestamps: bool,
-    /// `--scrape.timestamp-tolerance`
+    /// `--scrape.timestamp-tolerance`; zero without `--scrape.adjust-timestamps`.
     pub timestamp_tolerance: Duration,
     /// `--scrape.discovery-reload-interval`
     pub discovery_reload_interval: Duration,
@@ -183,6 +181,9 @@ impl Flags {
         check_values(&values)?;
         let features = Features::parse(values.list("enable-feature"), &mut warnings)
             .map_err(|what| FlagError::new(1, format!("error: --enable-feature: {what}")))?;
+        if features.auto_reload {
+            values.set("config.auto-reload", String::from("true"));
+        }
         for flag in values.given().filter(|flag| flag.inert) {
             warnings.push(format!("flag --{} does nothing yet", flag.name));
         }
@@ -271,8 +272,10 @@ impl Flags {
             read_max_samples: count("storage.remote.read-sample-limit") as u64,
             read_max_concurrent: count("storage.remote.read-concurrent-limit"),
             read_max_frame_bytes: count("storage.remote.read-max-bytes-in-frame"),
-            adjust_timestamps: values.switch("scrape.adjust-timestamps"),
-            timestamp_tolerance: duration("scrape.timestamp-tolerance"),
+            timestamp_tolerance: match values.switch("scrape.adjust-timestamps") {
+                true => duration("scrape.timestamp-tolerance"),
+                false => Duration::ZERO,
+            },
             discovery_reload_interval: duration("scrape.discovery-reload-interval"),
             features,
             agent: values.switch("agent"),
@@ -406,7 +409,12 @@ fn external_url(values: &Values, host: &str) -> Result<String, FlagError> {
     let given = values.text("web.external-url");
     if given.is_empty() {
         let port = values.list("web.listen-address").first().and_then(|address| port(address));
-        return Ok(format!("http://{host}:{}", port.unwrap_or("9090")));
+        let port = port.unwrap_or("9090");
+        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            let what = format!("there is none, and {port:?} is no port to make one with");
+            return Err(FlagError::value("web.external-url", what));
+        }
+        return Ok(format!("http://{host}:{port}"));
     }
     let wrong = |what: String| FlagError::value("web.external-url", what);
     if given.starts_with(['"', '\'']) || given.ends_with(['"', '\'']) {

@@ -59,7 +59,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn serve(flags: &Flags) -> ExitCode {
-    logging::init(&flags.log_level, logging::Format::from_name(&flags.log_format), clock::now_ms);
+    let format = logging::Format::from_name(&flags.log_format);
+    logging::init(&flags.log_level, format, clock::now_ms);
     let ended = settings::from_flags(flags).and_then(|settings| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -74,9 +75,15 @@ fn serve(flags: &Flags) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Errors of the configuration span lines and point at one; a log line would fold them.
-            print(std::io::stderr(), &format!("firesteel: {error}\n"));
-            ExitCode::FAILURE
+            match format {
+                // Who reads JSON gets nothing else.
+                logging::Format::Json => tracing::error!(err = %error, "Fatal error"),
+                // Errors of the configuration span lines and point at one; a log line would fold them.
+                logging::Format::Logfmt => {
+                    print(std::io::stderr(), &format!("firesteel: {error}\n"));
+                }
+            }
+            ExitCode::from(error.exit_code())
         }
     }
 }

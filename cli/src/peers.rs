@@ -91,8 +91,8 @@ impl Reads {
         Arc::clone(&self.through)
     }
 
-    /// Asks these servers from now on.
-    pub(crate) fn apply(&self, configs: &[ReadConfig], external_labels: &Labels) {
+    /// Asks these servers from now on. Tells whether all could be set up.
+    pub(crate) fn apply(&self, configs: &[ReadConfig], external_labels: &Labels) -> bool {
         let mut clients = Vec::new();
         for config in configs {
             let (db, margin_ms) = (Arc::clone(&self.db), self.margin_ms);
@@ -115,7 +115,9 @@ impl Reads {
                 }
             }
         }
+        let is_whole = clients.len() == configs.len();
         self.through.set_clients(clients);
+        is_whole
     }
 }
 

@@ -1,5 +1,9 @@
 //! Loading the configuration, at the start and again: all of it is checked before any of it is put in force.
 
+mod watch;
+
+pub(crate) use watch::Watch;
+
 use crate::config::{self, Config};
 use crate::flags::Flags;
 use crate::peers::Reloadable;
@@ -90,45 +94,63 @@ impl Reloader {
         &self.reloadable
     }
 
+    /// Looks for changes of the files from now on, if the flags ask for it.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        match &self.source {
+            ConfigSource::File(file) => {
+                self.flags.auto_reload.map(|interval| Watch::new(file, interval))
+            }
+            ConfigSource::Embedded => None,
+        }
+    }
+
+    /// The file, as messages name it.
+    pub(crate) fn file(&self) -> &str {
+        match &self.source {
+            ConfigSource::File(file) => file,
+            ConfigSource::Embedded => "",
+        }
+    }
+
     /// Reads and checks the whole configuration; nothing changes.
     pub(crate) fn load(&self) -> Result<Reloaded, Error> {
+        tracing::info!(filename = self.file(), "Loading configuration file");
         let environment = |name: &str| std::env::var(name).ok();
         let context = self.flags.context(&environment);
-        let config = match &self.source {
+        let mut config = match &self.source {
             ConfigSource::File(path) => config::load_file(path, &context)?,
             ConfigSource::Embedded => {
                 let text = EMBEDDED.replace("9090", &self.port.to_string());
                 config::load(text.as_bytes(), "the embedded configuration", &context)?
             }
         };
-        self.check_encoding(config.storage.xor2)?;
+        let is_xor2 = *config.storage.xor2.get_or_insert(self.flags.features.xor2_encoding);
+        self.check_encoding(is_xor2)?;
         let (mut jobs, mut pools) = (Vec::new(), BTreeMap::new());
         for (job, yaml) in config.shown_scrape_configs()? {
             let relabel_rules = Arc::clone(&job.relabel_configs);
             pools.insert(job.job_name.clone(), PoolConfig { yaml, relabel_rules });
             jobs.push(Arc::new(job));
         }
-        let query_log = open_query_log(&config.global.query_log_file)?;
+        let query_log = open_log(&config.global.query_log_file)?;
+        for job in &jobs {
+            open_log(&job.scrape_failure_log_file)?;
+        }
         Ok(Reloaded { config, jobs, pools, query_log })
     }
 
     /// Whether the encoding of floats is one that the flags allow.
-    fn check_encoding(&self, xor2: Option<bool>) -> Result<(), Error> {
-        let features = &self.flags.features;
-        let why = match xor2 {
-            Some(true) if !features.xor2_encoding => {
-                "xor2 needs --enable-feature=xor2-encoding at the start"
-            }
-            Some(false) if features.start_timestamps => {
-                "xor cannot be had with --enable-feature=st-storage: it keeps no start timestamps"
-            }
-            _ => return Ok(()),
-        };
+    fn check_encoding(&self, is_xor2: bool) -> Result<(), Error> {
+        if is_xor2 || !self.flags.features.start_timestamps || self.flags.agent {
+            return Ok(());
+        }
+        let why = "xor cannot be had with --enable-feature=st-storage: it keeps no start timestamps, \
+             use xor2";
         Err(Error::Setting { setting: "storage.tsdb.chunk_encoding.floats", why })
     }
 
-    /// The parts have taken this configuration over.
-    pub(crate) fn in_force(&self, loaded: Reloaded) {
+    /// The parts have taken this configuration over: all of them, or all that could.
+    pub(crate) fn in_force(&self, loaded: Reloaded, by_all: bool) {
         let interval_ms = loaded.config.global.evaluation_interval.as_millis();
         let options = promql::EngineOptions {
             default_eval_interval_ms: i64::try_from(interval_ms).unwrap_or(i64::MAX),
@@ -150,18 +172,22 @@ impl Reloader {
         for name in &loaded.config.empty_variables {
             tracing::warn!(name = name.as_str(), "Empty environment variable");
         }
-        self.successful.set(1.0);
-        self.success_time.set(clock::now_ms() as f64 / 1000.0);
-        self.notifications.remove(RELOAD_FAILED, clock::now_ms());
         self.status.config_loaded(LoadedConfig {
             yaml: loaded.config.to_yaml(),
             gogc: loaded.config.gogc(),
             pools: loaded.pools,
             external_labels: loaded.config.global.external_labels,
         });
+        if !by_all {
+            self.refused();
+            return;
+        }
+        self.successful.set(1.0);
+        self.success_time.set(clock::now_ms() as f64 / 1000.0);
+        self.notifications.remove(RELOAD_FAILED, clock::now_ms());
     }
 
-    /// A configuration was refused.
+    /// A configuration was refused, or not taken by all.
     pub(crate) fn refused(&self) {
         self.successful.set(0.0);
         self.notifications.add(RELOAD_FAILED, clock::now_ms());
@@ -169,11 +195,11 @@ impl Reloader {
     }
 }
 
-/// Opens the file that queries are logged to, behind what is there; `None` if no file is given.
-fn open_query_log(path: &str) -> Result<Option<File>, Error> {
+/// Opens a file that is written by lines, behind what is there; `None` if no file is given.
+fn open_log(path: &str) -> Result<Option<File>, Error> {
     if path.is_empty() {
         return Ok(None);
     }
     let opened = File::options().append(true).create(true).open(path);
-    opened.map(Some).map_err(|source| Error::QueryLog { path: path.to_owned(), source })
+    opened.map(Some).map_err(|source| Error::LogFile { path: path.to_owned(), source })
 }

@@ -7,12 +7,12 @@ use crate::import::upload::Importer;
 use crate::late::LateDb;
 use crate::maintain::Maintenance;
 use crate::profile::ProcessProfiler;
-use crate::reload::{Reloaded, Reloader};
+use crate::reload::{Reloaded, Reloader, Watch};
 use crate::running_queries::RunningFile;
 use crate::settings::Settings;
 use crate::signals::{Signals, Wish};
 use crate::status::{PROMETHEUS_VERSION, ServerStatus, hostname};
-use crate::storage::{self, Storage};
+use crate::storage::{self, Postponed, Storage};
 use crate::{Error, clock};
 use arc_swap::ArcSwap;
 use metrics::{Registry, Stopwatch};
@@ -71,19 +71,28 @@ fn discovery(
     })
 }
 
+/// Prepares the process; what it tells of itself.
+fn process() -> Registry {
+    let open_files = crate::open_files::raise();
+    tracing::debug!(open_files, "Limits of the process");
+    let registry = Registry::new();
+    metrics::register_process(&registry, &crate::status::BUILD);
+    // Prometheus shows one that nobody uses, too.
+    drop(net::dialer::Dialers::new(&registry).with("default"));
+    registry
+}
+
 /// Runs a server until it is told to end.
 pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     let begin = Stopwatch::start();
     let mut signals = signals()?;
-    let registry = Registry::new();
-    let open_files = crate::open_files::raise();
-    tracing::debug!(open_files, "Limits of the process");
-    metrics::register_process(&registry, &crate::status::BUILD);
+    let registry = process();
     let late = Arc::new(LateDb::new(settings.flags.agent));
     let status = status(&late, &registry);
     let engine = queries(&settings, &registry);
     // Load before anything is touched: a bad configuration leaves no trace.
     let reloader = Reloader::new(&settings, &registry, Arc::clone(&engine), Arc::clone(&status));
+    let mut watch_files = reloader.watch();
     let loaded = reloader.load()?;
     settings.flags.apply_storage(&loaded.config.storage);
     let options = storage::Options::new(&settings, &loaded.config.storage);
@@ -110,7 +119,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
     scrape(&discovery, &scraping, &loaded);
     let options = (options, settings.storage_path.as_path());
     let opened = Storage::open(options, &registry, &mut signals, &mut commands).await;
-    let Some(storage) = opened? else {
+    let Some((storage, postponed)) = opened? else {
         stop_web.cancel();
         drop(serving.await);
         return Ok(());
@@ -133,23 +142,29 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), Error> {
         watch,
         storage,
     };
-    running.apply(&reloader, loaded);
+    if let Err(error) = running.apply(&reloader, loaded) {
+        running.stop(stop_web, serving).await?;
+        return Err(error);
+    }
     hand_on(&late);
     running.ready(notifications);
     greet(begin, &addresses, &settings);
-    running.run_until_stopped(&reloader, &mut signals, &mut commands).await;
+    running.catch_up(&reloader, postponed, &mut watch_files);
+    running.run_until_stopped(&reloader, &mut signals, &mut commands, watch_files).await;
     notifications.add(STOPPING, clock::now_ms());
     running.stop(stop_web, serving).await
 }
 
-/// Puts a loaded configuration in force for scraping.
-fn scrape(discovery: &discovery::Manager, scraping: &scrape::Manager, loaded: &Reloaded) {
+/// Puts a loaded configuration in force for scraping. Tells whether that went well.
+fn scrape(discovery: &discovery::Manager, scraping: &scrape::Manager, loaded: &Reloaded) -> bool {
     let jobs: Vec<(String, discovery::config::DiscoveryConfigs)> =
         loaded.jobs.iter().map(|job| (job.job_name.clone(), job.discovery.clone())).collect();
     discovery.apply_config(&jobs);
-    if let Err(error) = scraping.apply_config(&loaded.config.global, &loaded.jobs) {
-        tracing::error!(err = %error, "A scrape job could not be set up; the others run");
+    let applied = scraping.apply_config(&loaded.config.global, &loaded.jobs);
+    if let Err(error) = &applied {
+        tracing::error!(err = %error, "A scrape job could not be changed; the others run");
     }
+    applied.is_ok()
 }
 
 /// Writes what was scraped while the database was opened.
@@ -172,6 +187,14 @@ fn listening(server: &Server) -> Vec<std::net::SocketAddr> {
         tracing::info!(component = "web", address = %address, "Start listening for connections");
     }
     server.addresses().to_vec()
+}
+
+/// Ends when files of the configuration changed; never if nobody looks.
+async fn changed(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What the HTTP side is given.
@@ -254,6 +277,7 @@ fn scraping(
             registry: registry.clone(),
             hostname: hostname().into(),
             discovery_reload_interval: settings.flags.discovery_reload_interval,
+            timestamp_tolerance: settings.flags.timestamp_tolerance,
             features: settings.scrape,
             fetch: scrape::http_fetch_factory(
                 &format!("Prometheus/{PROMETHEUS_VERSION}"),
@@ -266,12 +290,12 @@ fn scraping(
 
 /// Says where to look and what to try next.
 fn welcome(address: std::net::SocketAddr, settings: &Settings) {
-    let host = if address.ip().is_unspecified() {
-        "localhost".to_owned()
+    let place = if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
     } else {
-        address.ip().to_string()
+        address.to_string()
     };
-    let url = format!("http://{host}:{}{}", address.port(), settings.web.route_prefix);
+    let url = format!("http://{place}{}", settings.web.route_prefix);
     let next = if settings.flags.agent { "targets" } else { "query?query=up" };
     tracing::info!(
         page = format!("{url}/"),
@@ -282,20 +306,26 @@ fn welcome(address: std::net::SocketAddr, settings: &Settings) {
 }
 
 impl Running {
-    /// Puts a loaded configuration in force.
-    fn apply(&self, reloader: &Reloader, loaded: Reloaded) {
+    /// Puts a loaded configuration in force, for all parts that can take it.
+    fn apply(&self, reloader: &Reloader, loaded: Reloaded) -> Result<(), Error> {
         self.storage.apply(&loaded, self.keeps_exemplars);
         let (receivers, labels) =
             (&loaded.config.remote_write, &loaded.config.global.external_labels);
         // Queues that end finish the request at hand.
         let errors = tokio::task::block_in_place(|| self.sender.apply(receivers.clone(), labels));
         // Queues of remote write are there before the samples they are to send.
-        scrape(&self.discovery, &self.scraping, &loaded);
-        self.reads.apply(&loaded.config.remote_read, labels);
-        for error in errors {
+        let is_scraped = scrape(&self.discovery, &self.scraping, &loaded);
+        let is_read = self.reads.apply(&loaded.config.remote_read, labels);
+        for error in &errors {
             tracing::error!(component = "remote", err = %error, "A receiver of remote write could not be set up");
         }
-        reloader.in_force(loaded);
+        let by_all = is_scraped && is_read && errors.is_empty();
+        reloader.in_force(loaded, by_all);
+        if by_all {
+            tracing::info!(filename = reloader.file(), "Completed loading of configuration file");
+            return Ok(());
+        }
+        Err(Error::Apply { file: reloader.file().to_owned() })
     }
 
     /// Requests are answered from now on.
@@ -309,37 +339,56 @@ impl Running {
         reloader: &Reloader,
         signals: &mut Signals,
         commands: &mut mpsc::Receiver<Command>,
+        mut watch: Option<Watch>,
     ) {
         loop {
             tokio::select! {
                 wish = signals.next() => match wish {
-                    Wish::Reload => drop(self.reload(reloader)),
+                    Wish::Reload => drop(self.reload(reloader, &mut watch)),
                     Wish::Stop(signal) => {
                         tracing::warn!(signal, "Received an OS signal, exiting gracefully...");
                         return;
                     }
                 },
                 Some(command) = commands.recv() => match command {
-                    Command::Reload(answer) => drop(answer.send(self.reload(reloader))),
+                    Command::Reload(answer) => drop(answer.send(self.reload(reloader, &mut watch))),
                     Command::Quit => {
                         tracing::warn!("Received termination request via web service, exiting gracefully...");
                         return;
                     }
                 },
+                () = changed(&mut watch) => {
+                    tracing::info!("Configuration file change detected, reloading the configuration.");
+                    drop(self.reload(reloader, &mut watch));
+                }
             }
         }
     }
 
-    fn reload(&self, reloader: &Reloader) -> Result<(), String> {
-        match reloader.load() {
-            Ok(loaded) => {
-                self.apply(reloader, loaded);
-                tracing::info!("Completed loading of configuration file");
+    /// Does what was asked for while the storage was opened.
+    fn catch_up(&self, reloader: &Reloader, postponed: Postponed, watch: &mut Option<Watch>) {
+        if !postponed.by_signal && postponed.answers.is_empty() {
+            return;
+        }
+        let reloaded = self.reload(reloader, watch);
+        for answer in postponed.answers {
+            // Who asked may have gone.
+            drop(answer.send(reloaded.clone()));
+        }
+    }
+
+    /// Loads the configuration again. Files that are refused are tried again at each look, as in Prometheus.
+    fn reload(&self, reloader: &Reloader, watch: &mut Option<Watch>) -> Result<(), String> {
+        let loaded = reloader.load().inspect_err(|_| reloader.refused());
+        match loaded.and_then(|loaded| self.apply(reloader, loaded)) {
+            Ok(()) => {
+                if let Some(watch) = watch {
+                    watch.took();
+                }
                 Ok(())
             }
             Err(error) => {
-                reloader.refused();
-                tracing::error!(err = %error, "Error reloading config; the one in force stays");
+                tracing::error!(err = %error, "Error reloading config");
                 Err(error.to_string())
             }
         }

@@ -101,8 +101,7 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> DbOptions {
         head_image_growth_bytes: if flags.head_image { IMAGE_GROWTH_BYTES } else { 0 },
         sync_commits: flags.wal_sync_delay,
         keep_metadata: flags.features.metadata_records,
-        // What the configuration says applies once the log is read, as in Prometheus.
-        xor2: flags.features.xor2_encoding,
+        xor2: storage.xor2.unwrap_or(flags.features.xor2_encoding),
         started_histograms: flags.features.started_histograms,
         keep_starts: flags.features.start_timestamps,
         memory: memory_budget(flags),
@@ -230,15 +229,19 @@ fn switches(flags: &Flags) -> Vec<(&'static str, &'static str, bool)> {
     let mut switches = vec![
         ("otlp_receiver", "delta_conversion", features.otlp_delta_sums),
         ("otlp_receiver", "native_delta_ingestion", features.otlp_native_delta),
-        ("prometheus", "auto_reload_config", features.auto_reload),
+        ("prometheus", "auto_reload_config", flags.auto_reload.is_some()),
         ("scrape", "extra_scrape_metrics", true),
         ("scrape", "start_timestamp_zero_ingestion", features.zero_samples),
         ("scrape", "type_and_unit_labels", features.type_and_unit_labels),
         ("tsdb", "exemplar_storage", features.exemplar_storage),
         ("tsdb", "histograms_st_encoding", features.started_histograms),
         ("tsdb", "st_storage", features.start_timestamps),
-        ("tsdb", "xor2_encoding", features.xor2_encoding),
+        ("tsdb", "native_histograms", true),
+        ("tsdb", "xor2_encoding", true),
     ];
+    if features.synthesise_starts {
+        switches.push(("scrape", "st-synthesis", true));
+    }
     if features.metadata_records {
         switches.push(("tsdb", "metadata_wal_records", true));
     }

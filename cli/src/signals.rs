@@ -33,8 +33,8 @@ impl Signals {
     pub(crate) async fn next(&mut self) -> Wish {
         tokio::select! {
             _ = self.hangup.recv() => Wish::Reload,
-            _ = self.terminate.recv() => Wish::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Wish::Stop("SIGINT"),
+            _ = self.terminate.recv() => Wish::Stop("terminated"),
+            _ = self.interrupt.recv() => Wish::Stop("interrupt"),
         }
     }
 }

@@ -20,12 +20,24 @@ use web::{PoolConfig, Readiness};
 pub(crate) const PROMETHEUS_VERSION: &str = "3.14.0";
 
 /// What was built, as labels of `prometheus_build_info`.
-pub(crate) const BUILD: [(&str, &str); 4] = [
+pub(crate) const BUILD: [(&str, &str); 7] = [
     ("branch", "main"),
+    ("goarch", ARCHITECTURE),
+    ("goos", std::env::consts::OS),
     ("goversion", "rust1.95"),
     ("revision", REVISION),
+    ("tags", "unknown"),
     ("version", PROMETHEUS_VERSION),
 ];
+
+/// The architecture by the name that Go has for it.
+const ARCHITECTURE: &str = if cfg!(target_arch = "x86_64") {
+    "amd64"
+} else if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else {
+    std::env::consts::ARCH
+};
 
 const REVISION: &str = match option_env!("FIRESTEEL_REVISION") {
     Some(revision) => revision,

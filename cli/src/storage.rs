@@ -11,7 +11,7 @@ use crate::{Error, settings};
 use metrics::Registry;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tsdb::head::SeriesLimits;
 use tsdb::{Agent, AgentOptions, Db, DbOptions, ReplayProgress};
 use web::Command;
@@ -71,6 +71,15 @@ pub(crate) enum Storage {
     Agent(Arc<Agent>),
 }
 
+/// Reloads that were asked for while the storage was opened: they are done when it is.
+#[derive(Debug, Default)]
+pub(crate) struct Postponed {
+    /// By a signal, which waits for no answer.
+    pub(crate) by_signal: bool,
+    /// Who waits for an answer.
+    pub(crate) answers: Vec<oneshot::Sender<Result<(), String>>>,
+}
+
 impl Storage {
     /// Opens it on a thread of its own; `None` if the server was told to end meanwhile.
     pub(crate) async fn open(
@@ -78,24 +87,27 @@ impl Storage {
         registry: &Registry,
         signals: &mut Signals,
         commands: &mut mpsc::Receiver<Command>,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Option<(Self, Postponed)>, Error> {
+        let mut postponed = Postponed::default();
         let (dir, registry) = (dir.to_owned(), registry.clone());
         let mut opening = tokio::task::spawn_blocking(move || options.open(&dir, &registry));
         loop {
             tokio::select! {
                 opened = &mut opening => {
-                    return Ok(Some(opened.map_err(|_| Error::Panicked("opening the database"))??));
+                    let opened = opened.map_err(|_| Error::Panicked("opening the database"))??;
+                    return Ok(Some((opened, postponed)));
                 }
-                wish = signals.next() => if let Wish::Stop(signal) = wish {
-                    // The log stays as it is; whoever waits for minutes of replay wants to be let go.
-                    tracing::warn!(signal, "Received an OS signal while the database opens, exiting");
-                    return Ok(None);
+                wish = signals.next() => match wish {
+                    Wish::Reload => postponed.by_signal = true,
+                    Wish::Stop(signal) => {
+                        // The log stays as it is; whoever waits for minutes of replay wants to be let go.
+                        tracing::warn!(signal, "Received an OS signal while the database opens, exiting");
+                        return Ok(None);
+                    }
                 },
                 Some(command) = commands.recv() => match command {
                     Command::Quit => return Ok(None),
-                    Command::Reload(answer) => {
-                        drop(answer.send(Err("the server is still starting; try again".to_owned())));
-                    }
+                    Command::Reload(answer) => postponed.answers.push(answer),
                 },
             }
         }

@@ -46,17 +46,24 @@ pub struct Features {
 }
 
 /// Features that are known and do nothing yet.
-const INERT: &[&str] = &[
-    "concurrent-rule-eval",
-    "delayed-compaction",
+const INERT: &[&str] =
+    &["concurrent-rule-eval", "delayed-compaction", "old-ui", "use-uncached-io"];
+
+/// Features that are always on, the image of the head for two of them, or were replaced by settings.
+const SETTLED: &[&str] = &[
     "fast-startup",
     "memory-snapshot-on-shutdown",
-    "old-ui",
-    "use-uncached-io",
+    "native-histograms",
+    "ooo-native-histograms",
+    "promql-duration-expr",
 ];
 
-/// Features that are always on or were replaced by settings.
-const SETTLED: &[&str] = &["promql-duration-expr", "native-histograms", "ooo-native-histograms"];
+/// Features that do what a flag or a setting does, which may go on when they are gone.
+const REPLACED: &[(&str, &str)] = &[
+    ("auto-reload-config", "use --config.auto-reload"),
+    ("extra-scrape-metrics", "set extra_scrape_metrics in the configuration"),
+    ("xor2-encoding", "set storage.tsdb.chunk_encoding.floats in the configuration"),
+];
 
 impl Features {
     fn switch(&mut self, name: &str) -> Option<&mut bool> {
@@ -91,7 +98,9 @@ impl Features {
         names.retain(|name| !name.is_empty());
         for name in &names {
             let known = features.switch(name).map(|switch| *switch = true).is_some();
-            if INERT.contains(name) {
+            if let Some((_, instead)) = REPLACED.iter().find(|(replaced, _)| replaced == name) {
+                warnings.push(format!("feature {name} is deprecated: {instead}"));
+            } else if INERT.contains(name) {
                 warnings.push(format!("feature {name} does nothing yet"));
             } else if SETTLED.contains(name) {
                 warnings.push(format!("feature {name} needs no flag any more"));

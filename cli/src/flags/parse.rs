@@ -163,10 +163,30 @@ fn help(flag: &Flag) -> String {
     help
 }
 
+/// Puts the lines of a file in the place of each argument `@file`; lines that begin with `#` say nothing.
+fn expanded(args: impl IntoIterator<Item = OsString>) -> Result<Vec<OsString>, FlagError> {
+    let mut expanded = Vec::new();
+    for (index, arg) in args.into_iter().enumerate() {
+        let file = arg.to_str().and_then(|text| text.strip_prefix('@')).filter(|_| index > 0);
+        match file {
+            Some(file) => {
+                let text = std::fs::read_to_string(file).map_err(|error| {
+                    FlagError::new(1, format!("error: arguments file {file:?}: {error}"))
+                })?;
+                let lines = text.lines().filter(|line| !line.starts_with('#'));
+                expanded.extend(lines.map(OsString::from));
+            }
+            None => expanded.push(arg),
+        }
+    }
+    Ok(expanded)
+}
+
 pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Asked, FlagError> {
-    let matches = command().try_get_matches_from(args).map_err(|error| {
+    let matches = command().try_get_matches_from(expanded(args)?).map_err(|error| {
         let code = match error.kind() {
-            ErrorKind::InvalidUtf8 | ErrorKind::InvalidValue | ErrorKind::ValueValidation => 2,
+            // A flag that is repeated.
+            ErrorKind::ArgumentConflict | ErrorKind::InvalidUtf8 => 2,
             _ => 1,
         };
         FlagError::new(code, error.render().to_string().trim_end().to_owned())
@@ -180,6 +200,9 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Fl
     }
     let mut values = Values::default();
     for flag in FLAGS {
+        if flag.kind == Kind::Switch && asks(flag.name) && asks(&off(flag.name)) {
+            return Err(FlagError::new(2, format!("error: flag '{}' cannot be repeated", flag.name)));
+        }
         let (texts, given) = texts(flag, &matches);
         let texts =
             texts.into_iter().map(|text| checked(flag, text)).collect::<Result<Vec<_>, _>>()?;
@@ -223,7 +246,10 @@ fn texts(flag: &Flag, matches: &ArgMatches) -> (Vec<String>, Option<usize>) {
 }
 
 /// `text` as it is printed, if it is good for the flag.
-fn checked(flag: &Flag, text: String) -> Result<String, FlagError> {
+fn checked(flag: &Flag, mut text: String) -> Result<String, FlagError> {
+    if flag.name == "log.level" {
+        text.make_ascii_lowercase();
+    }
     let wrong = |what: String| FlagError::value(flag.name, what);
     match flag.kind {
         Kind::Switch | Kind::Text | Kind::Texts => Ok(text),

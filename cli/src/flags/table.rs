@@ -99,10 +99,8 @@ pub(super) const FLAGS: &[Flag] = &[
         Switch,
         "",
         "Reload the configuration when one of its files changes.",
-    )
-    .inert(),
-    flag("config.auto-reload-interval", Duration, "30s", "How often files are compared for it.")
-        .inert(),
+    ),
+    flag("config.auto-reload-interval", Duration, "30s", "How often files are compared for it."),
     flag("web.listen-address", Texts, "0.0.0.0:9090", "Address to serve on; may be repeated."),
     flag(
         "auto-gomaxprocs",

@@ -34,7 +34,8 @@ fn defaults_are_those_of_prometheus() {
 #[test]
 fn switches_go_on_and_off() {
     assert!(flags(&["--web.enable-lifecycle"]).enable_lifecycle);
-    assert!(!flags(&["--no-scrape.adjust-timestamps"]).adjust_timestamps);
+    assert_eq!(flags(&[]).timestamp_tolerance, Duration::from_millis(2));
+    assert_eq!(flags(&["--no-scrape.adjust-timestamps"]).timestamp_tolerance, Duration::ZERO);
     assert_eq!(flags(&["--no-storage.tsdb.wal-compression"]).wal_compression, None);
     assert_eq!(error(&["--web.enable-lifecycle=true"]).code, 1);
 }
@@ -60,7 +61,12 @@ fn mistakes_are_told_apart_by_exit_code() {
     assert_eq!(error(&["--query.timeout=5"]).code, 2);
     assert_eq!(error(&["--log.level=loud"]).code, 2);
     assert_eq!(error(&["--web.listen-address=host"]).code, 2);
+    assert_eq!(error(&["--web.listen-address=host:x"]).code, 2);
     assert_eq!(error(&["--web.external-url='http://a'"]).code, 2);
+    assert_eq!(error(&["--query.timeout=5m", "--query.timeout=6m"]).code, 2);
+    assert_eq!(error(&["--web.enable-lifecycle", "--no-web.enable-lifecycle"]).code, 2);
+    assert_eq!(error(&["--web.page-title"]).code, 1);
+    assert_eq!(flags(&["--log.level=DEBUG"]).log_level, "debug");
     assert_eq!(error(&["--web.cors.origin=("]).code, 2);
     let server_only = error(&["--agent", "--query.timeout=5m", "--storage.tsdb.path=x"]);
     assert_eq!(server_only.code, 3);
@@ -76,6 +82,17 @@ fn mistakes_are_told_apart_by_exit_code() {
     assert_eq!(error(&["--enable-feature", both]).code, 1);
     let message = "--web.remote-write-receiver.accepted-protobuf-messages=prometheus.WriteRequest";
     assert_eq!(error(&[message, message]).code, 2);
+}
+
+#[test]
+fn arguments_may_stand_in_a_file() {
+    let file = std::env::temp_dir().join(format!("firesteel-arguments-{}", std::process::id()));
+    std::fs::write(&file, "--query.timeout=7m\n# nothing\n--web.enable-lifecycle\n").expect("file");
+    let flags = flags(&[&format!("@{}", file.display()), "--query.max-samples=9"]);
+    assert_eq!((flags.query_timeout, flags.max_samples), (Duration::from_secs(420), 9));
+    assert!(flags.enable_lifecycle);
+    assert_eq!(error(&["@none"]).code, 1);
+    std::fs::remove_file(&file).expect("removed");
 }
 
 #[test]

@@ -18,7 +18,6 @@ const ABSENT: &[(&str, &[&str])] = &[
     (
         "not counted yet",
         &[
-            "prometheus_target_scrape_duration_seconds",
             "prometheus_tsdb_compaction_chunk_",
             "prometheus_tsdb_head_native_histogram_",
             "prometheus_tsdb_sample_ooo_delta",
@@ -82,6 +81,15 @@ const MIXIN: &[&str] = &[
     "prometheus_wal_watcher_current_segment",
 ];
 
+/// Who makes connections in the configuration below.
+const DIALERS: &[&str] = &[
+    "a",
+    "http",
+    "kubernetes_sd",
+    "remote_storage_read_client",
+    "remote_storage_write_client",
+];
+
 fn families(text: &str) -> BTreeMap<String, String> {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let pairs = types.filter_map(|line| line.split_once(' '));
@@ -119,6 +127,12 @@ fn own_metrics_are_those_of_prometheus() {
             text.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
         for name in MIXIN.iter().filter(|name| !series.contains(*name)) {
             wrong.push(format!("{name}: no series, yet the mixin asks for it"));
+        }
+        for dialer in DIALERS {
+            let counter = format!("net_conntrack_dialer_conn_attempted_total{{dialer_name={dialer:?}}}");
+            if !text.contains(&counter) {
+                wrong.push(format!("{counter}: no series"));
+            }
         }
         for family in &expected {
             let (name, kind) = (family["name"].as_str().expect("a name"), &family["type"]);

@@ -9,6 +9,8 @@ mod forward;
 mod import;
 mod kill;
 mod profiles;
+mod push;
 mod queries;
+mod reload;
 mod replay;
 mod server;

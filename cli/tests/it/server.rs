@@ -9,17 +9,18 @@ use std::time::Duration;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_firesteel");
 
-fn peer(more: &str) -> Peer {
+fn start_at(host: &str, dir: &Path, config: &str) -> Running {
     let line = format!(
         "firesteel={BINARY} --config.file={{config}} --storage.tsdb.path={{dir}} \
-         --web.listen-address=127.0.0.1:{{port}} --web.enable-lifecycle \
-         --web.enable-remote-write-receiver {more}"
+         --web.listen-address={host}:{{port}} --web.enable-lifecycle \
+         --web.enable-remote-write-receiver"
     );
-    Peer::parse(&line).expect("a well-formed command")
+    let peer = Peer::parse(&line).expect("a well-formed command");
+    peer.start(dir, config).expect("the server starts").0
 }
 
 fn start(dir: &Path, config: &str) -> Running {
-    peer("").start(dir, config).expect("the server starts").0
+    start_at("127.0.0.1", dir, config)
 }
 
 fn get(running: &Running, path: &str) -> (u16, String) {
@@ -90,7 +91,8 @@ fn a_bad_configuration_is_refused_and_the_old_one_goes_on() {
 fn queries_are_logged_to_the_file_of_the_configuration() {
     let scratch = tests::Scratch::new("query-log");
     let (dir, log) = (scratch.path().join("data"), scratch.path().join("query.log"));
-    let running = start(&dir, "global: {query_log_file: query.log}\n");
+    // Clients of IPv4 are known by their own addresses where others come by IPv6.
+    let running = start_at("0.0.0.0", &dir, "global: {query_log_file: query.log}\n");
     let lines = |path: &Path| -> Vec<serde_json::Value> {
         tests::json_lines(&std::fs::read(path).expect("a log"))
     };
