@@ -43,7 +43,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Parts of the server did not take the configuration; each said why in the log.
-    #[error("one or more errors occurred while applying the new configuration (--config.file={file:?})")]
+    #[error(
+        "one or more errors occurred while applying the new configuration (--config.file={file:?})"
+    )]
     Apply {
         /// The file.
         file: String,

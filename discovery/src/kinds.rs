@@ -2,9 +2,9 @@
 
 use crate::provider::{Context, Provider};
 use crate::{
-    Error, aws, azure, consul, digitalocean, dns, docker, dockerswarm, ec2, eureka, file, gce, hetzner,
-    http, ionos, kubernetes, kuma, linode, marathon, nomad, oci, openstack, outscale, ovhcloud,
-    puppetdb, scaleway, stackit, triton, uyuni, vultr, zookeeper,
+    Error, aws, azure, consul, digitalocean, dns, docker, dockerswarm, ec2, eureka, file, gce,
+    hetzner, http, ionos, kubernetes, kuma, linode, marathon, nomad, oci, openstack, outscale,
+    ovhcloud, puppetdb, scaleway, stackit, triton, uyuni, vultr, zookeeper,
 };
 use metrics::Registry;
 use yaml::Section;

@@ -205,10 +205,8 @@ impl Connector {
             url: uri.to_string().into(),
             what: crate::error::chain(what),
         };
-        let undialed = |what: String| Error::Request {
-            url: uri.to_string().into(),
-            what: what.into(),
-        };
+        let undialed =
+            |what: String| Error::Request { url: uri.to_string().into(), what: what.into() };
         let is_tls = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default();
         if let Some(path) = &self.unix_socket {

@@ -57,8 +57,7 @@ fn told_apart(configs: Vec<WriteConfig>, errors: &mut Vec<Error>) -> Vec<WriteCo
             continue;
         }
         printed.push(hash);
-        let is_alike =
-            |other: &&WriteConfig| other.name == config.name && other.url == config.url;
+        let is_alike = |other: &&WriteConfig| other.name == config.name && other.url == config.url;
         config.occurrence = apart.iter().filter(is_alike).count();
         apart.push(config);
     }

@@ -329,8 +329,7 @@ fn the_benchmark_writes_a_database() {
 
 #[test]
 fn what_is_not_built_says_so_and_what_is_mistyped_is_told_apart() {
-    for command in [&["test", "rules", "a.yml"][..], &["check", "rules"], &["debug", "all", "x"]]
-    {
+    for command in [&["test", "rules", "a.yml"][..], &["check", "rules"], &["debug", "all", "x"]] {
         let (code, output, error) = tool(command);
         assert_eq!((code, output.as_str()), (1, ""), "{command:?}");
         assert!(error.ends_with("is not built yet; promtool has it\n"), "{command:?}: {error}");

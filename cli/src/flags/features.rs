@@ -46,8 +46,7 @@ pub struct Features {
 }
 
 /// Features that are known and do nothing yet.
-const INERT: &[&str] =
-    &["concurrent-rule-eval", "delayed-compaction", "old-ui", "use-uncached-io"];
+const INERT: &[&str] = &["concurrent-rule-eval", "delayed-compaction", "old-ui", "use-uncached-io"];
 
 /// Features that are always on, the image of the head for two of them, or were replaced by settings.
 const SETTLED: &[&str] = &[

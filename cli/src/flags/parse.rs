@@ -201,7 +201,10 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Fl
     let mut values = Values::default();
     for flag in FLAGS {
         if flag.kind == Kind::Switch && asks(flag.name) && asks(&off(flag.name)) {
-            return Err(FlagError::new(2, format!("error: flag '{}' cannot be repeated", flag.name)));
+            return Err(FlagError::new(
+                2,
+                format!("error: flag '{}' cannot be repeated", flag.name),
+            ));
         }
         let (texts, given) = texts(flag, &matches);
         let texts =

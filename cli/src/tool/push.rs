@@ -107,8 +107,7 @@ fn read(body: &[u8], attached: &[(&str, &str)], now_ms: i64) -> Result<Exposed, 
             }
             Entry::Sample(sample) => {
                 split_series(sample.series, &Declared::default(), &mut buffer);
-                let has_bounds =
-                    matches!(metric_type, MetricType::Histogram | MetricType::Summary);
+                let has_bounds = matches!(metric_type, MetricType::Histogram | MetricType::Summary);
                 exposed.samples.push(Pushed {
                     labels: labels(&buffer, attached, has_bounds),
                     timestamp_ms: sample.point.timestamp_ms.unwrap_or(now_ms),
@@ -183,10 +182,9 @@ pub(super) fn run(args: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
             Err(error) => Err(format!("{file}: {error}")),
         };
         match pushed {
-            Ok(()) => writeln!(
-                streams.output,
-                "  SUCCESS: metrics file {file} pushed to remote write."
-            )?,
+            Ok(()) => {
+                writeln!(streams.output, "  SUCCESS: metrics file {file} pushed to remote write.")?
+            }
             Err(what) => {
                 writeln!(streams.error, "  FAILED: {what}")?;
                 code = 1;

@@ -82,13 +82,8 @@ const MIXIN: &[&str] = &[
 ];
 
 /// Who makes connections in the configuration below.
-const DIALERS: &[&str] = &[
-    "a",
-    "http",
-    "kubernetes_sd",
-    "remote_storage_read_client",
-    "remote_storage_write_client",
-];
+const DIALERS: &[&str] =
+    &["a", "http", "kubernetes_sd", "remote_storage_read_client", "remote_storage_write_client"];
 
 fn families(text: &str) -> BTreeMap<String, String> {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
@@ -129,7 +124,8 @@ fn own_metrics_are_those_of_prometheus() {
             wrong.push(format!("{name}: no series, yet the mixin asks for it"));
         }
         for dialer in DIALERS {
-            let counter = format!("net_conntrack_dialer_conn_attempted_total{{dialer_name={dialer:?}}}");
+            let counter =
+                format!("net_conntrack_dialer_conn_attempted_total{{dialer_name={dialer:?}}}");
             if !text.contains(&counter) {
                 wrong.push(format!("{counter}: no series"));
             }

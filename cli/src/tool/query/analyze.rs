@@ -26,13 +26,17 @@ Each line shows min/avg/max over the series above.";
 pub(super) fn command() -> Command {
     let matchers = argument_option("match", "Series selector; can be given several times");
     Command::new("analyze")
-        .about("Run queries against your Prometheus to analyze the usage pattern of certain metrics")
+        .about(
+            "Run queries against your Prometheus to analyze the usage pattern of certain metrics",
+        )
         .args([
             argument_option("server", "Prometheus server to query"),
             argument_option("type", "Type of metric: histogram"),
             matchers.action(ArgAction::Append),
             Arg::new("duration").long("duration").default_value("1h").help("Time frame to analyze"),
-            Arg::new("time").long("time").help("Query time (RFC3339 or Unix timestamp), defaults to now"),
+            Arg::new("time")
+                .long("time")
+                .help("Query time (RFC3339 or Unix timestamp), defaults to now"),
             http_config_file(),
         ])
 }
