@@ -1,12 +1,19 @@
 //! From the label bytes of a series to its reference. Keyed by 84 bits of seeded hash, so that a wrong answer is
 //! out of reach even for a sender who tries; a reference that dangles is found out by the storage.
-//! Entries that nobody asked for since two sweeps are dropped: churned series do not pile up.
+//! Senders repeat their series in the same order, and places are given in the order of first sight: the place behind
+//! the last one found is tried first, which reads memory from front to back. Entries that nobody asked for since two
+//! sweeps are dropped: churned series do not pile up. How places are kept lives in `places`.
+
+mod places;
 
 use hashbrown::HashTable;
 use model::SeriesRef;
 use model::hash::BuildHasher as SeededHasher;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
+use places::{Entry, Places};
+use std::cell::Cell;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 const NUM_SHARDS: usize = 16;
@@ -16,32 +23,6 @@ const REF_BITS: u32 = 40;
 const EPOCH_BITS: u32 = 4;
 const EPOCH_MASK: u64 = (1 << EPOCH_BITS) - 1;
 const CHECK_SHIFT: u32 = REF_BITS + EPOCH_BITS;
-
-/// Sixteen bytes, since there is one for each series that is written to.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    hash: u64,
-    /// Reference in the low 40 bits, then the epoch of its last use, then 20 bits of another hash.
-    series: u64,
-}
-
-impl Entry {
-    fn reference(self) -> u64 {
-        self.series & ((1 << REF_BITS) - 1)
-    }
-
-    fn is(&self, key: &Key) -> bool {
-        self.hash == key.hash && self.series >> CHECK_SHIFT == key.check
-    }
-
-    fn touch(&mut self, epoch: u64) {
-        self.series = self.series & !(EPOCH_MASK << REF_BITS) | epoch << REF_BITS;
-    }
-
-    fn age(self, epoch: u64) -> u64 {
-        epoch.wrapping_sub(self.series >> REF_BITS) & EPOCH_MASK
-    }
-}
 
 /// What stands for the label bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +34,58 @@ pub(super) struct Key {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct SeriesCache {
-    shards: [Mutex<HashTable<Entry>>; NUM_SHARDS],
+    /// Numbers of places by hash. Taken before `places` where both are.
+    shards: [Mutex<HashTable<u32>>; NUM_SHARDS],
+    places: RwLock<Arc<Places>>,
     hashers: [SeededHasher; 2],
     epoch: AtomicU64,
     swept_ms: AtomicI64,
+}
+
+/// The cache as one request reads it.
+pub(super) struct Lookup<'c> {
+    cache: &'c SeriesCache,
+    places: Arc<Places>,
+    epoch: u64,
+    /// The place behind the last one found.
+    next: Cell<u32>,
+}
+
+impl Lookup<'_> {
+    /// The reference last stored for this key.
+    #[inline]
+    pub(super) fn get(&self, key: Key) -> Option<SeriesRef> {
+        let next = self.next.get();
+        if let Some(entry) = self.places.get(next)
+            && let Some(series) = entry.find(key)
+        {
+            return self.found(next, entry, series);
+        }
+        self.search(key)
+    }
+
+    fn search(&self, key: Key) -> Option<SeriesRef> {
+        let place = {
+            let shard = self.cache.shard(key.hash).lock();
+            *shard.find(key.hash, |&place| self.places.holds(place, key))?
+        };
+        let entry = self.places.get(place)?;
+        self.found(place, entry, entry.find(key)?)
+    }
+
+    #[inline]
+    fn found(&self, place: u32, entry: &Entry, series: u64) -> Option<SeriesRef> {
+        self.next.set(place + 1);
+        entry.touch(series, self.epoch);
+        SeriesRef::new(places::reference(series))
+    }
 }
 
 impl SeriesCache {
     pub(super) fn new() -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
+            places: RwLock::default(),
             hashers: std::array::from_fn(|_| SeededHasher::default()),
             epoch: AtomicU64::new(0),
             swept_ms: AtomicI64::new(i64::MIN),
@@ -76,17 +99,20 @@ impl SeriesCache {
     }
 
     /// The tables choose buckets by the low bits of the hash and tell entries apart by the highest.
-    fn shard(&self, key: Key) -> &Mutex<HashTable<Entry>> {
-        &self.shards[(key.hash >> 40) as usize % NUM_SHARDS]
+    fn shard(&self, hash: u64) -> &Mutex<HashTable<u32>> {
+        &self.shards[(hash >> 40) as usize % NUM_SHARDS]
+    }
+
+    /// What a request asks for its series, one after the other.
+    pub(super) fn lookup(&self) -> Lookup<'_> {
+        let places = Arc::clone(&self.places.read());
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        Lookup { cache: self, places, epoch, next: Cell::new(0) }
     }
 
     /// The reference last stored for this key.
     pub(super) fn get(&self, key: Key) -> Option<SeriesRef> {
-        let epoch = self.epoch.load(Ordering::Relaxed);
-        let mut shard = self.shard(key).lock();
-        let entry = shard.find_mut(key.hash, |entry| entry.is(&key))?;
-        entry.touch(epoch);
-        SeriesRef::new(entry.reference())
+        self.lookup().get(key)
     }
 
     /// Remembers a reference. One that does not fit is not remembered.
@@ -96,20 +122,37 @@ impl SeriesCache {
         }
         let epoch = self.epoch.load(Ordering::Relaxed);
         let series = key.check << CHECK_SHIFT | epoch << REF_BITS | series.get();
-        let entry = Entry { hash: key.hash, series };
-        let mut shard = self.shard(key).lock();
-        match shard.find_mut(key.hash, |entry| entry.is(&key)) {
-            Some(old) => *old = entry,
+        let mut shard = self.shard(key.hash).lock();
+        let places = self.places.read();
+        match shard.find(key.hash, |&place| places.holds(place, key)) {
+            Some(&place) => places.set(place, key.hash, series),
             None => {
-                shard.insert_unique(key.hash, entry, |entry| entry.hash);
+                if let Some(place) = places.add(key.hash, series) {
+                    shard.insert_unique(key.hash, place, |&place| places.hash(place));
+                }
             }
         }
     }
 
     /// Drops what leads to a dangling reference. Rare, so it looks everywhere.
     pub(super) fn forget(&self, series: SeriesRef) {
+        self.retain(|held| places::reference(held) != series.get());
+    }
+
+    fn retain(&self, keep: impl Fn(u64) -> bool) {
         for shard in &self.shards {
-            shard.lock().retain(|entry| entry.reference() != series.get());
+            let mut shard = shard.lock();
+            let places = self.places.read();
+            shard.retain(|&mut place| {
+                let is_kept = keep(places.series(place));
+                if !is_kept {
+                    places.vacate(place);
+                }
+                is_kept
+            });
+            if shard.len() < shard.capacity() / 4 {
+                shard.shrink_to_fit(|&place| places.hash(place));
+            }
         }
     }
 
@@ -126,13 +169,26 @@ impl SeriesCache {
         }
         let epoch = (self.epoch.load(Ordering::Relaxed) + 1) & EPOCH_MASK;
         self.epoch.store(epoch, Ordering::Relaxed);
-        for shard in &self.shards {
-            let mut shard = shard.lock();
-            shard.retain(|entry| entry.age(epoch) <= 1);
-            if shard.len() < shard.capacity() / 4 {
-                shard.shrink_to_fit(|entry| entry.hash);
+        self.retain(|series| places::age(series, epoch) <= 1);
+        if self.places.read().is_sparse() {
+            self.rebuild();
+        }
+    }
+
+    /// Moves all entries to as many places as there are entries, in their order. Who looks meanwhile finds nothing and
+    /// asks the storage.
+    fn rebuild(&self) {
+        let mut shards: Vec<_> = self.shards.iter().map(Mutex::lock).collect();
+        let mut held = self.places.write();
+        let fresh = Places::default();
+        shards.iter_mut().for_each(|shard| shard.clear());
+        for (hash, series) in held.in_order() {
+            if let Some(place) = fresh.add(hash, series) {
+                let shard = &mut shards[(hash >> 40) as usize % NUM_SHARDS];
+                shard.insert_unique(hash, place, |&place| fresh.hash(place));
             }
         }
+        *held = Arc::new(fresh);
     }
 
     /// Number of entries.

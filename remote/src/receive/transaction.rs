@@ -1,7 +1,6 @@
 //! Columns to the storage: series resolved, samples, histograms, exemplars and metadata appended, refusals collected
 //! in the order in which they stand in the request.
 
-use super::cache::Key;
 use super::columns::{Columns, Fault, Kind, Misses, Part, Rows, at};
 use super::labels::{self, Pairs};
 use super::zeros::{settle_origins, with_zeros, zero};
@@ -63,13 +62,13 @@ impl Receiver {
     ) -> Result<Attempt, Error> {
         let Buffers { body, columns, rejected, faults } = buffers;
         let max_ms = now_ms.saturating_add(MAX_AHEAD_MS);
-        let cached = |key: Key| if trusts_cache { self.cache.get(key) } else { None };
         faults.clear();
         match message {
             Message::V1 => {
+                let cache = self.cache.lookup();
                 let known = |span: &[u8]| {
                     let key = self.cache.key(span);
-                    (key, cached(key))
+                    (key, if trusts_cache { cache.get(key) } else { None })
                 };
                 let misses = v1::Walk { known: &known, max_ms }.run(body, columns)?;
                 let words = Words { body, v2: None };

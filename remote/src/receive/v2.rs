@@ -1,7 +1,7 @@
 //! A `Request` of 2.0 to columns. Its labels are references into a table of symbols, which is walked in place: a known
 //! series is recognised by the hashes of its symbols, each of which is hashed once a request.
 
-use super::cache::{Key, SeriesCache};
+use super::cache::{Key, Lookup, SeriesCache};
 use super::columns::{Columns, Kind, Misses, Part, TOO_FAR_AHEAD, place_of};
 use super::labels::{self, Pairs};
 use crate::proto::{Fields, Malformed, histogram};
@@ -152,15 +152,15 @@ impl Walk<'_> {
         let mut misses = Misses::default();
         let mut layout = Arc::default();
         let mut series = Series::default();
+        let known = self.cache.lookup();
         let mut fields = Fields(body);
         while let Some((field, value)) = fields.next()? {
             if field == 5 {
                 let message = value.bytes(5)?;
                 series.read(message)?;
                 self.series(
-                    body,
-                    message,
-                    table,
+                    (body, message),
+                    (table, &known),
                     &mut series,
                     &mut (columns, &mut misses, &mut layout),
                 )?;
@@ -172,15 +172,14 @@ impl Walk<'_> {
 
     fn series<'b>(
         &self,
-        body: &'b [u8],
-        message: &'b [u8],
-        table: &Table<'b>,
+        (body, message): (&'b [u8], &'b [u8]),
+        (table, known): (&Table<'b>, &Lookup<'_>),
         series: &mut Series<'b>,
         (columns, misses, layout): &mut (&mut Columns, &mut Misses<'b>, &mut Arc<Layout>),
     ) -> Result<(), Malformed> {
         let num_samples = (series.samples.len() + series.histograms.len()) as u64;
         let key = table.key(series, self.type_and_unit_labels, self.cache);
-        let hit = key.filter(|_| self.trusts_cache).and_then(|key| self.cache.get(key));
+        let hit = key.filter(|_| self.trusts_cache).and_then(|key| known.get(key));
         let first_pair = misses.pairs.len();
         if hit.is_none() || num_samples == 0 {
             if let Err((kind, text)) = self.labels(table, series, &mut misses.pairs) {

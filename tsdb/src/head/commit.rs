@@ -4,11 +4,14 @@ use super::Shared;
 use super::append::HeadAppender;
 use super::ooo::{Late, OooRow};
 use super::series::When;
-use super::shard::{Commit, Tally};
+use super::shard::{Commit, Shard, Tally};
 use super::stage::{Batch, Scratch, group_by_shard, rows_by_shard};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use storage::{Error, Result};
+
+/// How many rows are applied at a time: their cache lines are fetched together.
+const WARM_ROWS: usize = 32;
 
 impl HeadAppender {
     /// Logs the staged samples, then shows them all at once.
@@ -144,27 +147,41 @@ impl Shared {
         ooo: &mut Vec<OooRow>,
         tally: &mut Tally,
     ) {
-        let (floats, targets) = (&batch.floats, &batch.float_targets);
+        let targets = &batch.float_targets;
         let shard_of = |row: usize| self.place(targets[row]).0;
         group_by_shard(self.shards.len(), targets.len(), shard_of, order, ends);
         for (shard, rows) in rows_by_shard(order, ends) {
             let mut shard = self.shards[shard].0.write();
             shard.drop_groups(commit.oldest_reader);
-            for &row in rows {
-                let at = row as usize;
-                let (_, slot) = self.place(targets[at]);
-                let number = floats.refs[at];
-                // A pending series is not collected, unless two transactions took turns in marking it.
-                if shard.cold[slot].number == number {
-                    let when = When {
-                        timestamp_ms: floats.timestamps_ms[at],
-                        start_ms: floats.start_ms(at),
-                    };
-                    let late = shard.append(slot, when, floats.values[at], commit, tally);
-                    if let Some(value) = late {
-                        let (target, timestamp_ms) = (targets[at], when.timestamp_ms);
-                        ooo.push(OooRow { row, target, number, timestamp_ms, value });
-                    }
+            for rows in rows.chunks(WARM_ROWS) {
+                shard.warm(rows.iter().map(|&row| self.place(targets[row as usize]).1));
+                self.apply_rows(&mut shard, batch, rows, commit, ooo, tally);
+            }
+        }
+    }
+
+    fn apply_rows(
+        &self,
+        shard: &mut Shard,
+        batch: &Batch,
+        rows: &[u32],
+        commit: &Commit,
+        ooo: &mut Vec<OooRow>,
+        tally: &mut Tally,
+    ) {
+        let (floats, targets) = (&batch.floats, &batch.float_targets);
+        for &row in rows {
+            let at = row as usize;
+            let (_, slot) = self.place(targets[at]);
+            let number = floats.refs[at];
+            // A pending series is not collected, unless two transactions took turns in marking it.
+            if shard.cold[slot].number == number {
+                let when =
+                    When { timestamp_ms: floats.timestamps_ms[at], start_ms: floats.start_ms(at) };
+                let late = shard.append(slot, when, floats.values[at], commit, tally);
+                if let Some(value) = late {
+                    let (target, timestamp_ms) = (targets[at], when.timestamp_ms);
+                    ooo.push(OooRow { row, target, number, timestamp_ms, value });
                 }
             }
         }
