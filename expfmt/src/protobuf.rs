@@ -8,8 +8,9 @@ use crate::entry::{
 };
 use crate::labels::{Bound, Key};
 use message::{Family, Metric};
-use model::histogram::{CounterResetHint, Histogram};
+use model::histogram::{CounterResetHint, Histogram, Layout};
 use model::metadata::MetricType;
+use std::sync::Arc;
 use wire::Fields;
 
 mod message;
@@ -66,6 +67,8 @@ pub struct ProtobufParser<'a> {
     key_labels: Vec<u8>,
     point: Point,
     histogram: Option<Histogram>,
+    /// The layout of the last native histogram.
+    layout: Arc<Layout>,
     exemplars: Vec<Exemplar<'a>>,
     collected: ClassicHistogram,
 }
@@ -91,6 +94,7 @@ impl<'a> ProtobufParser<'a> {
             key_labels: Vec::new(),
             point: Point::default(),
             histogram: None,
+            layout: Arc::default(),
             exemplars: Vec::new(),
             collected: ClassicHistogram::default(),
         }
@@ -234,7 +238,7 @@ impl<'a> ProtobufParser<'a> {
         if !options.keep_classic || metric.buckets.is_empty() {
             self.step = Step::NextMetric;
         }
-        let histogram = native::histogram(metric, self.hint());
+        let histogram = native::histogram(metric, self.hint(), &mut self.layout);
         let histogram = histogram.map_err(|reason| {
             self.error(format!("histogram {}: {reason}", shown(self.family.name)))
         })?;

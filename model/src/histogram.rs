@@ -133,6 +133,37 @@ pub enum Histogram {
     Float(FloatHistogram),
 }
 
+impl Histogram {
+    /// Becomes a copy of `other` in the memory that it has.
+    pub fn copy_from(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Int(own), Self::Int(other)) => {
+                let IntHistogram { layout, positive_deltas, negative_deltas, .. } = own;
+                share(layout, &other.layout);
+                positive_deltas.clone_from(&other.positive_deltas);
+                negative_deltas.clone_from(&other.negative_deltas);
+                (own.hint, own.sum) = (other.hint, other.sum);
+                (own.zero_count, own.count) = (other.zero_count, other.count);
+            }
+            (Self::Float(own), Self::Float(other)) => {
+                let FloatHistogram { layout, positive, negative, .. } = own;
+                share(layout, &other.layout);
+                positive.clone_from(&other.positive);
+                negative.clone_from(&other.negative);
+                (own.hint, own.sum) = (other.hint, other.sum);
+                (own.zero_count, own.count) = (other.zero_count, other.count);
+            }
+            (own, other) => *own = other.clone(),
+        }
+    }
+}
+
+fn share(layout: &mut Arc<Layout>, other: &Arc<Layout>) {
+    if !Arc::ptr_eq(layout, other) {
+        *layout = Arc::clone(other);
+    }
+}
+
 /// A float histogram by reference: a row of columns or an owned one.
 #[derive(Clone, Copy, Debug)]
 pub struct HistogramView<'a> {

@@ -4,7 +4,8 @@
 use super::{Columns, HistogramChunk, decode};
 use crate::layout::ResetHeader;
 use model::histogram::{
-    CounterResetHint, FloatHistogram, Histogram, IntHistogram, Layout, bucket_indices, spans_of,
+    CounterResetHint, FloatHistogram, Histogram, IntHistogram, Layout, Span, bucket_indices,
+    spans_of,
 };
 use model::is_stale_nan;
 use std::sync::Arc;
@@ -31,10 +32,7 @@ enum Fit {
 }
 
 /// Buckets of one side by number.
-fn by_index<T: Copy>(
-    spans: &[model::histogram::Span],
-    counts: impl Iterator<Item = T>,
-) -> Vec<(i32, T)> {
+fn by_index<T: Copy>(spans: &[Span], counts: impl Iterator<Item = T>) -> Vec<(i32, T)> {
     bucket_indices(spans).zip(counts).collect()
 }
 
@@ -65,6 +63,20 @@ fn compare<T: PartialOrd + Default + Copy>(
         }
     }
     Some((chunk_lacks || rest.next().is_some(), sample_lacks))
+}
+
+/// Compares a side of a chunk with that of a sample, see [`compare`]. Nearly always they have the same buckets, which
+/// takes no list of them.
+fn compare_side<T: PartialOrd + Default + Copy>(
+    (old_spans, new_spans): (&[Span], &[Span]),
+    (mut old, mut new): (impl Iterator<Item = T>, impl Iterator<Item = T>),
+    is_gauge: bool,
+) -> Option<(bool, bool)> {
+    if old_spans != new_spans {
+        return compare(&by_index(old_spans, old), &by_index(new_spans, new), is_gauge);
+    }
+    let falls = |count: T| new.next().is_some_and(|now| now < count);
+    (is_gauge || !old.any(falls)).then_some((false, false))
 }
 
 impl HistogramChunk {
@@ -183,47 +195,32 @@ impl HistogramChunk {
     }
 
     fn compare_buckets(&self, histogram: &Histogram, is_gauge: bool) -> Option<(bool, bool)> {
-        let own = &self.layout;
+        let (own, layout) = (&self.layout, histogram.layout());
         let num_positive = own.positive_spans.iter().map(|span| span.length as usize).sum();
+        let positive_spans = (&own.positive_spans[..], &layout.positive_spans[..]);
+        let negative_spans = (&own.negative_spans[..], &layout.negative_spans[..]);
         let both = |a: (bool, bool), b: (bool, bool)| (a.0 || b.0, a.1 || b.1);
         match (&self.columns, histogram) {
             (Columns::Int { buckets, .. }, Histogram::Int(new)) => {
                 let (positive, negative) = buckets.split_at(num_positive);
-                let old = |spans, side: &[super::Delta]| {
-                    by_index(spans, absolute(side.iter().map(|column| column.last)))
+                let side = |spans, old: &[super::Delta], new: &[i64]| {
+                    let old = absolute(old.iter().map(|column| column.last));
+                    compare_side(spans, (old, absolute(new.iter().copied())), is_gauge)
                 };
-                let new_side =
-                    |spans, deltas: &[i64]| by_index(spans, absolute(deltas.iter().copied()));
                 Some(both(
-                    compare(
-                        &old(&own.positive_spans, positive),
-                        &new_side(&new.layout.positive_spans, &new.positive_deltas),
-                        is_gauge,
-                    )?,
-                    compare(
-                        &old(&own.negative_spans, negative),
-                        &new_side(&new.layout.negative_spans, &new.negative_deltas),
-                        is_gauge,
-                    )?,
+                    side(positive_spans, positive, &new.positive_deltas)?,
+                    side(negative_spans, negative, &new.negative_deltas)?,
                 ))
             }
             (Columns::Float { buckets, .. }, Histogram::Float(new)) => {
                 let (positive, negative) = buckets.split_at(num_positive);
-                let old = |spans, side: &[crate::bits::XorColumn]| {
-                    by_index(spans, side.iter().map(|column| column.value()))
+                let side = |spans, old: &[crate::bits::XorColumn], new: &[f64]| {
+                    let old = old.iter().map(|column| column.value());
+                    compare_side(spans, (old, new.iter().copied()), is_gauge)
                 };
-                let new_side = |spans, counts: &[f64]| by_index(spans, counts.iter().copied());
                 Some(both(
-                    compare(
-                        &old(&own.positive_spans, positive),
-                        &new_side(&new.layout.positive_spans, &new.positive),
-                        is_gauge,
-                    )?,
-                    compare(
-                        &old(&own.negative_spans, negative),
-                        &new_side(&new.layout.negative_spans, &new.negative),
-                        is_gauge,
-                    )?,
+                    side(positive_spans, positive, &new.positive)?,
+                    side(negative_spans, negative, &new.negative)?,
                 ))
             }
             _ => None,
@@ -253,7 +250,7 @@ fn is_gauge(histogram: &Histogram) -> bool {
 
 /// A layout with the buckets of both.
 fn union(a: &Layout, b: &Layout) -> Layout {
-    let merged = |a: &[model::histogram::Span], b: &[model::histogram::Span]| {
+    let merged = |a: &[Span], b: &[Span]| {
         let mut indices: Vec<i32> = bucket_indices(a).chain(bucket_indices(b)).collect();
         indices.sort_unstable();
         indices.dedup();
@@ -269,7 +266,7 @@ fn union(a: &Layout, b: &Layout) -> Layout {
 /// The same histogram with the buckets of `layout`, the new ones empty.
 fn widen(histogram: &Histogram, layout: &Arc<Layout>) -> Histogram {
     fn spread<T: Copy + Default>(
-        (from, to): (&[model::histogram::Span], &[model::histogram::Span]),
+        (from, to): (&[Span], &[Span]),
         counts: impl Iterator<Item = T>,
     ) -> Vec<T> {
         let mut held = by_index(from, counts).into_iter().peekable();

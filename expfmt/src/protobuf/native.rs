@@ -3,10 +3,16 @@
 use super::message::{Metric, Side};
 use crate::classic::{compact, deltas};
 use model::histogram::{CounterResetHint, FloatHistogram, Histogram, IntHistogram, Layout, Span};
+use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The histogram of `metric`, empty buckets left out; the error says which side does not fit its spans.
-pub(super) fn histogram(metric: &Metric<'_>, hint: CounterResetHint) -> Result<Histogram, String> {
+/// The histogram of `metric`, empty buckets left out; the error says which side does not fit its spans. `last` is the
+/// layout of the one before, which many share.
+pub(super) fn histogram(
+    metric: &Metric<'_>,
+    hint: CounterResetHint,
+    last: &mut Arc<Layout>,
+) -> Result<Histogram, String> {
     let is_float = metric.count.float > 0.0 || metric.zero_count.float > 0.0;
     for (name, side) in [("positive", &metric.positive), ("negative", &metric.negative)] {
         let buckets = if is_float { side.counts.len() } else { side.deltas.len() };
@@ -15,14 +21,21 @@ pub(super) fn histogram(metric: &Metric<'_>, hint: CounterResetHint) -> Result<H
             return Err(format!("{name} side: spans require {required} buckets, have {buckets}"));
         }
     }
-    let layout = |positive_spans, negative_spans| {
-        Arc::new(Layout {
-            schema: metric.schema,
-            zero_threshold: metric.zero_threshold,
-            positive_spans,
-            negative_spans,
-            custom_values: Vec::new(),
-        })
+    let mut layout = |positive_spans: Cow<'_, [Span]>, negative_spans: Cow<'_, [Span]>| {
+        let is_last = last.schema == metric.schema
+            && last.zero_threshold.to_bits() == metric.zero_threshold.to_bits()
+            && last.positive_spans == *positive_spans
+            && last.negative_spans == *negative_spans;
+        if !is_last {
+            *last = Arc::new(Layout {
+                schema: metric.schema,
+                zero_threshold: metric.zero_threshold,
+                positive_spans: positive_spans.into_owned(),
+                negative_spans: negative_spans.into_owned(),
+                custom_values: Vec::new(),
+            });
+        }
+        Arc::clone(last)
     };
     if is_float {
         let (positive_spans, positive) = floats(&metric.positive);
@@ -55,21 +68,22 @@ fn is_compact(spans: &[Span]) -> bool {
     spans.iter().all(|span| span.length > 0) && spans.iter().skip(1).all(|span| span.offset != 0)
 }
 
-fn floats(side: &Side) -> (Vec<Span>, Vec<f64>) {
+fn floats(side: &Side) -> (Cow<'_, [Span]>, Vec<f64>) {
     if is_compact(&side.spans) && side.counts.iter().all(|&count| count != 0.0) {
-        return (side.spans.clone(), side.counts.clone());
+        return (Cow::Borrowed(&side.spans), side.counts.clone());
     }
-    compact(&side.spans, &side.counts, 0)
+    let (spans, counts) = compact(&side.spans, &side.counts, 0);
+    (Cow::Owned(spans), counts)
 }
 
-fn integers(side: &Side) -> (Vec<Span>, Vec<i64>) {
+fn integers(side: &Side) -> (Cow<'_, [Span]>, Vec<i64>) {
     let mut count = 0_i64;
     let mut counts = side.deltas.iter().map(|&delta| {
         count = count.wrapping_add(delta);
         count
     });
     if is_compact(&side.spans) && counts.all(|count| count != 0) {
-        return (side.spans.clone(), side.deltas.clone());
+        return (Cow::Borrowed(&side.spans), side.deltas.clone());
     }
     let mut count = 0_i64;
     let counts = side.deltas.iter().map(|&delta| {
@@ -77,5 +91,5 @@ fn integers(side: &Side) -> (Vec<Span>, Vec<i64>) {
         count
     });
     let (spans, counts) = compact(&side.spans, &counts.collect::<Vec<_>>(), 0);
-    (spans, deltas(&counts))
+    (Cow::Owned(spans), deltas(&counts))
 }

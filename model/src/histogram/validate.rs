@@ -200,15 +200,17 @@ impl IntHistogram {
         on("positive side", deltas_fit(&self.positive_deltas, &mut total))?;
         let count = self.count;
         let found =
-            format!("{total} observations found in buckets, but the Count field is {count}");
+            || format!("{total} observations found in buckets, but the Count field is {count}");
         if self.sum.is_nan() && total > count {
             return error(format!(
-                "{found}: histogram's observation count should be at least the number of observations found in the buckets"
+                "{}: histogram's observation count should be at least the number of observations found in the buckets",
+                found()
             ));
         }
         if !self.sum.is_nan() && total != count {
             return error(format!(
-                "{found}: histogram's observation count should equal the number of observations found in the buckets (in absence of NaN)"
+                "{}: histogram's observation count should equal the number of observations found in the buckets (in absence of NaN)",
+                found()
             ));
         }
         Ok(())

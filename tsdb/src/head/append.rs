@@ -123,12 +123,11 @@ impl Appender for HeadAppender {
         let targets = std::mem::take(&mut scratch.targets);
         for (row, (&target, value)) in targets.iter().zip(values).enumerate() {
             let (number, timestamp_ms) = (refs[row].get(), timestamps_ms[row]);
-            let value = value.clone();
             let is_sound = model::is_stale_nan(value.sum()) || value.validate().is_ok();
             let verdict = if target == Target::NONE {
                 Err(RejectReason::UnknownRef)
             } else if is_sound {
-                self.head.check_histogram(target, number, (timestamp_ms, &value), min_valid_ms)
+                self.head.check_histogram(target, number, (timestamp_ms, value), min_valid_ms)
             } else {
                 Err(RejectReason::InvalidHistogram)
             };
@@ -227,7 +226,7 @@ impl HeadAppender {
                     let series = (refs[row].get(), scratch.targets[row]);
                     let start_ms = starts_ms.get(row).copied().unwrap_or(0);
                     let when = When { timestamp_ms: timestamps_ms[row], start_ms };
-                    scratch.stage_histogram(series, when, stale_marker(kind));
+                    scratch.stage_histogram(series, when, &stale_marker(kind));
                     continue;
                 }
                 scratch.seal();

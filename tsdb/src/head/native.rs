@@ -21,17 +21,15 @@ const MIN_SAMPLES: u16 = 10;
 #[derive(Debug)]
 pub(super) struct Native {
     open: HistogramChunk,
-    /// The newest sample, to know it when it is repeated.
-    last: Histogram,
     /// Predicted end of the chunk.
     next_at_ms: i64,
     is_predicted: bool,
 }
 
 impl Native {
-    fn new(open: HistogramChunk, last: Histogram, rule: CutRule) -> Self {
+    fn new(open: HistogramChunk, rule: CutRule) -> Self {
         let next_at_ms = rule.range_end_ms(open.min_ms());
-        Self { open, last, next_at_ms, is_predicted: false }
+        Self { open, next_at_ms, is_predicted: false }
     }
 
     /// What is known of the chunk.
@@ -56,10 +54,12 @@ impl Native {
 
     /// An open chunk that was read back; `None` if it has no samples.
     pub(super) fn resumed(open: HistogramChunk, next_at_ms: i64) -> Option<Self> {
-        let last = open.last_sample()?;
+        if open.num_samples() == 0 {
+            return None;
+        }
         // Whether the end was predicted follows from the length: the prediction is made once, at a quarter.
         let is_predicted = open.bytes().len() >= TARGET_BYTES / 4;
-        Some(Self { open, last, next_at_ms, is_predicted })
+        Some(Self { open, next_at_ms, is_predicted })
     }
 
     /// Predicted end of the chunk.
@@ -175,7 +175,8 @@ impl Shard {
         }
         let last_ms = self.open_last_ms(slot);
         check_time(timestamp_ms, last_ms, min_valid_ms)?;
-        let is_repeated = || self.native(slot).is_some_and(|held| repeats(&held.last, histogram));
+        let newest = || self.native(slot).and_then(|held| held.open.last_sample());
+        let is_repeated = || newest().is_some_and(|newest| repeats(&newest, histogram));
         if timestamp_ms == last_ms && !is_repeated() {
             return Err(RejectReason::DuplicateTimestamp);
         }
@@ -254,7 +255,7 @@ impl Shard {
         let starts = has_starts.then_some(when.start_ms);
         let Some(native) = self.natives.get_mut(&slot) else {
             let open = HistogramChunk::alone(timestamp_ms, starts, histogram);
-            self.natives.insert(slot, Native::new(open, histogram.clone(), rule));
+            self.natives.insert(slot, Native::new(open, rule));
             self.begun(tally);
             return;
         };
@@ -267,11 +268,8 @@ impl Shard {
                 Join::Began(next) => Some(*next),
             }
         };
-        let Some(next) = next else {
-            native.last = histogram.clone();
-            return;
-        };
-        let full = std::mem::replace(native, Native::new(next, histogram.clone(), rule));
+        let Some(next) = next else { return };
+        let full = std::mem::replace(native, Native::new(next, rule));
         self.seal_native(slot, &full);
         self.begun(tally);
     }

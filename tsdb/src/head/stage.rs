@@ -33,8 +33,8 @@ impl Batch {
         self.float_targets.is_empty() && self.histogram_targets.is_empty()
     }
 
-    fn push_histogram(&mut self, (number, target): (u64, Target), when: When, value: Histogram) {
-        self.histograms.push(number, when.timestamp_ms, value, when.start_ms);
+    fn push_histogram(&mut self, (number, target): (u64, Target), when: When, value: &Histogram) {
+        self.histograms.push_copy(number, when.timestamp_ms, value, when.start_ms);
         self.histogram_targets.push(target);
     }
 }
@@ -93,8 +93,8 @@ impl Scratch {
         self.kinds.clear();
     }
 
-    pub(super) fn stage_histogram(&mut self, series: (u64, Target), when: When, value: Histogram) {
-        let kind = record_kind(&value);
+    pub(super) fn stage_histogram(&mut self, series: (u64, Target), when: When, value: &Histogram) {
+        let kind = record_kind(value);
         if self.kinds.get(&series.0).is_some_and(|held| *held != kind) {
             self.seal();
         }

@@ -29,14 +29,21 @@ pub struct Histograms {
     pub unknown_schemas: usize,
     /// How many were left out because their spans and buckets disagree.
     pub contradictory: usize,
+    /// Histograms of before, whose memory the next ones get.
+    retired: Vec<Histogram>,
 }
+
+/// How many retired histograms are kept.
+const MAX_RETIRED: usize = 4096;
 
 impl Histograms {
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
         self.refs.clear();
         self.timestamps_ms.clear();
-        self.values.clear();
+        let room = MAX_RETIRED.saturating_sub(self.retired.len());
+        self.values.truncate(room);
+        self.retired.append(&mut self.values);
         self.start_timestamps_ms.clear();
         self.unknown_schemas = 0;
         self.contradictory = 0;
@@ -71,6 +78,18 @@ impl Histograms {
         value.fit_schema();
         self.push(number, timestamp_ms, value, start_ms);
         Ok(())
+    }
+
+    /// Adds a copy of a histogram, see [`Self::push`].
+    pub fn push_copy(&mut self, number: u64, timestamp_ms: i64, value: &Histogram, start_ms: i64) {
+        let value = match self.retired.pop() {
+            Some(mut copy) => {
+                copy.copy_from(value);
+                copy
+            }
+            None => value.clone(),
+        };
+        self.push(number, timestamp_ms, value, start_ms);
     }
 
     /// Adds a histogram; a start of zero is not known.
