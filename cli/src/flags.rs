@@ -287,7 +287,11 @@ impl Flags {
         }
     }
 
+    /// An agent keeps nothing of the kind.
     fn settle_retention(&mut self) {
+        if self.agent {
+            return;
+        }
         if self.retention_time.is_zero() && self.retention_size_bytes == 0 {
             self.retention_time = milliseconds(DEFAULT_RETENTION_MS);
         }
@@ -328,7 +332,9 @@ impl Flags {
         self.retention_time = storage.retention_time.unwrap_or_default();
         self.retention_size_bytes = storage.retention_size_bytes.unwrap_or(0);
         self.retention_percentage = storage.retention_percentage.unwrap_or(0.0);
-        self.settle_longest_block();
+        if !self.agent {
+            self.settle_longest_block();
+        }
     }
 
     /// Whether the command line has the flag `name`, written without dashes.

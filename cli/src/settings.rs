@@ -203,7 +203,7 @@ fn web(flags: &Flags) -> Result<web::Options, Error> {
         flags.listen_addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
     Ok(web::Options {
         external: (external.scheme.to_owned(), external.host.to_owned()),
-        external_path: external.path.trim_end_matches('/').to_owned(),
+        external_path: path_of(external.path).to_owned(),
         route_prefix: flags.route_prefix.trim_end_matches('/').to_owned(),
         cors_origin: cors,
         user_assets: flags.user_assets.clone(),
@@ -221,6 +221,11 @@ fn web(flags: &Flags) -> Result<web::Options, Error> {
         per_step_stats: flags.features.promql_per_step_stats,
         switches: switches(flags),
     })
+}
+
+/// A path without a slash at its end, and without what is asked of it.
+fn path_of(path: &str) -> &str {
+    path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/')
 }
 
 /// What the features page tells that only flags know.

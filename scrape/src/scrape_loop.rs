@@ -262,7 +262,19 @@ impl ScrapeLoop {
         if body.is_empty() {
             return Ok(Format::Text);
         }
-        Ok(negotiate(&content_type, self.context.fallback)?.0)
+        let (scrape_pool, target) = (&*self.context.pool, &*self.target.url);
+        match negotiate(&content_type, self.context.fallback) {
+            Ok((format, fault)) => {
+                if let Some(fault) = fault {
+                    tracing::debug!(component = "scrape manager", scrape_pool, target, err = %fault, "Invalid content type on scrape, using fallback setting.");
+                }
+                Ok(format)
+            }
+            Err(fault) => {
+                tracing::error!(component = "scrape manager", scrape_pool, target, err = %fault, "Failed to determine correct type of scrape target.");
+                Err(fault.into())
+            }
+        }
     }
 
     /// Says what the storage refused, as operators know it from Prometheus.

@@ -161,6 +161,7 @@ fn help_lists_flags_and_hides_some() {
 #[test]
 fn the_log_of_an_agent_is_kept_from_one_cut_to_the_next() {
     let flags = flags(&["--agent", "--storage.agent.wal-truncate-frequency=6h"]);
+    assert!(flags.all().contains(&("storage.tsdb.max-block-duration", String::from("0s"))));
     let storage = flags.agent_storage;
     assert_eq!(storage.truncate_frequency, Duration::from_secs(6 * 3600));
     assert_eq!(storage.max_age, storage.truncate_frequency);
