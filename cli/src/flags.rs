@@ -287,11 +287,7 @@ impl Flags {
         }
     }
 
-    /// An agent keeps nothing of the kind.
     fn settle_retention(&mut self) {
-        if self.agent {
-            return;
-        }
         if self.retention_time.is_zero() && self.retention_size_bytes == 0 {
             self.retention_time = milliseconds(DEFAULT_RETENTION_MS);
         }
@@ -300,7 +296,8 @@ impl Flags {
 
     fn settle_longest_block(&mut self) {
         let retention_ms = i64::try_from(self.retention_time.as_millis()).unwrap_or(i64::MAX);
-        if !self.values.is_given("storage.tsdb.max-block-duration") {
+        // An agent has no blocks.
+        if !self.agent && !self.values.is_given("storage.tsdb.max-block-duration") {
             let tenth = retention_ms / 10;
             let longest = if tenth > 0 { tenth.min(LONGEST_BLOCK_MS) } else { LONGEST_BLOCK_MS };
             self.max_block_duration = milliseconds(longest);
@@ -332,9 +329,7 @@ impl Flags {
         self.retention_time = storage.retention_time.unwrap_or_default();
         self.retention_size_bytes = storage.retention_size_bytes.unwrap_or(0);
         self.retention_percentage = storage.retention_percentage.unwrap_or(0.0);
-        if !self.agent {
-            self.settle_longest_block();
-        }
+        self.settle_longest_block();
     }
 
     /// Whether the command line has the flag `name`, written without dashes.
