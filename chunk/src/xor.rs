@@ -1,13 +1,15 @@
 //! Gorilla floats, the sample appender: delta of delta timestamps, xor of values, byte for byte as Prometheus writes
 //! them. The state of an open chunk is a plain copyable value; its bytes belong to the caller, who may keep them in
-//! slabs. Reading lives in `decode`.
+//! slabs. Reading lives in `decode`, the state as bytes in `state`.
 //!
 //! Layout: `u16` number of samples (big-endian), then bits, most significant first, the last byte padded with zeros.
 
 mod decode;
+mod state;
 
 pub(crate) use decode::Bits;
 pub use decode::{decode, first_ms};
+pub use state::STATE_BYTES;
 
 use crate::DecodeError;
 use crate::bits::zigzag;

@@ -76,6 +76,8 @@ pub struct Flags {
     pub head_image: bool,
     /// `--storage.tsdb.memory-budget`; `None` leaves it to the machine, zero is no bound.
     pub memory_budget_bytes: Option<u64>,
+    /// `--storage.tsdb.safe-mode-crashes`; zero is never.
+    pub safe_mode_crashes: usize,
     /// `--storage.tsdb.disk-reserve`; zero keeps none.
     pub disk_reserve_bytes: u64,
     /// `--storage.tsdb.disk-low-water`; zero is never.
@@ -246,6 +248,7 @@ impl Flags {
             memory_budget_bytes: values
                 .is_given("storage.tsdb.memory-budget")
                 .then(|| size("storage.tsdb.memory-budget")),
+            safe_mode_crashes: count("storage.tsdb.safe-mode-crashes"),
             disk_reserve_bytes: size("storage.tsdb.disk-reserve"),
             disk_low_water_bytes: size("storage.tsdb.disk-low-water"),
             delay_compact_file: text("storage.tsdb.delay-compact-file.path"),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tsdb::{Agent, Db};
-use web::notifications::{Notifications, REFUSING_SERIES};
+use web::notifications::{Notifications, REFUSING_SERIES, SAFE_MODE};
 
 /// How often it is looked how much memory and room on the disk there is.
 const LOOK_AT_MEMORY: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ impl Maintenance {
     ) -> std::io::Result<Option<Self>> {
         let Storage::Db(db) = storage else { return Ok(None) };
         let db = Arc::clone(db);
-        let mut told = Told { refused: 0, quiet_looks: QUIET_LOOKS };
+        let mut told = Told { refused: 0, quiet_looks: QUIET_LOOKS, is_safe: false };
         Self::tick("tsdb-watch", LOOK_AT_MEMORY, move || look(&db, &notifications, &mut told))
             .map(Some)
     }
@@ -134,10 +134,11 @@ impl Maintenance {
     }
 }
 
-/// What users know of refused series.
+/// What users know of refused series, and of the mode.
 struct Told {
     refused: u64,
     quiet_looks: u32,
+    is_safe: bool,
 }
 
 fn look(db: &Db, notifications: &Notifications, told: &mut Told) {
@@ -148,12 +149,20 @@ fn look(db: &Db, notifications: &Notifications, told: &mut Told) {
     if let Err(error) = db.watch_disk() {
         tracing::error!(component = "tsdb", err = %error, "Looking after the disk failed; it is tried again");
     }
+    let is_safe = db.is_in_safe_mode();
+    if is_safe != std::mem::replace(&mut told.is_safe, is_safe) {
+        if is_safe {
+            notifications.add(SAFE_MODE, now_ms);
+        } else {
+            notifications.remove(SAFE_MODE, now_ms);
+        }
+    }
     let refused = db.head().refused_series().iter().map(|refused| refused.count).sum::<u64>();
     if refused > told.refused {
         if told.quiet_looks >= QUIET_LOOKS {
             notifications.add(REFUSING_SERIES, now_ms);
         }
-        *told = Told { refused, quiet_looks: 0 };
+        (told.refused, told.quiet_looks) = (refused, 0);
     } else if told.quiet_looks < QUIET_LOOKS {
         told.quiet_looks += 1;
         if told.quiet_looks == QUIET_LOOKS {

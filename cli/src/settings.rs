@@ -1,13 +1,17 @@
 //! What the flags come to: typed settings of the parts that are wired here. How flags are typed is in `flags`.
 
 use crate::Error;
+use crate::clock;
 use crate::config::StorageConfig;
 use crate::flags::Flags;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tsdb::{AgentOptions, DbOptions, IMAGE_GROWTH_BYTES, MemoryBudget};
+use tsdb::{AgentOptions, DbOptions, IMAGE_GROWTH_BYTES, MemoryBudget, SafeModeRule};
+
+/// Starts that do not end well are counted for so long, and new series are refused for so long.
+const SAFE_MODE_MS: i64 = 15 * 60 * 1000;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +109,11 @@ pub(crate) fn database(flags: &Flags, storage: &StorageConfig) -> DbOptions {
         started_histograms: flags.features.started_histograms,
         keep_starts: flags.features.start_timestamps,
         memory: memory_budget(flags),
+        safe_mode: (flags.safe_mode_crashes > 0).then(|| SafeModeRule {
+            crashes: flags.safe_mode_crashes,
+            within_ms: SAFE_MODE_MS,
+            now_ms: clock::now_ms(),
+        }),
         ..defaults
     }
 }

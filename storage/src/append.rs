@@ -307,7 +307,9 @@ impl RejectReason {
             }
             Self::DuplicateExemplar => "duplicate exemplar",
             Self::OutOfOrderExemplar => "out of order exemplar",
-            Self::MemoryBudget => "the memory budget is used up: new series are refused",
+            Self::MemoryBudget => {
+                "new series are refused: the memory budget is used up, or the server is in safe mode"
+            }
             Self::SeriesLimit => "max_head_series is reached: new series are refused",
             Self::JobSeriesLimit => "max_head_series of the job is reached: new series are refused",
         }

@@ -1,12 +1,13 @@
 //! A database: a head with its log, blocks, and the work that turns one into the other. Opens, serves, closes.
 //!
-//! Reading order: here (the whole), `blocks` (which blocks there are), `recover` (the log back into the head),
+//! Reading order: here (the whole), `blocks` (which blocks there are), `recover` and `feed` (the log back into the head),
 //! `maintain` (mapping, compaction, retention, checkpoints), `admin` (deleting, snapshots),
 //! `ooo` (what comes out of order), `pieces` (blocks of a part of the head), `relief` (the memory budget), `reserve` (a full
-//! disk), `uploads` (blocks that wait with merging). Lock order: `work`, then the log, then what the head locks.
+//! disk), `safe_mode` (starts that die), `uploads` (blocks that wait with merging). Lock order: `work`, then the log, then what the head locks.
 
 mod admin;
 mod blocks;
+mod feed;
 mod image;
 mod maintain;
 mod ooo;
@@ -14,11 +15,13 @@ mod pieces;
 mod recover;
 mod relief;
 mod reserve;
+mod safe_mode;
 mod uploads;
 
 pub use maintain::Maintained;
 pub(crate) use ooo::LateFeed;
 pub use relief::MemoryState;
+pub use safe_mode::SafeModeRule;
 
 pub use image::IMAGE_GROWTH_BYTES;
 
@@ -33,6 +36,7 @@ use disk::{Disk, Lock};
 use maintain::Work;
 use model::TimeRange;
 use parking_lot::Mutex;
+use safe_mode::SafeMode;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,13 +65,16 @@ struct Parts {
 }
 
 impl Parts {
-    fn into_db(self, head: Head, writer: SharedLog, image_segment: Option<u32>) -> Db {
+    fn into_db(
+        self,
+        head: Head,
+        writer: SharedLog,
+        image: Option<(u32, u64)>,
+        safe_mode: SafeMode,
+    ) -> Db {
         let mut work = Work::new(self.seed);
-        work.image = image_segment.map(|segment| (segment, 0));
-        if let Some(budget) = &self.options.memory {
-            head.set_series_room(Some(budget.room(budget.used_bytes())));
-        }
-        Db {
+        work.image = image;
+        let db = Db {
             work: Mutex::new(work),
             pressure: Mutex::default(),
             stale_ratio: Mutex::new(0.0),
@@ -80,7 +87,10 @@ impl Parts {
             lock: Mutex::new(self.lock),
             metrics: self.metrics,
             log: self.log,
-        }
+            safe_mode,
+        };
+        db.update_series_room();
+        db
     }
 }
 
@@ -103,6 +113,7 @@ pub struct Db {
     lock: Mutex<Option<Lock>>,
     metrics: DbMetrics,
     log: Log,
+    safe_mode: SafeMode,
 }
 
 impl Db {
@@ -196,12 +207,14 @@ impl Db {
         }
         let flushed = self.head.flush_new_series();
         let logged = self.writer.lock().close().and(self.head.sync_ooo_log(true));
+        let left = self.leave_start();
         if let Some(lock) = self.lock.lock().take() {
             lock.release(&*self.disk)?;
         }
         drop(work);
         flushed?;
-        Ok(logged?)
+        logged?;
+        left
     }
 }
 

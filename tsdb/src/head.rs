@@ -45,7 +45,7 @@ pub use chunks::LoadedChunks;
 pub use idle::IdleSeries;
 pub use image::ImageStats;
 pub use ooo::{OooCut, OooReplay, OooReplayed};
-pub use replay::{Replay, ReplayStats};
+pub use replay::{Decoded, Replay, ReplayStats};
 pub use stats::{HeadStats, LabelStat};
 
 use crate::block::Tombstones;
@@ -226,6 +226,12 @@ impl Head {
         });
         metrics::register_bounds(registry, &shared);
         Self(shared)
+    }
+
+    /// What keys the label hashes.
+    #[must_use]
+    pub fn hash_seed(&self) -> u64 {
+        self.0.hasher.seed()
     }
 
     /// From now on commits are logged. To be called once, after the replay.

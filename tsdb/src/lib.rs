@@ -23,7 +23,7 @@ mod read_only;
 pub use agent::{Agent, AgentOptions};
 pub use block::Block;
 pub use budget::MemoryBudget;
-pub use db::{Db, IMAGE_GROWTH_BYTES, Maintained, MemoryState};
+pub use db::{Db, IMAGE_GROWTH_BYTES, Maintained, MemoryState, SafeModeRule};
 pub use error::{Error, Result};
 pub use head::{Head, HeadOptions};
 pub use import::{ImportRow, ImportSpec, ImportValue, Imported, block_length_ms, import_block};

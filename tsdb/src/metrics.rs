@@ -33,6 +33,7 @@ pub(crate) struct DbMetrics {
     pub(crate) reserve_releases: Counter,
     pub(crate) reliefs: Counter,
     pub(crate) idle_series_dropped: Counter,
+    pub(crate) safe_mode: Gauge,
     pub(crate) lowest_timestamp_ms: Gauge,
     pub(crate) lowest_timestamp_seconds: Gauge,
     pub(crate) clean_start: Gauge,
@@ -141,6 +142,10 @@ impl DbMetrics {
             idle_series_dropped: registry.counter(
                 "firesteel_tsdb_idle_series_compacted_total",
                 "Series that were stale or idle and left memory for a block early.",
+            ),
+            safe_mode: registry.gauge(
+                "firesteel_tsdb_safe_mode",
+                "1 while new series are refused since the server died several times soon after its start.",
             ),
             lowest_timestamp_ms: gauge(
                 "lowest_timestamp",

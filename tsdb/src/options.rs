@@ -47,7 +47,7 @@ pub struct DbOptions {
     /// How far behind the newest sample others may come out of order; zero takes none.
     pub out_of_order_window_ms: i64,
     /// Keep an image of the head beside the log, so that a start need not read all of it: a new one once the log grew
-    /// by this much, and by twice its length. Zero keeps none.
+    /// by this much, and by its length. Zero keeps none.
     pub head_image_growth_bytes: u64,
     /// How long a commit waits for others before it flushes the log; `None` does not flush.
     pub sync_commits: Option<Duration>,
@@ -63,6 +63,8 @@ pub struct DbOptions {
     pub keep_starts: bool,
     /// Bound on memory; `None` is without.
     pub memory: Option<crate::MemoryBudget>,
+    /// When the database opens without taking new series; `None` never.
+    pub safe_mode: Option<crate::SafeModeRule>,
     /// Where the progress of the replay is to be seen while the database opens.
     pub progress: Arc<ReplayProgress>,
 }
@@ -93,6 +95,7 @@ impl Default for DbOptions {
             started_histograms: false,
             keep_starts: false,
             memory: None,
+            safe_mode: None,
             progress: Arc::default(),
         }
     }

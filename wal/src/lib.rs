@@ -1,12 +1,13 @@
 //! The write-ahead log: numbered segments of pages, records in fragments, checkpoints that let old segments go.
 //! Byte for byte the format of Prometheus. What records mean to series in memory is known to `tsdb`, not here.
 //!
-//! Reading order: `page` (layout), `writer`, `reader` and `replay`, `record`, then `checkpoint`, `salvage` and `repair`.
+//! Reading order: `page` (layout), `writer`, `reader`, `packed` and `replay`, `record`, then `checkpoint`, `salvage` and `repair`.
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
 mod compress;
 mod error;
+mod packed;
 mod page;
 mod reader;
 pub mod record;
@@ -20,6 +21,7 @@ mod writer;
 pub use checkpoint::Checkpoint;
 pub use compress::Compression;
 pub use error::{Corruption, Error, Result};
+pub use packed::{PackedRecord, Unpacker};
 pub use page::PAGE_BYTES;
 pub use reader::Reader;
 pub use replay::Replay;

@@ -2,8 +2,9 @@
 //! segments are one stream, each as if filled with zeros to the end of its last page.
 
 use crate::compress::Decompressor;
+use crate::packed::{PackedRecord, Spot};
 use crate::page::{HEADER_BYTES, PAGE_BYTES, kind, page_end, room};
-use crate::{Corruption, Error, Position, Result, segment};
+use crate::{Error, Position, Result, segment};
 use bytes::Bytes;
 use disk::Disk;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Reader {
     disk: Arc<dyn Disk>,
-    segments: Vec<(u32, PathBuf)>,
+    segments: Vec<(u32, Arc<Path>)>,
     /// Index of the segment at hand.
     current: usize,
     data: Bytes,
@@ -84,6 +85,7 @@ impl Reader {
             Some((_, path)) => disk.view(path)?,
             None => Bytes::new(),
         };
+        let segments = segments.into_iter().map(|(number, path)| (number, path.into())).collect();
         Ok(Self {
             disk,
             segments,
@@ -107,16 +109,30 @@ impl Reader {
 
     /// Goes to the next record; `false` behind the last.
     pub fn advance(&mut self) -> Result<bool> {
+        let Some((record, flags)) = self.advance_packed()? else { return Ok(false) };
+        self.record = self.unpack(record, flags)?;
+        Ok(true)
+    }
+
+    /// The next record as it lies in the log; `None` behind the last. The bytes are shared where they lie in one piece.
+    pub fn next_packed(&mut self) -> Result<Option<PackedRecord>> {
+        let Some((record, flags)) = self.advance_packed()? else { return Ok(None) };
+        let body = match record {
+            Place::Mapped { begin, len } => self.data.slice(begin..begin + len),
+            _ => Bytes::copy_from_slice(self.bytes(record)),
+        };
+        Ok(Some(PackedRecord { body, flags, spot: self.spot() }))
+    }
+
+    /// Goes to the next record: where it is and the flags of its fragments.
+    fn advance_packed(&mut self) -> Result<Option<(Place, u8)>> {
         self.good_bytes = self.offset;
         match self.read() {
-            Ok(place) => {
-                self.record = place;
-                Ok(true)
-            }
+            Ok(found) => Ok(Some(found)),
             Err(Stop::End) if matches!(self.fragment, kind::FIRST | kind::MIDDLE) => {
                 Err(self.corruption("last record is torn"))
             }
-            Err(Stop::End) => Ok(false),
+            Err(Stop::End) => Ok(None),
             Err(Stop::Corrupt(what)) => Err(self.corruption(&what)),
             Err(Stop::Failed(error)) => Err(error),
         }
@@ -138,14 +154,16 @@ impl Reader {
     /// The error that the record read last is corrupt: its frame is good, its content is not.
     #[must_use]
     pub fn corruption(&self, what: &str) -> Error {
-        let (segment, path) = self.segments.get(self.current).cloned().unwrap_or_default();
-        Error::Corrupt(Box::new(Corruption {
-            path,
-            segment,
-            offset: self.offset,
-            good_bytes: self.good_bytes,
-            what: what.into(),
-        }))
+        self.spot().corruption(what)
+    }
+
+    /// Where the record read last lies.
+    fn spot(&self) -> Spot {
+        let (segment, path) = match self.segments.get(self.current) {
+            Some((segment, path)) => (*segment, Arc::clone(path)),
+            None => (0, Path::new("").into()),
+        };
+        Spot { path, segment, offset: self.offset, good_bytes: self.good_bytes }
     }
 
     fn bytes(&self, place: Place) -> &[u8] {
@@ -196,7 +214,7 @@ impl Reader {
         self.take(len)?.ok_or(Stop::End)
     }
 
-    fn read(&mut self) -> Result<Place, Stop> {
+    fn read(&mut self) -> Result<(Place, u8), Stop> {
         self.joined.clear();
         let mut fragments = 0;
         loop {
@@ -226,7 +244,7 @@ impl Reader {
                 Place::Joined
             };
             if matches!(self.fragment, kind::FULL | kind::LAST) {
-                return self.unpack(record, first);
+                return Ok((record, first));
             }
             fragments += 1;
         }
@@ -264,7 +282,7 @@ impl Reader {
         Ok(data)
     }
 
-    fn unpack(&mut self, record: Place, flags: u8) -> Result<Place, Stop> {
+    fn unpack(&mut self, record: Place, flags: u8) -> Result<Place> {
         if !Decompressor::is_packed(self.bytes(record), flags) {
             return Ok(record);
         }
@@ -273,7 +291,7 @@ impl Reader {
         let outcome = decompressor.decompress(self.bytes(record), flags, &mut unpacked);
         self.decompressor = decompressor;
         self.unpacked = unpacked;
-        outcome.map_err(|what| Stop::Corrupt(what.to_owned()))?;
+        outcome.map_err(|what| self.corruption(what))?;
         Ok(Place::Unpacked)
     }
 }

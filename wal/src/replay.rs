@@ -1,6 +1,9 @@
 //! A whole log from its beginning: the newest checkpoint, then the segments behind it. Where it stops, salvage or repair begins.
 
-use crate::{Checkpoint, Corruption, Error, Position, Reader, Result, checkpoint, list_segments};
+use crate::{
+    Checkpoint, Corruption, Error, PackedRecord, Position, Reader, Result, checkpoint,
+    list_segments,
+};
 use disk::Disk;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,6 +54,8 @@ impl Replay {
     pub fn resume(&mut self, corruption: &Corruption) -> Result<()> {
         let (segment, offset) = (corruption.segment, corruption.good_bytes);
         self.reader = Reader::segment_from(Arc::clone(&self.disk), &self.dir, segment, offset)?;
+        // Later ones may have been read ahead.
+        self.next = segment + 1;
         Ok(())
     }
 
@@ -81,14 +86,34 @@ impl Replay {
     /// The next record; `None` behind the last.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>> {
         while !self.reader.advance()? {
-            if self.next == self.end {
+            if !self.next_segment()? {
                 return Ok(None);
             }
-            self.reader = Reader::segment(Arc::clone(&self.disk), &self.dir, self.next)?;
-            self.in_checkpoint = false;
-            self.next += 1;
         }
         Ok(Some(self.reader.record()))
+    }
+
+    /// The next record as it lies in the log; `None` behind the last.
+    pub fn next_packed(&mut self) -> Result<Option<PackedRecord>> {
+        loop {
+            if let Some(record) = self.reader.next_packed()? {
+                return Ok(Some(record));
+            }
+            if !self.next_segment()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Goes on to the next segment; `false` behind the last.
+    fn next_segment(&mut self) -> Result<bool> {
+        if self.next == self.end {
+            return Ok(false);
+        }
+        self.reader = Reader::segment(Arc::clone(&self.disk), &self.dir, self.next)?;
+        self.in_checkpoint = false;
+        self.next += 1;
+        Ok(true)
     }
 
     /// The error that the record read last is corrupt: its frame is good, its content is not.

@@ -18,6 +18,10 @@ pub const RELOAD_FAILED: &str = "Configuration reload has failed.";
 pub const REFUSING_SERIES: &str =
     "New series are refused, known ones go on: /api/v1/status/tsdb/limits says which and why.";
 
+/// The server died again and again.
+pub const SAFE_MODE: &str = "The server died several times soon after its start: safe mode, new series are refused for \
+    fifteen minutes, known ones go on.";
+
 /// Something to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notification {

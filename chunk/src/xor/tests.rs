@@ -98,6 +98,36 @@ proptest! {
     }
 
     #[test]
+    fn a_state_is_that_of_its_chunk(samples in samples()) {
+        let mut appender = XorAppender::new();
+        let mut chunk = Vec::new();
+        prop_assert_eq!(XorAppender::from_state(&appender.to_state(), 2), None);
+        for (time, bits) in samples {
+            appender.append(&mut chunk, time, f64::from_bits(bits));
+            let state = appender.to_state();
+            prop_assert_eq!(XorAppender::from_state(&state, chunk.len()), Some(appender));
+            prop_assert_eq!(XorAppender::from_state(&state, chunk.len() + 1), None);
+        }
+    }
+
+    #[test]
+    fn foreign_states_never_panic(
+        state in proptest::array::uniform32(any::<u8>()),
+        bit_len in 0u16..9000,
+        window in (0u8..40, 0u8..70),
+        value in value_bits(),
+    ) {
+        let mut state = state;
+        state[24..28].copy_from_slice(&u32::from(bit_len).to_le_bytes());
+        (state[30], state[31]) = window;
+        let len = usize::from(bit_len).div_ceil(8);
+        if let Some(mut appender) = XorAppender::from_state(&state, len) {
+            let piece = appender.encode(1_700_000_000_000, f64::from_bits(value), 0);
+            prop_assert!(piece.at <= len && piece.at + piece.len == appender.len_bytes());
+        }
+    }
+
+    #[test]
     fn foreign_bytes_never_panic(
         samples in samples(),
         cut in any::<prop::sample::Index>(),

@@ -243,6 +243,15 @@ pub(super) const FLAGS: &[Flag] = &[
     )
     .server()
     .ours(),
+    flag(
+        "storage.tsdb.safe-mode-crashes",
+        Int,
+        "4",
+        "After so many starts within fifteen minutes that did not end in good order, new series are refused for \
+         fifteen minutes; 0 is never.",
+    )
+    .server()
+    .ours(),
     flag("storage.tsdb.no-lockfile", Switch, "", "Do not lock the data directory.").server(),
     flag("storage.tsdb.allow-overlapping-compaction", Switch, "true", "Merge blocks that overlap.")
         .server()

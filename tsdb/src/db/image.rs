@@ -16,14 +16,15 @@ use wal::{checkpoint, list_segments, segment_path};
 const DIR: &str = "head_image";
 const UNFINISHED_DIR: &str = "head_image.tmp";
 
-/// The first record: this byte, the version, the segment, length and checksum of the end of the one before.
-const HEADER: [u8; 2] = [0xF0, 1];
+/// The first record: this byte, the version, the segment, length and checksum of the end of the one before, the seed of
+/// the label hashes.
+const HEADER: [u8; 2] = [0xF0, 2];
 
 /// How much of the end of a segment its checksum covers.
 const CHECKED_BYTES: u64 = 4096;
 
 /// How much the log of a server grows at least before another image is written.
-pub const IMAGE_GROWTH_BYTES: u64 = 64 << 20;
+pub const IMAGE_GROWTH_BYTES: u64 = 32 << 20;
 
 /// Length of a segment and the checksum of its end; zeros if it is not there any more.
 fn fingerprint(disk: &dyn Disk, log_dir: &Path, segment: u32) -> std::io::Result<[u8; 12]> {
@@ -39,15 +40,28 @@ fn fingerprint(disk: &dyn Disk, log_dir: &Path, segment: u32) -> std::io::Result
     Ok(out)
 }
 
-fn header(segment: u32, fingerprint: [u8; 12]) -> Vec<u8> {
+fn header(segment: u32, fingerprint: [u8; 12], seed: u64) -> Vec<u8> {
     let mut record = HEADER.to_vec();
     record.extend_from_slice(&segment.to_le_bytes());
     record.extend_from_slice(&fingerprint);
+    record.extend_from_slice(&seed.to_le_bytes());
     record
 }
 
-/// The image in `dir` and the segment that the replay begins with, if the log is the one it was taken beside.
-fn find(disk: &Arc<dyn Disk>, dir: &Path) -> Option<(u32, wal::Reader)> {
+/// An image that may be trusted.
+pub(super) struct FoundImage {
+    /// Where the log goes on.
+    pub(super) segment: u32,
+    /// The seed of the head's label hashes. A head of the same seed and cores takes its series shard by shard.
+    pub(super) seed: u64,
+    /// Its length.
+    pub(super) len_bytes: u64,
+    /// Behind the first record.
+    pub(super) reader: wal::Reader,
+}
+
+/// The image in `dir`, if the log is the one it was taken beside.
+fn find(disk: &Arc<dyn Disk>, dir: &Path) -> Option<FoundImage> {
     let (place, log_dir) = (dir.join(DIR), dir.join(LOG_DIR));
     if !disk.is_dir(&place) {
         return None;
@@ -55,8 +69,10 @@ fn find(disk: &Arc<dyn Disk>, dir: &Path) -> Option<(u32, wal::Reader)> {
     let mut reader = wal::Reader::dir(Arc::clone(disk), &place).ok()?;
     let record = reader.next_record().ok()??;
     let body = record.strip_prefix(&HEADER)?;
-    let (segment, told) = body.split_first_chunk::<4>()?;
+    let (segment, body) = body.split_first_chunk::<4>()?;
+    let (told, seed) = body.split_first_chunk::<12>()?;
     let segment = u32::from_le_bytes(*segment);
+    let seed = u64::from_le_bytes(seed.try_into().ok()?);
     let before = segment.checked_sub(1)?;
     let segments = list_segments(&**disk, &log_dir).ok()?;
     segments.binary_search(&segment).ok()?;
@@ -66,12 +82,13 @@ fn find(disk: &Arc<dyn Disk>, dir: &Path) -> Option<(u32, wal::Reader)> {
         let last = checkpoint::last(&**disk, &log_dir).ok()??;
         last.segment == before
     };
-    fits.then_some((segment, reader))
+    let len_bytes = disk::dir_size(&**disk, &place).ok()?;
+    fits.then_some(FoundImage { segment, seed, len_bytes, reader })
 }
 
 impl Parts {
     /// The image, if there is one to be trusted. One that is not goes before the log grows: it might fit again by chance.
-    pub(super) fn find_image(&self) -> Result<Option<(u32, wal::Reader)>> {
+    pub(super) fn find_image(&self) -> Result<Option<FoundImage>> {
         let found = find(&self.disk, &self.dir);
         if found.is_none() {
             self.remove_image()?;
@@ -106,7 +123,7 @@ impl Db {
         let position = self.writer.lock().position();
         let segments = u64::from(position.segment.saturating_sub(from));
         let grown = segments * self.options.wal_segment_bytes + position.offset;
-        if grown >= self.options.head_image_growth_bytes.max(2 * image_bytes) {
+        if grown >= self.options.head_image_growth_bytes.max(image_bytes) {
             self.write_image(work);
         }
     }
@@ -151,7 +168,7 @@ impl Db {
         self.disk.sync_dir(&self.dir.join(LOG_DIR))?;
         let before = fingerprint(&*self.disk, &self.dir.join(LOG_DIR), segment - 1)?;
         let mut out = Head::new_image(&self.disk, &aside)?;
-        out.log(&[&header(segment, before)])?;
+        out.log(&[&header(segment, before, self.head.hash_seed())])?;
         let stats = self.head.write_image(&mut out)?;
         out.close()?;
         if self.disk.exists(&place) {

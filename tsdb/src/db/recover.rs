@@ -1,5 +1,6 @@
 //! The head as it was: full chunks from their files, the rest from the log, without what is damaged.
 
+use super::feed::read_ahead;
 use crate::db::{Db, HEAD_CHUNKS_DIR, LOG_DIR, Parts};
 use crate::head::Replay;
 use crate::{Head, HeadOptions, Result, quarantine};
@@ -9,17 +10,18 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// Records of the log that are replayed between two looks at memory.
-const RECORDS_BETWEEN_LOOKS: u64 = 256;
+const RECORDS_BETWEEN_LOOKS: usize = 256;
 
 impl Parts {
     /// Builds the head from what is on disk and opens the log behind it.
     pub(super) fn recover(self) -> Result<Db> {
         let stopwatch = Stopwatch::start();
+        let safe_mode = self.enter_start();
         let log_dir = self.dir.join(LOG_DIR);
-        let head = self.new_head();
         // What is missing is found here, before anything is written.
         let mut log = wal::Replay::open(Arc::clone(&self.disk), &log_dir)?;
         let image = self.find_image()?;
+        let head = self.new_head(image.as_ref().map_or(self.seed, |image| image.seed));
         let writer = wal::Writer::open(Arc::clone(&self.disk), &log_dir, self.options.writer())?;
         let writer = Arc::new(Mutex::new(writer));
         let (name, chunks_dir) =
@@ -34,11 +36,11 @@ impl Parts {
                 &[("err", what)],
             );
         }
-        let mut image_segment = None;
-        if let Some((segment, mut image)) = image {
-            if loaded.corruption.is_none() && Head::load_image(&mut replay, &mut image) {
-                log.begin_at(segment)?;
-                image_segment = Some(segment);
+        let mut used_image = None;
+        if let Some(mut image) = image {
+            if loaded.corruption.is_none() && Head::load_image(&mut replay, &mut image.reader) {
+                log.begin_at(image.segment)?;
+                used_image = Some((image.segment, image.len_bytes));
             } else {
                 self.metrics.image_failures.inc();
                 self.log.warn("The image of the head does not fit; reading the whole log", &[]);
@@ -75,15 +77,15 @@ impl Parts {
                 ("series", &stats.num_series),
                 ("samples", &stats.num_samples),
                 ("head_chunks", &loaded.num_chunks),
-                ("image", &image_segment.is_some()),
+                ("image", &used_image.is_some()),
                 ("duration", &format!("{:.3}s", stopwatch.elapsed_seconds())),
             ],
         );
         head.set_log(Arc::clone(&writer));
-        Ok(self.into_db(head, writer, image_segment))
+        Ok(self.into_db(head, writer, used_image, safe_mode))
     }
 
-    fn new_head(&self) -> Head {
+    fn new_head(&self, seed: u64) -> Head {
         let chunks_dir = self.dir.join(HEAD_CHUNKS_DIR);
         let options = HeadOptions {
             chunk_range_ms: self.options.min_block_ms,
@@ -96,7 +98,7 @@ impl Parts {
             keep_starts: self.options.keep_starts,
             ..HeadOptions::new(Arc::clone(&self.disk), chunks_dir)
         };
-        let head = Head::new(options, self.seed, &self.registry);
+        let head = Head::new(options, seed, &self.registry);
         head.set_max_exemplars(self.options.max_exemplars);
         head.sync_commits(self.options.sync_commits);
         head.keep_metadata(self.options.keep_metadata);
@@ -155,28 +157,18 @@ impl Parts {
     /// Hands the records of the log to the head, up to its end or the first that is damaged.
     fn feed(&self, log: &mut wal::Replay, head: &Head, replay: &mut Replay) -> wal::Result<()> {
         let progress = &self.options.progress;
-        let first = log.first_segment();
-        let mut current = None;
-        let mut num_records = 0_u64;
-        while let Some(record) = log.next_record()? {
-            num_records += 1;
-            if num_records.is_multiple_of(RECORDS_BETWEEN_LOOKS) {
+        let (first, last) = (log.first_segment(), log.last_segment());
+        let mut num_unlooked = 0;
+        read_ahead(log, |job| {
+            progress.reach(job.segment().unwrap_or(first));
+            num_unlooked += job.len();
+            if num_unlooked >= RECORDS_BETWEEN_LOOKS {
+                num_unlooked = 0;
                 self.keep_to_budget(head)?;
             }
-            if let Err(error) = replay.apply(record) {
-                let kind = match wal::record::kind(record) {
-                    wal::record::Kind::Series => "series",
-                    wal::record::Kind::Tombstones => "tombstones",
-                    _ => "samples",
-                };
-                return Err(log.corruption(&format!("decode {kind}: {error}")));
-            }
-            if log.current_segment() != current {
-                current = log.current_segment();
-                progress.reach(current.unwrap_or(first));
-            }
-        }
-        progress.reach(log.last_segment().unwrap_or(first));
+            job.take_in(|record| replay.take(record))
+        })?;
+        progress.reach(last.unwrap_or(first));
         Ok(())
     }
 }

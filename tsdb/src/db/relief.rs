@@ -57,9 +57,10 @@ impl Db {
     /// how many series left memory.
     pub fn watch_memory(&self, now_ms: i64) -> Result<usize> {
         self.tell_refusals(now_ms);
+        self.watch_safe_mode(now_ms);
         let Some(budget) = &self.options.memory else { return Ok(0) };
         let used = budget.used_bytes();
-        self.head.set_series_room(Some(budget.room(used)));
+        self.update_series_room();
         if used < budget.soft_bytes() || now_ms < self.pressure.lock().next_relief_ms {
             return Ok(0);
         }
@@ -69,7 +70,7 @@ impl Db {
         let pause_ms = if num_dropped == 0 { FRUITLESS_PAUSE_MS } else { PAUSE_MS };
         self.pressure.lock().next_relief_ms = now_ms.saturating_add(pause_ms);
         let left = budget.used_bytes();
-        self.head.set_series_room(Some(budget.room(left)));
+        self.update_series_room();
         self.metrics.reliefs.inc();
         self.log.warn(
             "Memory is short: moved what is done with to disk",

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 const HEADER: [u8; 8] = [0x01, 0x30, 0xBC, 0x91, 1, 0, 0, 0];
 const FILE_BYTES: u64 = 128 << 20;
@@ -288,28 +288,32 @@ impl HeadChunks {
             numbers.pop();
         }
         let mut views = Views::new();
-        for (index, &number) in numbers.iter().enumerate() {
-            let view = self.disk.view(&self.path(number))?;
+        for &number in &numbers {
+            views.push((number, self.disk.view(&self.path(number))?));
+        }
+        for (index, parsed) in load_files(&views).into_iter().enumerate() {
+            let (number, view) = &views[index];
             if view.starts_with(&HEADER[..4]) && view.get(4).is_some_and(|&version| version > 1) {
-                return Err(self.invalid(number, "head chunks of an unknown version"));
+                return Err(self.invalid(*number, "head chunks of an unknown version"));
             }
-            let chunks = match load_file(number, &view, &mut loaded.num_skipped) {
-                Ok(chunks) => chunks,
+            let file = match parsed {
+                Ok(file) => file,
                 Err((at, what)) => {
                     // Nothing of the file is taken, as it goes: the log has all of it.
-                    let path = self.path(number);
+                    let path = self.path(*number);
                     loaded.corruption = Some(format!("{} at {at}: {what}", path.display()).into());
                     for &damaged in &numbers[index..] {
                         self.disk.remove(&self.path(damaged))?;
                     }
+                    views.truncate(index);
                     break;
                 }
             };
-            loaded.num_chunks += chunks.len();
-            for (number, chunk, is_ooo) in chunks {
+            loaded.num_skipped += file.num_skipped;
+            loaded.num_chunks += file.chunks.len();
+            for (number, chunk, is_ooo) in file.chunks {
                 take(number, chunk, is_ooo);
             }
-            views.push((number, view));
         }
         if loaded.corruption.is_some() {
             // One that came back would lie behind files that are new.
@@ -333,19 +337,42 @@ impl HeadChunks {
     }
 }
 
-/// A chunk as it was found: its series, and whether its samples came out of order.
-type LoadedChunk = (u64, FullChunk, bool);
+/// What one file has.
+#[derive(Debug, Default)]
+struct LoadedFile {
+    /// Chunks with their series, and whether their samples came out of order.
+    chunks: Vec<(u64, FullChunk, bool)>,
+    /// Chunks of encodings that are not read here.
+    num_skipped: usize,
+}
 
-/// The chunks of one file; on damage the offset and what was found.
-fn load_file(
-    number: u32,
-    file: &[u8],
-    num_skipped: &mut usize,
-) -> Result<Vec<LoadedChunk>, (usize, String)> {
+/// The chunks of each file, on damage the offset and what was found. Files are read by several threads.
+fn load_files(views: &Views) -> Vec<Result<LoadedFile, (usize, String)>> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some((number, view)) = views.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let parsed = load_file(*number, view);
+            done.lock().push((*number, parsed));
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 1..cores.min(views.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut done = done.into_inner();
+    done.sort_unstable_by_key(|file| file.0);
+    done.into_iter().map(|(_, parsed)| parsed).collect()
+}
+
+/// The chunks of one file.
+fn load_file(number: u32, file: &[u8]) -> Result<LoadedFile, (usize, String)> {
     if !file.starts_with(&HEADER[..5]) {
         return Err((0, "no header of head chunks".to_owned()));
     }
-    let mut chunks = Vec::new();
+    let mut loaded = LoadedFile::default();
     let mut at = HEADER.len();
     while at < file.len() {
         let rest = &file[at..];
@@ -353,7 +380,7 @@ fn load_file(
             if let Some(place) = rest.iter().position(|&byte| byte != 0) {
                 return Err((at + place, "bytes behind the end of the chunks".into()));
             }
-            return Ok(chunks);
+            return Ok(loaded);
         }
         let stored = parse(file, at).ok_or((at, "chunk does not fit its file".to_owned()))?;
         let crc = crc32c::crc32c(&file[at..stored.data_end]);
@@ -367,19 +394,19 @@ fn load_file(
         let encoding = Encoding::from_disk(stored.encoding & !OUT_OF_ORDER);
         let num_samples = encoding.and_then(|encoding| encoding.num_samples(data));
         let (Some(encoding), Some(num_samples)) = (encoding, num_samples) else {
-            *num_skipped += 1;
+            loaded.num_skipped += 1;
             continue;
         };
         if stored.min_ms > stored.max_ms {
-            *num_skipped += 1;
+            loaded.num_skipped += 1;
             continue;
         }
         let meta =
             ChunkMeta { min_ms: stored.min_ms, max_ms: stored.max_ms, num_samples, encoding };
         let is_ooo = stored.encoding & OUT_OF_ORDER != 0;
-        chunks.push((stored.number, FullChunk::new(meta, place), is_ooo));
+        loaded.chunks.push((stored.number, FullChunk::new(meta, place), is_ooo));
     }
-    Ok(chunks)
+    Ok(loaded)
 }
 
 #[cfg(test)]

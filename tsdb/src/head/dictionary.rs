@@ -28,7 +28,10 @@ pub(super) struct LabelHash {
 
 /// The seeded hash functions of a head.
 #[derive(Clone, Debug)]
-pub(super) struct LabelHasher([FixedState; 2]);
+pub(super) struct LabelHasher {
+    states: [FixedState; 2],
+    seed: u64,
+}
 
 impl LabelHasher {
     /// How many shards can be told apart.
@@ -37,14 +40,19 @@ impl LabelHasher {
     /// Functions that only who knows `seed` can aim at.
     pub(super) fn new(seed: u64) -> Self {
         let second = seed.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15;
-        Self([seed, second].map(FixedState::with_seed))
+        Self { states: [seed, second].map(FixedState::with_seed), seed }
+    }
+
+    /// What it was made of.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The hashes of one label.
     #[inline]
     pub(super) fn label(&self, name: &str, value: &str) -> LabelHash {
         let lengths = (name.len() as u64) << 32 | value.len() as u64;
-        let [hash, print] = [&self.0[0], &self.0[1]].map(|state| {
+        let [hash, print] = self.states.each_ref().map(|state| {
             let mut hasher = state.build_hasher();
             hasher.write_u64(lengths);
             hasher.write(name.as_bytes());
@@ -59,7 +67,7 @@ impl LabelHasher {
     /// common, and each shard that meets a pair keeps a copy of it.
     #[inline]
     pub(super) fn set(&self, labels: &[LabelHash], metric_name: Option<usize>) -> LabelHash {
-        let [mut hash, mut print] = [&self.0[0], &self.0[1]].map(|state| state.build_hasher());
+        let [mut hash, mut print] = self.states.each_ref().map(|state| state.build_hasher());
         let mut home = 0_u64;
         for (index, label) in labels.iter().enumerate() {
             hash.write_u64(label.hash);
@@ -68,7 +76,7 @@ impl LabelHasher {
                 home = home.wrapping_add(label.print);
             }
         }
-        let mut home_hash = self.0[0].build_hasher();
+        let mut home_hash = self.states[0].build_hasher();
         home_hash.write_u64(home);
         let mask = (1 << HOME_BITS) - 1;
         let print = print.finish() & !mask | home_hash.finish() >> 32 & mask;

@@ -82,8 +82,8 @@ impl Shard {
             return self.put_xor2(slot, when, value, tally);
         }
         let hot = &mut self.hot[slot];
-        let (was_stale, last_byte) = (hot.is_stale(), last_byte(hot, &self.buffers));
-        let piece = hot.open.encode(when.timestamp_ms, value, last_byte);
+        let was_stale = hot.is_stale();
+        let piece = hot.open.encode(when.timestamp_ms, value, hot.last_byte as u8);
         store(hot, &mut self.buffers, &piece);
         hot.tail = hot.tail.saturating_add(1);
         tally.take(when.timestamp_ms, value, was_stale);
@@ -92,9 +92,9 @@ impl Shard {
     fn put_xor2(&mut self, slot: u32, when: When, value: f64, tally: &mut Tally) {
         let before = self.starts(slot);
         let hot = &mut self.hot[slot];
-        let (was_stale, last_byte) = (hot.is_stale(), last_byte(hot, &self.buffers));
+        let was_stale = hot.is_stale();
         let mut starts = before;
-        let piece = hot.encode_xor2(&mut starts, when, value, last_byte);
+        let piece = hot.encode_xor2(&mut starts, when, value);
         store(hot, &mut self.buffers, &piece);
         self.buffers.get_mut(hot.buffer)[xor2::HEADER_BYTES - 1] = starts.header();
         hot.tail = hot.tail.saturating_add(1);
@@ -189,7 +189,9 @@ impl Shard {
         let OpenFloats { open, is_marked_stale, starts, encoding } = state;
         let buffer = self.buffers.alloc(data.len());
         self.buffers.get_mut(buffer)[..data.len()].copy_from_slice(data);
-        self.hot[slot] = Hot { open, buffer, next_at_ms, encoding, is_marked_stale, ..Hot::EMPTY };
+        let last_byte = data.last().copied().map_or(0, u32::from);
+        self.hot[slot] =
+            Hot { open, buffer, next_at_ms, last_byte, encoding, is_marked_stale, ..Hot::EMPTY };
         self.set_starts(slot, starts);
         self.num_chunks += 1;
     }
@@ -218,22 +220,17 @@ impl Shard {
     }
 }
 
-/// The last byte of the open chunk, which the next sample may begin in.
-#[inline]
-fn last_byte(hot: &Hot, buffers: &ByteSlab) -> u8 {
-    if hot.has_open() { buffers.get(hot.buffer)[hot.open.len_bytes() - 1] } else { 0 }
-}
-
 /// Brings the bytes of the sample that was just encoded into the buffer of the open chunk, which grows if need be.
 #[inline]
 fn store(hot: &mut Hot, buffers: &mut ByteSlab, piece: &XorPiece) {
     let end = piece.at + piece.len;
     if hot.open.num_samples() == 1 {
         hot.buffer = buffers.alloc(end);
-    } else if buffers.get(hot.buffer).len() < end {
+    } else if buffers.len_bytes(hot.buffer) < end {
         // Of the byte at `at` the piece has all bits.
         hot.buffer = buffers.grow(hot.buffer, piece.at, end);
     }
+    hot.last_byte = u32::from(piece.bytes[piece.len - 1]);
     let bytes = buffers.get_mut(hot.buffer);
     if let Some(room) = bytes[piece.at..].first_chunk_mut() {
         *room = piece.bytes;

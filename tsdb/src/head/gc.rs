@@ -171,6 +171,8 @@ impl Shared {
         let mut all = Collected::NOTHING;
         for of_shard in targets.chunk_by(|a, b| self.place(*a).0 == self.place(*b).0) {
             let mut shard = self.shards[self.place(of_shard[0]).0].0.write();
+            // Rows that were looked up are looked at again from here on.
+            shard.generation += 1;
             let (mut dead, mut touched) = (Vec::new(), HashSet::default());
             for &target in of_shard {
                 let (_, slot) = self.place(target);

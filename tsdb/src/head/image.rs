@@ -1,5 +1,5 @@
 //! An image of the head beside the log, so that a start reads the log only from where the image was taken: the series
-//! with what of them is in no file yet, deletions, exemplars, metadata. Writing is here, reading in `load`. Where the
+//! with what of them is in no file yet, deletions, exemplars, metadata. Writing is here, reading in `load`, `series` and `cursor`. Where the
 //! image lies and whether it is trusted is decided in `db`.
 //!
 //! The image is taken while commits go on. It may hold samples that the log has behind its begin: the replay meets them
@@ -8,26 +8,38 @@
 //!
 //! Records are those of the log and, with bytes that the log does not use, the ones below; integers are little-endian.
 
+mod cursor;
 mod load;
+mod series;
 
 pub(super) use load::load;
 
+use super::dictionary::PairId;
 use super::series::Place;
 use super::shard::Shard;
 use super::{Head, Shared};
-use chunk::ChunkMeta;
+use chunk::{ChunkMeta, Encoding};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use storage::Result;
 use wal::record::{encode_exemplars, encode_metadata, encode_tombstones};
 
-/// Series: number, last chunk on disk, labels, chunks that are in memory only.
-const SERIES: u8 = 0xF1;
+/// Labels of one shard, with the numbers that its series name them by: before the first series that has them.
+const LABELS: u8 = 0xF1;
 /// References that are gone while the log still has samples of them.
 const EXPIRED: u8 = 0xF2;
 /// The end: how many series there are, and the last reference. An image without it is none.
 const END: u8 = 0xF3;
+/// Series of one shard: number, last chunk on disk, labels, chunks that are in memory only.
+const SERIES: u8 = 0xF4;
+
+/// There is no open chunk.
+const NO_OPEN: u8 = 0;
+/// The open chunk is one of floats, with the state that it is continued from.
+const OPEN_STATE: u8 = 1;
+/// The open chunk has to be read to be continued.
+const OPEN_CHUNK: u8 = 2;
 
 /// Series that are encoded under one lock of a shard.
 const SLICE: u32 = 256;
@@ -66,26 +78,23 @@ impl Head {
             stats.num_bytes += record.len() as u64;
             out.log(&[record]).map_err(crate::error::from_log)
         };
-        let mut record = Vec::new();
+        let mut section = Section::default();
         let mut num_series = 0;
-        for shard in &head.shards {
+        for (index, shard) in head.shards.iter().enumerate() {
+            section.begin(index as u16);
             let mut slot = 0;
             loop {
-                record.clear();
-                record.push(SERIES);
                 let shard = shard.0.read();
                 let end = shard.cold.len().min(slot + SLICE);
                 for slot in slot..end {
                     if shard.cold[slot].number != 0 {
-                        push_series(&shard, slot, &mut record);
+                        section.push_series(&shard, slot);
                         num_series += 1;
                     }
                 }
                 let is_last = end == shard.cold.len();
                 drop(shard);
-                if record.len() > 1 {
-                    put(&record)?;
-                }
+                section.take_records(&mut put)?;
                 slot = end;
                 if is_last {
                     break;
@@ -95,8 +104,7 @@ impl Head {
         for record in head.notes() {
             put(&record)?;
         }
-        record.clear();
-        record.push(END);
+        let mut record = vec![END];
         record.extend_from_slice(&u64::to_le_bytes(num_series));
         record.extend_from_slice(&head.last_ref.load(Ordering::Relaxed).to_le_bytes());
         put(&record)?;
@@ -152,8 +160,16 @@ impl Shared {
     }
 }
 
+fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
 fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    push_number(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
@@ -163,40 +179,109 @@ fn push_chunk(out: &mut Vec<u8>, meta: ChunkMeta, bytes: &[u8]) {
     out.extend_from_slice(&meta.max_ms.to_le_bytes());
     let count = u16::try_from(meta.num_samples).expect("a chunk counts in 16 bits");
     out.extend_from_slice(&count.to_le_bytes());
+    push_data(out, meta.encoding, count, bytes);
+}
+
+/// The bytes of a chunk, with the count in front that an open chunk of floats does not keep up to date.
+fn push_data(out: &mut Vec<u8>, encoding: Encoding, count: u16, bytes: &[u8]) {
+    push_number(out, bytes.len() as u64);
     let begin = out.len();
-    push_bytes(out, bytes);
-    if meta.encoding.is_float() {
-        // The count in front of an open chunk of floats is not kept up to date.
-        out[begin + 4..begin + 6].copy_from_slice(&count.to_be_bytes());
+    out.extend_from_slice(bytes);
+    if encoding.is_float() {
+        encoding.set_num_samples(&mut out[begin..], count);
     }
 }
 
-fn push_series(shard: &Shard, slot: u32, out: &mut Vec<u8>) {
-    let full = shard.full_chunks(slot);
-    let on_disk = full.iter().rev().find_map(|chunk| match chunk.place() {
-        Place::Disk(place) => Some(place),
-        Place::Memory(..) => None,
-    });
-    out.extend_from_slice(&shard.cold[slot].number.to_le_bytes());
-    out.extend_from_slice(&on_disk.unwrap_or(0).to_le_bytes());
-    let pairs = shard.pairs(slot);
-    out.extend_from_slice(&(pairs.len() as u16).to_le_bytes());
-    for &pair in pairs {
-        push_bytes(out, shard.labels.text(shard.labels.name(pair)).as_bytes());
-        push_bytes(out, shard.labels.value(pair).as_bytes());
+/// What one shard has to write: labels and series of a slice.
+#[derive(Debug, Default)]
+struct Section {
+    number: u16,
+    labels: Vec<u8>,
+    series: Vec<u8>,
+    /// Which labels were written, by the numbers that the shard gave them.
+    is_known: Vec<bool>,
+}
+
+impl Section {
+    fn begin(&mut self, number: u16) {
+        self.number = number;
+        self.is_known.clear();
     }
-    let in_memory = full.iter().filter_map(|chunk| match chunk.place() {
-        Place::Memory(buffer, len) => Some((chunk.meta(), buffer, len)),
-        Place::Disk(_) => None,
-    });
-    let in_memory: Vec<_> = in_memory.collect();
-    out.extend_from_slice(&(in_memory.len() as u16).to_le_bytes());
-    for (meta, buffer, len) in in_memory {
-        push_chunk(out, meta, &shard.buffers.get(buffer)[..len]);
+
+    /// Hands out the records of a slice.
+    fn take_records(&mut self, put: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        for record in [&mut self.labels, &mut self.series] {
+            if !record.is_empty() {
+                put(record)?;
+                record.clear();
+            }
+        }
+        Ok(())
     }
-    out.push(u8::from(shard.has_open(slot)));
-    if shard.has_open(slot) {
-        out.extend_from_slice(&shard.next_cut_ms(slot).to_le_bytes());
+
+    fn push_labels(&mut self, shard: &Shard, pairs: &[PairId]) {
+        for &pair in pairs {
+            let at = pair as usize;
+            if self.is_known.len() <= at {
+                self.is_known.resize(at + 1, false);
+            }
+            if std::mem::replace(&mut self.is_known[at], true) {
+                continue;
+            }
+            open_record(&mut self.labels, LABELS, self.number);
+            let (name, value) = shard.labels.label(pair);
+            push_number(&mut self.labels, u64::from(pair));
+            push_bytes(&mut self.labels, name.as_bytes());
+            push_bytes(&mut self.labels, value.as_bytes());
+        }
+    }
+
+    fn push_series(&mut self, shard: &Shard, slot: u32) {
+        let pairs = shard.pairs(slot);
+        self.push_labels(shard, pairs);
+        let out = &mut self.series;
+        open_record(out, SERIES, self.number);
+        let full = shard.full_chunks(slot);
+        let on_disk = full.iter().rev().find_map(|chunk| match chunk.place() {
+            Place::Disk(place) => Some(place),
+            Place::Memory(..) => None,
+        });
+        push_number(out, shard.cold[slot].number);
+        push_number(out, on_disk.unwrap_or(0));
+        push_number(out, pairs.len() as u64);
+        pairs.iter().for_each(|&pair| push_number(out, u64::from(pair)));
+        let in_memory = full.iter().filter_map(|chunk| match chunk.place() {
+            Place::Memory(buffer, len) => Some((chunk.meta(), buffer, len)),
+            Place::Disk(_) => None,
+        });
+        push_number(out, in_memory.clone().count() as u64);
+        for (meta, buffer, len) in in_memory {
+            push_chunk(out, meta, &shard.buffers.get(buffer)[..len]);
+        }
+        push_open(out, shard, slot);
+    }
+}
+
+fn open_record(record: &mut Vec<u8>, kind: u8, section: u16) {
+    if record.is_empty() {
+        record.push(kind);
+        record.extend_from_slice(&section.to_le_bytes());
+    }
+}
+
+fn push_open(out: &mut Vec<u8>, shard: &Shard, slot: u32) {
+    if !shard.has_open(slot) {
+        out.push(NO_OPEN);
+        return;
+    }
+    let hot = &shard.hot[slot];
+    let has_state = shard.native(slot).is_none() && hot.encoding == Encoding::Xor;
+    out.push(if has_state { OPEN_STATE } else { OPEN_CHUNK });
+    out.extend_from_slice(&shard.next_cut_ms(slot).to_le_bytes());
+    if has_state {
+        out.extend_from_slice(&hot.open.to_state());
+        push_data(out, Encoding::Xor, hot.open.num_samples(), shard.open_bytes(slot));
+    } else {
         push_chunk(out, shard.open_meta(slot), shard.open_bytes(slot));
     }
 }
@@ -208,10 +293,12 @@ impl Head {
         load(replay, image)
     }
 
-    /// Where images of `dir` are written and read.
+    /// How images are written.
     #[must_use]
     pub fn image_options() -> wal::WriterOptions {
-        wal::WriterOptions::default()
+        // Chunks are packed already, and each label is written once.
+        let compression = wal::Compression::None;
+        wal::WriterOptions { compression, ..wal::WriterOptions::default() }
     }
 
     /// Opens an empty log for an image in `dir`.

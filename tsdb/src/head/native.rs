@@ -52,14 +52,11 @@ impl Native {
         stale_marker(self.open.meta().encoding).expect("a chunk of histograms")
     }
 
-    /// An open chunk that was read back; `None` if it has no samples.
-    pub(super) fn resumed(open: HistogramChunk, next_at_ms: i64) -> Option<Self> {
-        if open.num_samples() == 0 {
-            return None;
-        }
+    /// An open chunk that was read back.
+    pub(super) fn resumed(open: HistogramChunk, next_at_ms: i64) -> Self {
         // Whether the end was predicted follows from the length: the prediction is made once, at a quarter.
         let is_predicted = open.bytes().len() >= TARGET_BYTES / 4;
-        Some(Self { open, next_at_ms, is_predicted })
+        Self { open, next_at_ms, is_predicted }
     }
 
     /// Predicted end of the chunk.

@@ -35,15 +35,13 @@ impl RefMap {
 
     /// Appends to `out` the places of `numbers`; runs on one page look it up once.
     pub(super) fn get_all(&self, numbers: impl Iterator<Item = u64>, out: &mut Vec<Target>) {
-        let mut at = u64::MAX;
-        let mut page = None;
-        out.extend(numbers.map(|number| {
-            if number / PAGE as u64 != at {
-                at = number / PAGE as u64;
-                page = self.pages.get(&at);
-            }
-            page.map_or(Target::NONE, |page| page.targets[number as usize % PAGE])
-        }));
+        let mut finder = self.finder();
+        out.extend(numbers.map(|number| finder.get(number)));
+    }
+
+    /// Looks up many references, one after the other; runs on one page look it up once.
+    pub(super) fn finder(&self) -> Finder<'_> {
+        Finder { map: self, at: u64::MAX, page: None }
     }
 
     /// Enters a reference.
@@ -68,6 +66,25 @@ impl RefMap {
                 self.pages.shrink_to(2 * self.pages.len());
             }
         }
+    }
+}
+
+/// Looks up references; remembers the page of the last one.
+pub(super) struct Finder<'m> {
+    map: &'m RefMap,
+    at: u64,
+    page: Option<&'m Page>,
+}
+
+impl Finder<'_> {
+    /// The place of one reference.
+    #[inline]
+    pub(super) fn get(&mut self, number: u64) -> Target {
+        if number / PAGE as u64 != self.at {
+            self.at = number / PAGE as u64;
+            self.page = self.map.pages.get(&self.at).map(Box::as_ref);
+        }
+        self.page.map_or(Target::NONE, |page| page.targets[number as usize % PAGE])
     }
 }
 

@@ -31,6 +31,11 @@ pub(super) struct Hot {
     pub(super) tail: u32,
     /// The bytes of the open chunk.
     pub(super) buffer: Buffer,
+    /// The last byte of the open chunk of floats, which the next sample may begin in: that way a sample is only written to
+    /// the buffer, which nobody waits for, and nothing is read from it. A word of its own: a byte is read together with those
+    /// beside it, and would wait for `is_pending`, which is written just before, behind all that is still on its way to
+    /// the buffers.
+    pub(super) last_byte: u32,
     /// How the open chunk is encoded.
     pub(super) encoding: Encoding,
     /// A transaction has samples for this series: it must not be collected.
@@ -47,6 +52,7 @@ impl Hot {
         epoch: 0,
         tail: 0,
         buffer: Buffer::NONE,
+        last_byte: 0,
         encoding: Encoding::Xor,
         is_pending: false,
         is_marked_stale: false,
@@ -83,15 +89,9 @@ impl Hot {
     }
 
     /// Encodes a sample in XOR2; see [`Xor2Appender::encode`].
-    pub(super) fn encode_xor2(
-        &mut self,
-        starts: &mut Starts,
-        when: When,
-        value: f64,
-        last_byte: u8,
-    ) -> XorPiece {
+    pub(super) fn encode_xor2(&mut self, starts: &mut Starts, when: When, value: f64) -> XorPiece {
         let mut appender = Xor2Appender::from_parts(self.open, self.is_marked_stale, *starts);
-        let piece = appender.encode(when.timestamp_ms, value, when.start_ms, last_byte);
+        let piece = appender.encode(when.timestamp_ms, value, when.start_ms, self.last_byte as u8);
         (self.open, self.is_marked_stale, *starts) = appender.into_parts();
         piece
     }

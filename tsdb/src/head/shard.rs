@@ -269,6 +269,28 @@ impl Shard {
 
     /// Adds a full chunk behind those of a series.
     pub(super) fn push_full(&mut self, slot: u32, chunk: FullChunk) {
+        let list = self.full_list(slot);
+        if list.len() == list.capacity() {
+            // Doubling would leave half of the memory idle in series that live long.
+            list.reserve_exact(2);
+        }
+        list.push(chunk);
+    }
+
+    /// Adds all full chunks of a series that has none, from a start.
+    pub(super) fn push_all_full(
+        &mut self,
+        slot: u32,
+        chunks: impl ExactSizeIterator<Item = FullChunk>,
+    ) {
+        self.num_chunks += chunks.len();
+        let list = self.full_list(slot);
+        list.reserve_exact(chunks.len());
+        list.extend(chunks);
+    }
+
+    /// The list of full chunks of a series, from now on its own.
+    fn full_list(&mut self, slot: u32) -> &mut Vec<FullChunk> {
         if self.cold[slot].full == 0 {
             self.cold[slot].full = self.free_full.pop().unwrap_or_else(|| {
                 if self.full.is_empty() {
@@ -278,12 +300,7 @@ impl Shard {
                 u32::try_from(self.full.len() - 1).expect("under 2^32 series")
             });
         }
-        let list = &mut self.full[self.cold[slot].full as usize];
-        if list.len() == list.capacity() {
-            // Doubling would leave half of the memory idle in series that live long.
-            list.reserve_exact(2);
-        }
-        list.push(chunk);
+        &mut self.full[self.cold[slot].full as usize]
     }
 
     /// Remembers how many samples came before `commit.epoch` as long as some reader may see fewer still.

@@ -256,6 +256,15 @@ impl ByteSlab {
         &self.classes[buffer.class()].pages[buffer.index() / CLASS_PAGE].data[begin..begin + size]
     }
 
+    /// Length of the buffer, which is known without a look at it.
+    #[inline]
+    pub(super) fn len_bytes(&self, buffer: Buffer) -> usize {
+        match CLASSES.get(buffer.class()) {
+            Some(&size) => size,
+            None => self.get(buffer).len(),
+        }
+    }
+
     /// The whole buffer, to write to.
     #[inline]
     pub(super) fn get_mut(&mut self, buffer: Buffer) -> &mut [u8] {

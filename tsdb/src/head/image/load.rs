@@ -1,32 +1,33 @@
-//! An image back to memory. Its bytes are foreign: whoever wrote them, the outcome is series or a refusal.
+//! An image back to memory. Its bytes are foreign: whoever wrote them, the outcome is series or a refusal. Sections are
+//! read by several threads; the records of one section stay in order.
 
-use super::{END, EXPIRED, SERIES};
-use crate::head::Replay;
-use crate::head::native::Native;
-use crate::head::refs::Target;
-use crate::head::series::{FullChunk, OpenFloats, Place};
-use chunk::histogram::HistogramChunk;
-use chunk::{ChunkMeta, Encoding};
-use std::sync::atomic::Ordering;
+use super::cursor::Cursor;
+use super::series::{Labels, Part, Taken};
+use super::{END, EXPIRED, LABELS, SERIES};
+use crate::head::replay::FoundChunks;
+use crate::head::{Replay, Shared};
+use crossbeam::channel::{Sender, bounded};
+use std::sync::Arc;
+
+/// Takes records with their sections.
+type RecordSender = Sender<(u16, Vec<u8>)>;
+
+/// Records that wait for a thread.
+const QUEUE: usize = 8;
 
 /// Reads an image; `false` if it is not whole, or if chunk files that it relies on are not there.
 pub(in crate::head) fn load(replay: &mut Replay, image: &mut wal::Reader) -> bool {
-    let mut num_series = 0_u64;
+    let head = Arc::clone(&replay.head);
+    let (part, is_whole) = load_series(&head, &replay.found, image);
+    replay.take_part(part);
+    if !is_whole {
+        return false;
+    }
     loop {
-        let Ok(Some(record)) = image.next_record() else { return false };
-        let Some((&kind, body)) = record.split_first() else { return false };
-        match kind {
-            SERIES => {
-                let mut cursor = Cursor(body);
-                while !cursor.0.is_empty() {
-                    if take_series(replay, &mut cursor).is_none() {
-                        return false;
-                    }
-                    num_series += 1;
-                }
-            }
-            EXPIRED => {
-                let mut expired = replay.head.expired.lock();
+        let record = image.record();
+        match record.split_first() {
+            Some((&EXPIRED, body)) => {
+                let mut expired = head.expired.lock();
                 for entry in body.as_chunks::<16>().0 {
                     let (number, last_ms) = entry.split_at(8);
                     let number = u64::from_le_bytes(number.try_into().expect("eight bytes"));
@@ -34,149 +35,100 @@ pub(in crate::head) fn load(replay: &mut Replay, image: &mut wal::Reader) -> boo
                     expired.insert(number, last_ms);
                 }
             }
-            END => {
+            Some((&END, body)) => {
                 let mut cursor = Cursor(body);
                 let (Some(count), Some(last_ref)) = (cursor.u64(), cursor.u64()) else {
                     return false;
                 };
                 replay.max_ref = replay.max_ref.max(last_ref);
-                return count == num_series;
+                return count == part.num_series;
             }
             _ if replay.apply(record).is_err() => return false,
             _ => {}
         }
-    }
-}
-
-struct Cursor<'r>(&'r [u8]);
-
-impl<'r> Cursor<'r> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (bytes, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn i64(&mut self) -> Option<i64> {
-        self.array().map(i64::from_le_bytes)
-    }
-
-    fn u16(&mut self) -> Option<usize> {
-        self.array().map(u16::from_le_bytes).map(usize::from)
-    }
-
-    fn bytes(&mut self) -> Option<&'r [u8]> {
-        let len = u32::from_le_bytes(self.array()?) as usize;
-        let (bytes, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn text(&mut self) -> Option<&'r str> {
-        std::str::from_utf8(self.bytes()?).ok()
-    }
-
-    fn chunk(&mut self) -> Option<(ChunkMeta, &'r [u8])> {
-        let [encoding] = self.array()?;
-        let encoding = Encoding::from_disk(encoding)?;
-        let (min_ms, max_ms) = (self.i64()?, self.i64()?);
-        let num_samples = self.u16()? as u32;
-        let data = self.bytes()?;
-        (min_ms <= max_ms && num_samples > 0)
-            .then_some((ChunkMeta { min_ms, max_ms, num_samples, encoding }, data))
-    }
-}
-
-/// The open chunk of a series as it can be continued.
-enum Open<'r> {
-    Float(OpenFloats, &'r [u8]),
-    Native(Box<HistogramChunk>),
-}
-
-fn resume((meta, data): (ChunkMeta, &[u8])) -> Option<Open<'_>> {
-    match meta.encoding {
-        Encoding::Raw | Encoding::RawHistogram => None,
-        Encoding::Xor | Encoding::Xor2 => {
-            let state = OpenFloats::resume(meta.encoding, data).ok()?;
-            let fits = state.open.last_ms() == meta.max_ms && state.open.len_bytes() == data.len();
-            fits.then_some(Open::Float(state, data))
-        }
-        _ => {
-            let chunk = HistogramChunk::resume(meta, data).ok()?;
-            (chunk.last_ms() == meta.max_ms).then(|| Open::Native(Box::new(chunk)))
+        if !image.advance().unwrap_or(false) {
+            return false;
         }
     }
 }
 
-fn take_series(replay: &mut Replay, cursor: &mut Cursor<'_>) -> Option<()> {
-    let (number, on_disk) = (cursor.u64()?, cursor.u64()?);
-    let mut labels = Vec::new();
-    for _ in 0..cursor.u16()? {
-        labels.push((cursor.text()?, cursor.text()?));
-    }
-    let mut full = Vec::new();
-    for _ in 0..cursor.u16()? {
-        full.push(cursor.chunk()?);
-    }
-    let [has_open] = cursor.array()?;
-    let mut open = None;
-    if has_open == 1 {
-        let next_at_ms = cursor.i64()?;
-        open = Some((next_at_ms, resume(cursor.chunk()?)?));
-    }
-    replay.add_series(number, &labels);
-    let target = replay.head.refs.read().get(number);
-    if target == Target::NONE {
-        return None;
-    }
-    let (index, slot) = replay.head.place(target);
-    let mut shard = replay.head.shards[index].0.write();
-    let loaded = shard.full_chunks(slot);
-    let has_place = |chunk: &FullChunk| matches!(chunk.place(), Place::Disk(at) if at == on_disk);
-    if on_disk != 0 && !loaded.iter().any(has_place) {
-        return None;
-    }
-    // What was put on disk since the image was taken is there twice.
-    let mut newest_ms = loaded.last().map(|chunk| chunk.max_ms);
-    let mut span: Option<(i64, i64)> = None;
-    let mut widen = |meta: ChunkMeta| {
-        let (min_ms, max_ms) = span.unwrap_or((i64::MAX, i64::MIN));
-        span = Some((min_ms.min(meta.min_ms), max_ms.max(meta.max_ms)));
-    };
-    for (meta, data) in full {
-        if newest_ms.is_none_or(|newest| newest < meta.min_ms) {
-            shard.restore_full(slot, meta, data);
-            replay.head.metrics.chunks.add(1.0);
-            newest_ms = Some(meta.max_ms);
-            widen(meta);
+/// Reads the series and stops at the first record behind them. What was read counts also where something is wrong.
+fn load_series(head: &Shared, found: &FoundChunks, image: &mut wal::Reader) -> (Part, bool) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let mut lanes = Vec::new();
+        for _ in 0..cores.min(head.shards.len()) {
+            let (sender, records) = bounded::<(u16, Vec<u8>)>(QUEUE);
+            let work = move || {
+                let mut lane = Lane { head, found, labels: None, part: Part::default() };
+                // A lane that gives up closes its channel.
+                let mut records = records.into_iter();
+                let is_whole =
+                    records.all(|(section, record)| lane.take(section, &record).is_some());
+                (lane.part, is_whole)
+            };
+            let thread = std::thread::Builder::new().name("image".into());
+            let Ok(thread) = thread.spawn_scoped(scope, work) else { break };
+            lanes.push((sender, thread));
+        }
+        let mut is_whole = !lanes.is_empty() && send_series(image, &lanes);
+        // All channels close before the first thread is waited for.
+        let threads: Vec<_> = lanes.into_iter().map(|(_, thread)| thread).collect();
+        let mut all = Part::default();
+        for thread in threads {
+            let (part, is_part_whole) = match thread.join() {
+                Ok(outcome) => outcome,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            all = all.with(part);
+            is_whole &= is_part_whole;
+        }
+        (all, is_whole)
+    })
+}
+
+/// Hands out the records of series; `false` if they have no end, or somebody gave up.
+fn send_series<T>(image: &mut wal::Reader, lanes: &[(RecordSender, T)]) -> bool {
+    while image.advance().unwrap_or(false) {
+        let record = image.record();
+        let &[LABELS | SERIES, s0, s1, ..] = record else { return true };
+        let section = u16::from_le_bytes([s0, s1]);
+        let (sender, _) = &lanes[usize::from(section) % lanes.len()];
+        if sender.send((section, record.to_vec())).is_err() {
+            return false;
         }
     }
-    if let Some((next_at_ms, open)) = open {
-        let meta = match &open {
-            Open::Float(state, data) => state.meta(data)?,
-            Open::Native(chunk) => chunk.meta(),
+    false
+}
+
+/// What one thread has read.
+struct Lane<'h> {
+    head: &'h Shared,
+    found: &'h FoundChunks,
+    /// The section at hand with its labels.
+    labels: Option<(u16, Labels)>,
+    part: Part,
+}
+
+impl Lane<'_> {
+    fn take(&mut self, section: u16, record: &[u8]) -> Option<()> {
+        let labels = match &mut self.labels {
+            Some((of, labels)) if *of == section => labels,
+            labels => &mut labels.insert((section, Labels::default())).1,
         };
-        if !shard.has_open(slot) && newest_ms.is_none_or(|newest| newest < meta.min_ms) {
-            match open {
-                Open::Float(state, data) => shard.restore_open(slot, state, data, next_at_ms),
-                Open::Native(chunk) => {
-                    let native = Native::resumed(*chunk, next_at_ms)?;
-                    shard.natives.insert(slot, native);
-                    shard.num_chunks += 1;
-                }
+        let (kind, mut cursor) = (record[0], Cursor(record.get(3..)?));
+        if kind == LABELS {
+            while !cursor.0.is_empty() {
+                labels.add(self.head, &mut cursor)?;
             }
-            replay.head.metrics.chunks.add(1.0);
-            widen(meta);
+            return Some(());
         }
+        let mut taken = Taken::new(self.head, self.found, labels, &mut self.part);
+        let mut outcome = Some(());
+        while outcome.is_some() && !cursor.0.is_empty() {
+            outcome = taken.series(&mut cursor);
+        }
+        taken.publish();
+        outcome
     }
-    drop(shard);
-    if let Some((min_ms, max_ms)) = span {
-        replay.head.min_ms.fetch_min(min_ms, Ordering::Relaxed);
-        replay.head.max_ms.fetch_max(max_ms, Ordering::Relaxed);
-    }
-    Some(())
 }

@@ -1,11 +1,17 @@
 //! What the workers of a replay do: samples into their series, under the rules of a commit.
 
+use super::worker::{Row, StartedRow};
 use crate::head::Shared;
-use crate::head::refs::Target;
 use crate::head::series::{OooFloor, When};
-use crate::head::shard::{Commit, Tally};
+use crate::head::shard::{Commit, Shard, Tally};
 use model::histogram::Histogram;
 use std::sync::atomic::Ordering;
+
+/// Whether a row still means the series of its slot. As long as no slot was freed, all do.
+#[inline]
+fn is_of(shard: &Shard, slot: u32, number: u64) -> bool {
+    shard.generation == 0 || shard.cold[slot].number == number
+}
 
 impl Shared {
     fn replay_commit(&self) -> Commit {
@@ -22,45 +28,36 @@ impl Shared {
 
     pub(super) fn replay_histograms(
         &self,
-        rows: &[(Target, u64, When, Histogram)],
+        shard: usize,
+        rows: Vec<StartedRow<Histogram>>,
         tally: &mut Tally,
     ) {
         let commit = self.replay_commit();
-        for (target, number, when, value) in rows {
-            let (index, slot) = self.place(*target);
-            let mut shard = self.shards[index].0.write();
-            if shard.cold[slot].number == *number {
+        let mut shard = self.shards[shard].0.write();
+        for (slot, number, when, value) in rows {
+            if is_of(&shard, slot, number) {
                 // What came late is in the other log.
-                let _is_late = shard.append_histogram(slot, *when, value, &commit, tally);
+                let _is_late = shard.append_histogram(slot, when, &value, &commit, tally);
             }
         }
     }
 
-    pub(super) fn replay_rows(&self, rows: &[(Target, u64, i64, f64)], tally: &mut Tally) {
+    pub(super) fn replay_rows(&self, shard: usize, rows: &[Row], tally: &mut Tally) {
         let commit = self.replay_commit();
-        let mut rest = rows;
-        while let Some(first) = rest.first() {
-            let (index, _) = self.place(first.0);
-            let mut shard = self.shards[index].0.write();
-            let same = rest.iter().take_while(|row| self.place(row.0).0 == index).count();
-            let (run, later) = rest.split_at(same);
-            rest = later;
-            for &(target, number, timestamp_ms, value) in run {
-                let (_, slot) = self.place(target);
-                if shard.cold[slot].number == number {
-                    let when = When { timestamp_ms, start_ms: 0 };
-                    shard.append(slot, when, value, &commit, tally);
-                }
+        let mut shard = self.shards[shard].0.write();
+        for &Row { slot, number, timestamp_ms, value } in rows {
+            if is_of(&shard, slot, number) {
+                let when = When { timestamp_ms, start_ms: 0 };
+                shard.append(slot, when, value, &commit, tally);
             }
         }
     }
 
-    pub(super) fn replay_started(&self, rows: &[(Target, u64, When, f64)], tally: &mut Tally) {
+    pub(super) fn replay_started(&self, shard: usize, rows: &[StartedRow<f64>], tally: &mut Tally) {
         let commit = self.replay_commit();
-        for &(target, number, when, value) in rows {
-            let (index, slot) = self.place(target);
-            let mut shard = self.shards[index].0.write();
-            if shard.cold[slot].number == number {
+        let mut shard = self.shards[shard].0.write();
+        for &(slot, number, when, value) in rows {
+            if is_of(&shard, slot, number) {
                 shard.append(slot, when, value, &commit, tally);
             }
         }
