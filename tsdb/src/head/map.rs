@@ -10,6 +10,11 @@ use super::shard::Shard;
 use super::{Head, Padded, Shared};
 use storage::{Error, Result};
 
+/// Bytes of chunks that are copied, and series whose chunks are given their places, before waiting writers get their
+/// turn: a tenth of a millisecond.
+const SLICE_BYTES: usize = 128 << 10;
+const SLICE: usize = 512;
+
 impl Head {
     /// Writes all full chunks that are still in memory to `chunks_head/` and frees their memory. To be called every
     /// maintenance tick. After a failure the chunks that were not written stay in memory for the next call.
@@ -39,16 +44,21 @@ impl Shared {
             batch.clear();
             taken.clear();
             let begin = from;
-            let locked = shard.0.read();
             while from < sealed.len() && batch.len_bytes() < Batch::TARGET_BYTES {
-                taken.push(push_sealed(&locked, sealed[from], &mut batch));
-                from += 1;
+                let locked = shard.0.read();
+                let end = batch.len_bytes() + SLICE_BYTES;
+                while from < sealed.len() && batch.len_bytes() < end {
+                    taken.push(push_sealed(&locked, sealed[from], &mut batch));
+                    from += 1;
+                }
             }
-            drop(locked);
             match self.chunks.write(&batch) {
                 Ok(places) => {
                     self.metrics.mapped_chunks.inc_by(places.len() as u64);
-                    place_chunks(&mut shard.0.write(), &taken, &places);
+                    let mut rest = &places[..];
+                    for slice in taken.chunks(SLICE) {
+                        place_chunks(&mut shard.0.write(), slice, &mut rest);
+                    }
                 }
                 Err(source) => {
                     shard.0.write().sealed.extend(sealed.drain(begin..));
@@ -85,12 +95,13 @@ fn push_sealed(shard: &Shard, slot: u32, batch: &mut Batch) -> Taken {
 
 /// Enters the places of the chunks that `push_sealed` saw, in the same order. A series may have sealed more since, which
 /// come behind its own and stay in memory for the next time; nothing is collected in between.
-fn place_chunks(shard: &mut Shard, taken: &[Taken], places: &[u64]) {
-    let mut places = places.iter();
+fn place_chunks(shard: &mut Shard, taken: &[Taken], places: &mut &[u64]) {
     for &Taken { slot, num_chunks } in taken {
+        let (own, rest) = places.split_at(num_chunks);
+        *places = rest;
         let list = shard.cold[slot].full as usize;
         let chunks = shard.full[list].iter_mut().filter(|chunk| in_memory(chunk));
-        for (chunk, &place) in chunks.zip(places.by_ref().take(num_chunks)) {
+        for (chunk, &place) in chunks.zip(own) {
             if let Place::Memory(buffer, _) = chunk.place() {
                 shard.buffers.free(buffer);
             }

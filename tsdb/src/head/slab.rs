@@ -1,7 +1,8 @@
 //! Memory of a shard: paged tables that grow without moving, and byte buffers in size classes for open chunks.
 //! Pages at the end of a table are given back once nothing in them is in use; the smallest free place is taken first,
-//! so that the end empties. A page of buffers is given back when its last buffer is freed. Series that begin together
-//! grow out of each size together, so whole pages come free.
+//! so that the end empties. Pages of buffers are blocks of one length, whatever the size of their buffers: series that
+//! begin together grow out of each size together, and the blocks that come free serve the next size. The allocator
+//! would keep them for their size, where they were freed by another thread than took them.
 
 use std::ops::{Index, IndexMut};
 
@@ -97,7 +98,10 @@ impl<T: Vacant> IndexMut<u32> for Paged<T> {
 
 /// Sizes of the buffers; the last one takes any float chunk.
 const CLASSES: [usize; 13] = [24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1040];
-const CLASS_PAGE: usize = 256;
+/// Length of a page of buffers.
+const BLOCK_BYTES: usize = 64 << 10;
+/// Bits of the place in a page: enough for the smallest buffers.
+const SLOT_BITS: u32 = 12;
 const CLASS_SHIFT: u32 = 28;
 /// The class of buffers beyond all sizes, each with memory of its own: histogram chunks.
 const LARGE: usize = CLASSES.len();
@@ -114,29 +118,73 @@ impl Buffer {
         (self.0 >> CLASS_SHIFT) as usize
     }
 
+    /// Page and place in it.
+    fn place(self) -> (usize, usize) {
+        let index = self.index();
+        (index >> SLOT_BITS, index & ((1 << SLOT_BITS) - 1))
+    }
+
     fn index(self) -> usize {
         (self.0 & ((1 << CLASS_SHIFT) - 1)) as usize
     }
 }
 
+/// Memory for pages; what comes back serves the next, of whatever class.
+#[derive(Debug, Default)]
+struct Blocks {
+    idle: Vec<Box<[u8]>>,
+    num_used: usize,
+}
+
+impl Blocks {
+    fn take(&mut self) -> Box<[u8]> {
+        self.num_used += 1;
+        self.idle.pop().unwrap_or_else(|| vec![0; BLOCK_BYTES].into_boxed_slice())
+    }
+
+    fn give(&mut self, block: Box<[u8]>) {
+        self.num_used -= 1;
+        self.idle.push(block);
+        // An eighth more than there is in use: growth comes in waves.
+        self.idle.truncate(2 + self.num_used / 8);
+    }
+}
+
 /// A page of buffers of one size; without memory while none of them is in use.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Page {
     data: Box<[u8]>,
     /// A bit for each buffer that is not in use.
-    free: [u64; CLASS_PAGE / 64],
+    free: Box<[u64]>,
+    /// No word before this has a bit.
+    first_free: u16,
     num_used: u16,
     /// Whether `roomy` of the class names it.
     is_listed: bool,
 }
 
 impl Page {
+    fn open(&mut self, data: Box<[u8]>, num_slots: usize) {
+        self.data = data;
+        let bits = |word: usize| u64::MAX >> (64 * (word + 1)).saturating_sub(num_slots);
+        self.free = (0..num_slots.div_ceil(64)).map(bits).collect();
+        self.first_free = 0;
+    }
+
     fn take(&mut self) -> Option<u32> {
-        let word = self.free.iter().position(|&bits| bits != 0)?;
+        let from = usize::from(self.first_free);
+        let word = from + self.free[from..].iter().position(|&bits| bits != 0)?;
         let bit = self.free[word].trailing_zeros();
         self.free[word] &= self.free[word] - 1;
+        self.first_free = word as u16;
         self.num_used += 1;
         Some(word as u32 * 64 + bit)
+    }
+
+    fn give(&mut self, slot: usize) {
+        self.free[slot / 64] |= 1 << (slot % 64);
+        self.first_free = self.first_free.min((slot / 64) as u16);
+        self.num_used -= 1;
     }
 }
 
@@ -147,37 +195,27 @@ struct Class {
     roomy: Vec<u32>,
     /// Pages without memory.
     vacant: Vec<u32>,
-    /// A page without a buffer in use that kept its memory, so that one buffer that comes and goes costs nothing.
-    spare: Option<u32>,
 }
 
 impl Class {
-    fn alloc(&mut self, size: usize) -> u32 {
+    fn alloc(&mut self, size: usize, blocks: &mut Blocks) -> u32 {
         loop {
-            let number = self.roomy.last().copied().unwrap_or_else(|| self.add_page(size));
+            let number = self.roomy.last().copied().unwrap_or_else(|| self.add_page(size, blocks));
             let page = &mut self.pages[number as usize];
-            if !page.data.is_empty()
-                && let Some(slot) = page.take()
-            {
-                self.spare = self.spare.filter(|&spare| spare != number);
-                return number * CLASS_PAGE as u32 + slot;
+            if let Some(slot) = page.take() {
+                return number << SLOT_BITS | slot;
             }
             page.is_listed = false;
             self.roomy.pop();
         }
     }
 
-    fn add_page(&mut self, size: usize) -> u32 {
+    fn add_page(&mut self, size: usize, blocks: &mut Blocks) -> u32 {
         let number = self.vacant.pop().unwrap_or_else(|| {
-            self.pages.push(Page {
-                data: Box::default(),
-                free: [u64::MAX; CLASS_PAGE / 64],
-                num_used: 0,
-                is_listed: false,
-            });
+            self.pages.push(Page::default());
             self.pages.len() as u32 - 1
         });
-        self.pages[number as usize].data = vec![0; CLASS_PAGE * size].into_boxed_slice();
+        self.pages[number as usize].open(blocks.take(), BLOCK_BYTES / size);
         self.list(number);
         number
     }
@@ -189,17 +227,17 @@ impl Class {
         }
     }
 
-    fn free(&mut self, index: u32) {
-        let (number, slot) = (index / CLASS_PAGE as u32, index as usize % CLASS_PAGE);
-        let page = &mut self.pages[number as usize];
-        page.free[slot / 64] |= 1 << (slot % 64);
-        page.num_used -= 1;
-        let is_idle = page.num_used == 0;
-        self.list(number);
-        if is_idle && let Some(idle) = self.spare.replace(number) {
-            self.pages[idle as usize].data = Box::default();
-            self.vacant.push(idle);
+    fn free(&mut self, (number, slot): (usize, usize), blocks: &mut Blocks) {
+        let page = &mut self.pages[number];
+        page.give(slot);
+        if page.num_used > 0 {
+            self.list(number as u32);
+            return;
         }
+        blocks.give(std::mem::take(&mut page.data));
+        page.free = Box::default();
+        page.first_free = 0;
+        self.vacant.push(number as u32);
     }
 }
 
@@ -207,6 +245,7 @@ impl Class {
 #[derive(Debug, Default)]
 pub(super) struct ByteSlab {
     classes: [Class; CLASSES.len()],
+    blocks: Blocks,
     large: Vec<Box<[u8]>>,
     free_large: Vec<u32>,
 }
@@ -217,7 +256,7 @@ impl ByteSlab {
         let Some(class) = CLASSES.iter().position(|&size| size >= len) else {
             return self.alloc_large(len);
         };
-        let slot = self.classes[class].alloc(CLASSES[class]);
+        let slot = self.classes[class].alloc(CLASSES[class], &mut self.blocks);
         assert!(slot < 1 << CLASS_SHIFT, "a shard holds under 2^28 chunks of a size");
         Buffer((class as u32) << CLASS_SHIFT | slot)
     }
@@ -241,7 +280,7 @@ impl ByteSlab {
             self.large[buffer.index()] = Box::default();
             self.free_large.push(buffer.index() as u32);
         } else if buffer != Buffer::NONE {
-            self.classes[buffer.class()].free(buffer.index() as u32);
+            self.classes[buffer.class()].free(buffer.place(), &mut self.blocks);
         }
     }
 
@@ -251,9 +290,8 @@ impl ByteSlab {
         if buffer.class() == LARGE {
             return &self.large[buffer.index()];
         }
-        let size = CLASSES[buffer.class()];
-        let begin = buffer.index() % CLASS_PAGE * size;
-        &self.classes[buffer.class()].pages[buffer.index() / CLASS_PAGE].data[begin..begin + size]
+        let (size, (page, slot)) = (CLASSES[buffer.class()], buffer.place());
+        &self.classes[buffer.class()].pages[page].data[slot * size..][..size]
     }
 
     /// Length of the buffer, which is known without a look at it.
@@ -271,10 +309,8 @@ impl ByteSlab {
         if buffer.class() == LARGE {
             return &mut self.large[buffer.index()];
         }
-        let size = CLASSES[buffer.class()];
-        let begin = buffer.index() % CLASS_PAGE * size;
-        &mut self.classes[buffer.class()].pages[buffer.index() / CLASS_PAGE].data
-            [begin..begin + size]
+        let (size, (page, slot)) = (CLASSES[buffer.class()], buffer.place());
+        &mut self.classes[buffer.class()].pages[page].data[slot * size..][..size]
     }
 
     /// A buffer of at least `len` bytes, more than `buffer` has, that begins with its first `kept` bytes; `buffer` is
@@ -285,18 +321,18 @@ impl ByteSlab {
             .classes
             .get_disjoint_mut([buffer.class(), larger.class()])
             .expect("a larger buffer is of another class");
-        let begin = |of: Buffer| of.index() % CLASS_PAGE * CLASSES[of.class()];
-        let (source, target) = (begin(buffer), begin(larger));
-        let source = &from.pages[buffer.index() / CLASS_PAGE].data[source..source + kept];
-        to.pages[larger.index() / CLASS_PAGE].data[target..target + kept].copy_from_slice(source);
+        let ((from_page, source), (to_page, target)) = (buffer.place(), larger.place());
+        let (source, target) = (source * CLASSES[buffer.class()], target * CLASSES[larger.class()]);
+        let source = &from.pages[from_page].data[source..][..kept];
+        to.pages[to_page].data[target..][..kept].copy_from_slice(source);
         self.free(buffer);
         larger
     }
 
-    /// Bytes of all pages that have memory.
+    /// Bytes of all blocks.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {
-        self.classes.iter().flat_map(|class| &class.pages).map(|page| page.data.len()).sum()
+        (self.blocks.num_used + self.blocks.idle.len()) * BLOCK_BYTES
     }
 }
 

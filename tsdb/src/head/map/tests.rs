@@ -38,7 +38,7 @@ fn a_chunk_sealed_while_others_are_written_waits_for_the_next_time() {
     let before = places(&head.0, 0).len();
     assert!(before > num_chunks[0], "another chunk is full");
     let written: Vec<u64> = (0..num_chunks.iter().sum::<usize>() as u64).collect();
-    place_chunks(&mut head.0.shards[0].0.write(), &taken, &written);
+    place_chunks(&mut head.0.shards[0].0.write(), &taken, &mut &written[..]);
     let (own, others) = written.split_at(num_chunks[0]);
     let mut wanted: Vec<_> = own.iter().copied().map(Some).collect();
     wanted.resize(before, None);
