@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use storage::{Error, Result};
 
 /// How many rows are applied at a time: their cache lines are fetched together.
-const WARM_ROWS: usize = 32;
+pub(super) const WARM_ROWS: usize = 32;
 
 impl HeadAppender {
     /// Logs the staged samples, then shows them all at once.

@@ -19,12 +19,12 @@ enum Way {
 }
 
 impl Shard {
-    /// Touches what appending to these series will read. Each series lies on cache lines of its own: asked for one after
+    /// Touches what appending to these series will read and write. Each series lies on cache lines of its own: asked for one after
     /// the other, in between the work on them, every one of them is waited for; asked for together they come together.
     #[inline]
     pub(super) fn warm(&self, slots: impl Iterator<Item = u32>) {
         let touched =
-            slots.fold(0, |touched, slot| touched ^ last_byte(&self.hot[slot], &self.buffers));
+            slots.fold(0, |touched, slot| touched ^ end_of_chunk(&self.hot[slot], &self.buffers));
         std::hint::black_box(touched);
     }
 
@@ -218,6 +218,12 @@ impl Shard {
             self.starts.remove(&slot);
         }
     }
+}
+
+/// A byte from where the next sample is written to.
+#[inline]
+fn end_of_chunk(hot: &Hot, buffers: &ByteSlab) -> u8 {
+    if hot.has_open() { buffers.get(hot.buffer)[hot.open.len_bytes() - 1] } else { 0 }
 }
 
 /// Brings the bytes of the sample that was just encoded into the buffer of the open chunk, which grows if need be.

@@ -31,8 +31,8 @@ pub(super) struct Hot {
     pub(super) tail: u32,
     /// The bytes of the open chunk.
     pub(super) buffer: Buffer,
-    /// The last byte of the open chunk of floats, which the next sample may begin in: that way a sample is only written to
-    /// the buffer, which nobody waits for, and nothing is read from it. A word of its own: a byte is read together with those
+    /// The last byte of the open chunk of floats, which the next sample may begin in: that way a sample is only written
+    /// to the buffer, which nobody waits for, and nothing is read from it. A word of its own: a byte is read together with those
     /// beside it, and would wait for `is_pending`, which is written just before, behind all that is still on its way to
     /// the buffers.
     pub(super) last_byte: u32,

@@ -2,6 +2,7 @@
 
 use super::worker::{Row, StartedRow};
 use crate::head::Shared;
+use crate::head::commit::WARM_ROWS;
 use crate::head::series::{OooFloor, When};
 use crate::head::shard::{Commit, Shard, Tally};
 use model::histogram::Histogram;
@@ -45,10 +46,13 @@ impl Shared {
     pub(super) fn replay_rows(&self, shard: usize, rows: &[Row], tally: &mut Tally) {
         let commit = self.replay_commit();
         let mut shard = self.shards[shard].0.write();
-        for &Row { slot, number, timestamp_ms, value } in rows {
-            if is_of(&shard, slot, number) {
-                let when = When { timestamp_ms, start_ms: 0 };
-                shard.append(slot, when, value, &commit, tally);
+        for rows in rows.chunks(WARM_ROWS) {
+            shard.warm(rows.iter().map(|row| row.slot));
+            for &Row { slot, number, timestamp_ms, value } in rows {
+                if is_of(&shard, slot, number) {
+                    let when = When { timestamp_ms, start_ms: 0 };
+                    shard.append(slot, when, value, &commit, tally);
+                }
             }
         }
     }
