@@ -1,9 +1,9 @@
 //! The server binary `firesteel`: the allocator, and the command line handed to the library. Nothing else lives here.
 
-/// Gives pages back after queries and churn and needs no more than a C compiler; the figures in `benches/runs` are
-/// with it. Its gain over the allocator of the system is not measured yet: docs/decisions/005-allocator.md.
+/// Packs closely and gives pages back from a thread of its own; its settings are in `.cargo/config.toml`, why it was
+/// chosen in docs/decisions/005-allocator.md.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> std::process::ExitCode {
     cli::run(std::env::args_os())
