@@ -102,6 +102,17 @@ fn write_exponent(exponent: i32, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(size).as_bytes());
 }
 
+/// Where [`write_short`] needs no exponent.
+const PLAIN: std::ops::Range<f64> = 1e-5..1e16;
+
+/// Appends the shortest digits of a value whose size lies within [`PLAIN`]: as they are made, since no digit moves.
+#[inline]
+fn write_short(value: f64, out: &mut Vec<u8>) {
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value);
+    out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+}
+
 /// Appends what is not finite, or the sign; `true` if that was all.
 fn write_special(value: f64, out: &mut Vec<u8>) -> bool {
     if value.is_nan() {
@@ -119,13 +130,25 @@ fn write_special(value: f64, out: &mut Vec<u8>) -> bool {
 
 /// Appends `value` without an exponent (Go's `'f', -1`): labels, samples in texts, PromQL literals.
 pub fn write_fixed(value: f64, out: &mut Vec<u8>) {
-    if !write_special(value, out) {
+    if PLAIN.contains(&value.abs()) {
+        write_short(value, out);
+    } else if !write_special(value, out) {
         Decimal::new(value).write_fixed(out);
     }
 }
 
 /// Appends `value` with an exponent if it is smaller than 1e-6 or at least 1e21: the JSON of the API.
+#[inline]
 pub fn write_api(value: f64, out: &mut Vec<u8>) {
+    if PLAIN.contains(&value.abs()) {
+        write_short(value, out);
+    } else {
+        write_wide(value, out);
+    }
+}
+
+/// [`write_api`] of values of every size.
+fn write_wide(value: f64, out: &mut Vec<u8>) {
     if write_special(value, out) {
         return;
     }
@@ -140,6 +163,9 @@ pub fn write_api(value: f64, out: &mut Vec<u8>) {
 
 /// Appends `value` with an exponent where that is below -4 or above 5 (Go's `'g', -1`): expositions, templates.
 pub fn write_general(value: f64, out: &mut Vec<u8>) {
+    if (1e-4..1e6).contains(&value.abs()) {
+        return write_short(value, out);
+    }
     if write_special(value, out) {
         return;
     }
