@@ -195,6 +195,7 @@ fn shared(flags: &Flags) -> promql::Shared {
     promql::Shared {
         memory: promql::MemoryPool::new(memory_bound(flags.max_total_memory_bytes, 2)),
         helpers: promql::Helpers::new(threads - 1),
+        ..promql::Shared::default()
     }
 }
 

@@ -19,6 +19,7 @@ use crate::parser::parse;
 use crate::plan::repeats::Groups;
 use crate::plan::{self, Node, Plan};
 use crate::reuse::Reuse;
+use crate::spares::Spares;
 use crate::value::Value;
 use model::StepGrid;
 use std::sync::Arc;
@@ -187,6 +188,8 @@ pub struct Shared {
     pub memory: MemoryPool,
     /// Threads for those that have much to do; none by default.
     pub helpers: Helpers,
+    /// Buffers that no query has.
+    pub spares: Spares,
 }
 
 /// Runs queries; shared by all of them.
@@ -315,6 +318,7 @@ impl Engine {
         let resources = (memory, self.shared.helpers.clone());
         let context = (&*querier, request.cancel);
         let mut exec = Exec::new(context, &self.options, resources, lookback_ms, times);
+        exec.spares = self.shared.spares.clone();
         exec.profile = request.clock.map(Profile::new);
         exec.reuse = Reuse::new(Groups::find(&plan.root));
         let value = match take.zip(stream::Rows::of(&exec, &plan, grid)) {

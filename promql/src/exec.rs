@@ -9,6 +9,7 @@ use crate::memory::Memory;
 use crate::operator::{ReservedNames, Sink, StepBatch};
 use crate::plan::{Argument, Node, Times, hints};
 use crate::reuse::{self, Counted, Reuse};
+use crate::spares::Spares;
 use crate::{aggregate, binary, bitmap, functions, scalar, select, window};
 use model::{StepGrid, Symbols};
 use std::cell::{Cell, RefCell};
@@ -54,6 +55,8 @@ pub(crate) struct Exec<'a> {
     /// From how many samples on helpers are worth their start.
     pub(crate) min_shared_samples: usize,
     helpers: Helpers,
+    /// Buffers that no query has.
+    pub(crate) spares: Spares,
     /// What is needed more than once.
     pub(crate) reuse: Reuse,
     /// Measures operators, if someone wants to know.
@@ -88,6 +91,7 @@ impl<'a> Exec<'a> {
             symbol_bytes: Cell::new(0),
             min_shared_samples: options.min_shared_samples,
             helpers,
+            spares: Spares::default(),
             reuse: Reuse::default(),
             profile: None,
             in_order: false,
@@ -106,6 +110,7 @@ impl<'a> Exec<'a> {
             memory: Arc::clone(&self.memory),
             symbol_bytes: Cell::new(0),
             helpers: self.helpers.clone(),
+            spares: self.spares.clone(),
             reuse: Reuse::default(),
             profile: None,
             notes: RefCell::default(),

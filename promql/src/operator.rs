@@ -65,6 +65,22 @@ impl StepBatch {
         self.present.reserve_exact(rows * bitmap::num_words(self.steps));
     }
 
+    /// Forgets all rows and keeps their memory; those to come have so many steps.
+    pub(crate) fn clear(&mut self, steps: usize) {
+        self.steps = steps;
+        self.labels.clear();
+        self.drop_name.clear();
+        self.values.clear();
+        self.present.clear();
+        self.histograms.clear();
+        self.natives.clear();
+    }
+
+    /// Bytes that it has room for.
+    pub(crate) fn room_bytes(&self) -> usize {
+        8 * (self.values.capacity() + self.present.capacity())
+    }
+
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.drop_name.len()

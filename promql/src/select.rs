@@ -49,8 +49,7 @@ impl Newest<'_, '_> {
         batch: &SeriesBatch,
     ) -> Result<Block<Counts>, Error> {
         let steps = self.windows.grid.len;
-        let mut rows = StepBatch::new(steps);
-        rows.reserve(batch.len());
+        let mut rows = reader.fresh_rows(steps, batch.len());
         let mut extra = Counts { per_step: vec![0; steps], full_rows: 0 };
         let mut taken_bytes = 0;
         reader.each(batch, &mut |labels, columns| {
@@ -121,7 +120,7 @@ pub(crate) fn stream(
     let mut whole = StepBatch::new(grid.len);
     let mut counts = vec![0; grid.len];
     let mut full_rows = 0;
-    let mut fold = |mut block: Block<Counts>| {
+    let mut fold = |block: &mut Block<Counts>| {
         full_rows += block.extra.full_rows;
         counts.iter_mut().zip(&block.extra.per_step).for_each(|(sum, num)| *sum += num);
         if shown != Shown::Value {

@@ -10,7 +10,6 @@ use crate::operator::StepBatch;
 use crate::plan::{Select, hints};
 use chunk::SampleColumns;
 use model::{LabelPair, TimeRange};
-use parking_lot::Mutex;
 use storage::{SeriesBatch, SeriesSet};
 
 /// What is done with the labels and samples of a series.
@@ -35,6 +34,11 @@ impl<'s, 'a> Reader<'s, 'a> {
     fn new(exec: &Exec<'a>, select: &'s Select, range: TimeRange) -> Self {
         let columns = SampleColumns::default();
         Self { exec: exec.fork(), select, range, columns, num_samples: 0, taken_bytes: 0 }
+    }
+
+    /// No rows, with room for `num`.
+    pub(crate) fn fresh_rows(&self, steps: usize, num: usize) -> StepBatch {
+        self.exec.spares.rows(steps, num)
     }
 
     /// Calls `each` with the labels and samples of every series of a batch, staleness markers included.
@@ -158,7 +162,7 @@ pub(crate) fn for_each_series(
 ) -> Result<(), Error> {
     let mut selection = Selection::open(exec, select, windows, instant)?;
     let mut reader = Reader::new(exec, select, windows.span());
-    let mut batch = SeriesBatch::default();
+    let mut batch = exec.spares.batch();
     let mut all = || {
         while selection.next(&mut batch)? {
             reader.each(&batch, each)?;
@@ -167,36 +171,46 @@ pub(crate) fn for_each_series(
     };
     let result = all();
     drop(reader);
+    exec.spares.give_batch(batch);
     selection.end(result)
 }
 
 /// Has workers made by `worker` turn every batch of selected series into a block, and `fold` take the blocks in order.
+/// The memory of the rows that `fold` leaves in a block is used again.
 pub(crate) fn for_each_block<T: Send, W>(
     exec: &Exec<'_>,
     select: &Select,
     (windows, instant): (&Windows, bool),
     worker: &dyn Fn() -> W,
-    fold: &mut dyn FnMut(Block<T>) -> Result<(), Error>,
+    fold: &mut dyn FnMut(&mut Block<T>) -> Result<(), Error>,
 ) -> Result<(), Error>
 where
     W: FnMut(&mut Reader<'_, '_>, &SeriesBatch) -> Result<Block<T>, Error> + Send,
 {
     let mut selection = Selection::open(exec, select, windows, instant)?;
-    let idle = Mutex::new(Vec::<SeriesBatch>::new());
     let make = || {
         let (mut reader, mut worker) = (Reader::new(exec, select, windows.span()), worker());
-        let idle = &idle;
+        let spares = exec.spares.clone();
         move |batch: SeriesBatch| {
             let block = worker(&mut reader, &batch);
-            idle.lock().push(batch);
+            spares.give_batch(batch);
             block
         }
     };
     let mut next = || {
-        let mut batch = idle.lock().pop().unwrap_or_default();
-        Ok(selection.next(&mut batch)?.then_some(batch))
+        let mut batch = exec.spares.batch();
+        if selection.next(&mut batch)? {
+            return Ok(Some(batch));
+        }
+        exec.spares.give_batch(batch);
+        Ok(None)
     };
-    let result = blocks(exec, &make, &mut next, fold);
+    let mut fold = |block: &mut Block<T>| {
+        fold(block)?;
+        exec.spares.give_rows(std::mem::take(&mut block.rows));
+        Ok(())
+    };
+    let result = blocks(exec, &make, &mut next, &mut fold);
     selection.end(result)
 }
 
@@ -205,7 +219,7 @@ pub(crate) fn blocks<J: Send, T: Send, W>(
     exec: &Exec<'_>,
     make: &dyn Fn() -> W,
     next: &mut dyn FnMut() -> Result<Option<J>, Error>,
-    fold: &mut dyn FnMut(Block<T>) -> Result<(), Error>,
+    fold: &mut dyn FnMut(&mut Block<T>) -> Result<(), Error>,
 ) -> Result<(), Error>
 where
     W: FnMut(J) -> Result<Block<T>, Error> + Send,
@@ -217,7 +231,7 @@ where
         *num_samples += block.num_samples;
         let taken_bytes = block.taken_bytes;
         exec.note(|notes| notes.merge(std::mem::take(&mut block.notes)));
-        fold(block)?;
+        fold(&mut block)?;
         exec.memory.give(taken_bytes);
         Ok(())
     };

@@ -88,7 +88,7 @@ pub(crate) fn for_each_block<T: Send, W>(
     subquery: Subquery<'_>,
     outer: StepGrid,
     worker: &dyn Fn() -> W,
-    fold: &mut dyn FnMut(Block<T>) -> Result<(), Error>,
+    fold: &mut dyn FnMut(&mut Block<T>) -> Result<(), Error>,
 ) -> Result<(), Error>
 where
     W: FnMut(&Points, Range<usize>) -> Result<Block<T>, Error> + Send,

@@ -133,6 +133,14 @@ impl Floats {
         Self(Kept::Stepped { grid, batches, places })
     }
 
+    /// The memory of one of the batches, for other rows.
+    pub(crate) fn into_spare(self) -> StepBatch {
+        match self.0 {
+            Kept::Listed { .. } => StepBatch::default(),
+            Kept::Stepped { batches, .. } => batches.into_iter().last().unwrap_or_default(),
+        }
+    }
+
     /// The floats of series `row`, by time.
     #[must_use]
     pub fn of(&self, row: usize) -> FloatPoints<'_> {

@@ -303,7 +303,7 @@ pub(crate) fn stream(
     let mut unnamed = Unnamed { exec, seen, name: None, index: None, scratch };
     let mut any = false;
     let mut counts = vec![[0; 2]; grid.len];
-    let mut fold = |mut block: Block<Counts>| {
+    let mut fold = |block: &mut Block<Counts>| {
         for &(num, widest) in &block.extra.series {
             exec.hold(num, widest)?;
         }
@@ -327,7 +327,7 @@ pub(crate) fn stream(
             let worker = || {
                 let (mut slider, windows) = (slider(), &windows);
                 move |reader: &mut Reader<'_, '_>, batch: &SeriesBatch| {
-                    slider.rows.reserve(batch.len());
+                    slider.rows = reader.fresh_rows(grid.len, batch.len());
                     reader.each(batch, &mut |labels, columns| {
                         select::drop_stale(columns);
                         slider.row(labels, false, columns, windows)

@@ -64,6 +64,12 @@ impl SeriesBatch {
         self.source = 0;
     }
 
+    /// Bytes of chunks, and of places of chunks, that it has room for.
+    #[must_use]
+    pub fn room_bytes(&self) -> usize {
+        self.arena.capacity() + self.slots.capacity() * size_of::<Slot>()
+    }
+
     /// Number of series.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -16,7 +16,7 @@ use std::cmp::Ordering;
 use storage::{Queryable, SelectHints, SeriesBatch};
 
 /// Answers that take less are whole: their errors come before anything has left.
-const MIN_PART_BYTES: usize = 2 << 20;
+const MIN_PART_BYTES: usize = 1 << 20;
 
 /// Samples of one window that are not looked at beforehand.
 const MAX_WINDOW_SAMPLES: usize = 1_000_000;
@@ -81,21 +81,20 @@ impl<'p> Rows<'p> {
         let (mut kept, mut kept_bytes) = (Vec::new(), 0);
         let mut is_wanted = None;
         let streamed = exec.stream(self.node, grid, &mut |batch| {
-            let batch = std::mem::replace(batch, StepBatch::new(grid.len));
-            let batch_bytes = batch.size_bytes();
-            kept.push(batch);
-            kept_bytes += batch_bytes;
-            exec.take(batch_bytes)?;
-            if kept_bytes < MIN_PART_BYTES {
-                return Ok(());
-            }
-            if is_wanted.is_none() {
+            let rows = std::mem::replace(batch, StepBatch::new(grid.len));
+            let rows_bytes = rows.size_bytes();
+            kept.push(rows);
+            kept_bytes += rows_bytes;
+            exec.take(rows_bytes)?;
+            if is_wanted.is_none() && kept_bytes >= MIN_PART_BYTES {
                 is_wanted = Some(self.may_leave(exec)?);
             }
             if is_wanted == Some(true) {
                 let part = answer::matrix(exec, std::mem::take(&mut kept), grid);
                 is_wanted = Some(take(&part)?);
                 exec.memory.give(std::mem::take(&mut kept_bytes));
+                // Who made the rows uses their memory again.
+                *batch = part.floats.into_spare();
             }
             Ok(())
         });

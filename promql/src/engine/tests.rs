@@ -93,7 +93,11 @@ fn with_memory(
     query: &str,
 ) -> Result<u64, Error> {
     let options = EngineOptions { max_memory_bytes, ..EngineOptions::default() };
-    let shared = Shared { memory: MemoryPool::new(pool_bytes), helpers: Helpers::new(2) };
+    let shared = Shared {
+        memory: MemoryPool::new(pool_bytes),
+        helpers: Helpers::new(2),
+        ..Shared::default()
+    };
     let pool = shared.memory.clone();
     let engine = Engine::sharing(options, shared);
     let cancel = Cancel::new();
