@@ -55,15 +55,15 @@ impl Packer {
         }
     }
 
-    /// Takes `plain`, leaving it empty, and answers what is packed so far.
-    pub(crate) fn pack(&mut self, plain: &mut Vec<u8>) -> Vec<u8> {
+    /// Takes `plain`, leaving it empty, and answers what is packed so far; goes on with the buffer `spare`.
+    pub(crate) fn pack(&mut self, plain: &mut Vec<u8>, spare: Vec<u8>) -> Vec<u8> {
         let packed = match self {
-            Self::Identity => return std::mem::take(plain),
+            Self::Identity => return std::mem::replace(plain, spare),
             Self::Gzip(packer) => {
-                packer.write_all(plain).map(|()| std::mem::take(packer.get_mut()))
+                packer.write_all(plain).map(|()| std::mem::replace(packer.get_mut(), spare))
             }
             Self::Deflate(packer) => {
-                packer.write_all(plain).map(|()| std::mem::take(packer.get_mut()))
+                packer.write_all(plain).map(|()| std::mem::replace(packer.get_mut(), spare))
             }
         };
         plain.clear();
@@ -72,7 +72,7 @@ impl Packer {
 
     /// Takes the last piece and answers the rest.
     pub(crate) fn finish(mut self, mut plain: Vec<u8>) -> Vec<u8> {
-        let mut packed = self.pack(&mut plain);
+        let mut packed = self.pack(&mut plain, Vec::new());
         let rest = match self {
             Self::Identity => return packed,
             Self::Gzip(packer) => packer.finish(),

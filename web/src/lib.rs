@@ -23,6 +23,7 @@ mod query_log;
 mod response;
 mod router;
 mod server;
+mod spares;
 mod ui;
 
 pub use api::admin::Admin;

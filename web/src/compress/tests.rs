@@ -23,7 +23,7 @@ fn the_first_exact_word_wins() {
 fn pieces_unpack_to_the_whole() {
     for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Deflate] {
         let mut packer = Packer::new(encoding);
-        let mut packed = packer.pack(&mut b"hello ".to_vec());
+        let mut packed = packer.pack(&mut b"hello ".to_vec(), Vec::new());
         packed.extend(packer.finish(b"world".to_vec()));
         let mut plain = Vec::new();
         match encoding {

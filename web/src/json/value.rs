@@ -48,12 +48,13 @@ pub(crate) struct Rows {
     /// Rows so far, written or not.
     seen: usize,
     begun: bool,
+    printed: PrintedTimes,
 }
 
 impl Rows {
     /// No rows yet; so many are written at most.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, seen: 0, begun: false }
+        Self { limit, seen: 0, begun: false, printed: PrintedTimes::default() }
     }
 
     /// Whether something was written.
@@ -69,7 +70,7 @@ impl Rows {
         let is_first = self.seen == 0;
         let wanted = self.limit.saturating_sub(self.seen);
         self.seen += matrix.labels.len();
-        push_rows(out, matrix, (is_first, wanted))
+        push_rows(out, matrix, &mut self.printed, (is_first, wanted))
     }
 
     /// Ends them; answers whether some were left out.
@@ -148,11 +149,10 @@ fn push_vector(out: &mut Out<'_>, vector: &Vector, limit: usize) -> Result<(), G
 fn push_rows(
     out: &mut Out<'_>,
     matrix: &Matrix,
+    printed: &mut PrintedTimes,
     (is_first, wanted): (bool, usize),
 ) -> Result<(), Gone> {
     let mut texts = LabelTexts::new(&matrix.symbols);
-    // Steps of a range query repeat from series to series: each timestamp is printed once.
-    let mut printed = PrintedTimes::default();
     let mut buckets = Vec::new();
     for (row, pairs) in matrix.labels.iter().take(wanted).enumerate() {
         out.push(if is_first && row == 0 { "{\"metric\":" } else { ",{\"metric\":" });
@@ -160,18 +160,24 @@ fn push_rows(
         let (times, histograms) = matrix.histograms.of(row);
         let mut num_floats = 0;
         for (place, timestamp_ms, value) in matrix.floats.of(row) {
-            out.push(if num_floats == 0 { ",\"values\":[[" } else { ",[" });
-            num_floats += 1;
-            printed.push(&mut out.bytes, place, timestamp_ms);
-            out.bytes.extend_from_slice(b",\"");
+            let text = printed.at(place, timestamp_ms);
+            if num_floats == 0 {
+                out.push(",\"values\":[");
+                out.bytes.extend_from_slice(&text.bytes[OPENING..text.len]);
+            } else {
+                // A copy of known length is quicker than one of the length that is needed.
+                let len = out.bytes.len() + text.len;
+                out.bytes.extend_from_slice(&text.bytes);
+                out.bytes.truncate(len);
+            }
             push_value(&mut out.bytes, value);
-            out.bytes.extend_from_slice(b"\"]");
+            num_floats += 1;
             if num_floats % SAMPLES_BETWEEN_SPILLS == 0 {
                 out.spill()?;
             }
         }
         if num_floats > 0 {
-            out.push("]");
+            out.push("\"]]");
         } else if histograms.is_empty() {
             out.push(",\"values\":[]");
         }
@@ -186,41 +192,54 @@ fn push_rows(
     Ok(())
 }
 
-/// The text of the timestamp at each place of the series before.
-#[derive(Debug, Default)]
-struct PrintedTimes {
-    /// Time, begin and end of its text; an empty text is none.
-    times: Vec<(i64, u32, u32)>,
-    arena: Vec<u8>,
+/// What stands in a [`PrintedTime`] before its own sample.
+const OPENING: usize = "\"],".len();
+
+/// What stands between the values of two samples: the end of one and the beginning of the other, with its time.
+#[derive(Clone, Copy, Debug)]
+struct PrintedTime {
+    timestamp_ms: i64,
+    len: usize,
+    bytes: [u8; 32],
 }
+
+impl PrintedTime {
+    fn new(timestamp_ms: i64) -> Self {
+        let mut text = Vec::with_capacity(32);
+        text.extend_from_slice(b"\"],[");
+        push_timestamp(&mut text, timestamp_ms);
+        text.extend_from_slice(b",\"");
+        let mut bytes = [0; 32];
+        bytes[..text.len()].copy_from_slice(&text);
+        Self { timestamp_ms, len: text.len(), bytes }
+    }
+}
+
+/// The times at each place of the series before: steps of a range query repeat from series to series, and each is
+/// printed once.
+#[derive(Debug, Default)]
+struct PrintedTimes(Vec<PrintedTime>);
 
 impl PrintedTimes {
     /// How many places are remembered; further ones are printed anew.
     const MAX: usize = 1 << 14;
 
     #[inline]
-    fn push(&mut self, out: &mut Vec<u8>, place: usize, timestamp_ms: i64) {
-        match self.times.get(place) {
-            Some(&(time, begin, end)) if time == timestamp_ms && end > begin => {
-                out.extend_from_slice(&self.arena[begin as usize..end as usize]);
-            }
-            known => {
-                let is_new = known.is_none_or(|(_, begin, end)| begin == end);
-                push_timestamp(out, timestamp_ms);
-                if is_new && place < Self::MAX {
-                    self.remember(place, timestamp_ms);
-                }
-            }
+    fn at(&mut self, place: usize, timestamp_ms: i64) -> PrintedTime {
+        match self.0.get(place) {
+            Some(printed) if printed.timestamp_ms == timestamp_ms => *printed,
+            _ => self.print(place, timestamp_ms),
         }
     }
 
     #[cold]
-    fn remember(&mut self, place: usize, timestamp_ms: i64) {
-        if self.times.len() <= place {
-            self.times.resize(place + 1, (0, 0, 0));
+    fn print(&mut self, place: usize, timestamp_ms: i64) -> PrintedTime {
+        let printed = PrintedTime::new(timestamp_ms);
+        if place < Self::MAX {
+            let len = self.0.len().max(place + 1);
+            self.0.resize(len, printed);
+            self.0[place] = printed;
         }
-        let begin = self.arena.len() as u32;
-        push_timestamp(&mut self.arena, timestamp_ms);
-        self.times[place] = (timestamp_ms, begin, self.arena.len() as u32);
+        printed
     }
 }
