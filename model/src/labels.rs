@@ -37,6 +37,12 @@ impl Labels {
         LabelsIter { rest: &self.0 }
     }
 
+    /// The same as bytes, without looking whether they are text: they are, and whoever only copies them need not know.
+    pub fn iter_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut pairs = self.iter();
+        std::iter::from_fn(move || (!pairs.rest.is_empty()).then(|| (pairs.bytes(), pairs.bytes())))
+    }
+
     /// The value of label `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -130,11 +136,15 @@ pub struct LabelsIter<'a> {
 }
 
 impl<'a> LabelsIter<'a> {
-    fn text(&mut self) -> &'a str {
+    fn bytes(&mut self) -> &'a [u8] {
         let (length, rest) = self.rest.split_first_chunk::<4>().expect("packed by LabelsBuilder");
         let (text, rest) = rest.split_at(u32::from_le_bytes(*length) as usize);
         self.rest = rest;
-        std::str::from_utf8(text).expect("packed from a str")
+        text
+    }
+
+    fn text(&mut self) -> &'a str {
+        std::str::from_utf8(self.bytes()).expect("packed from a str")
     }
 }
 

@@ -1,11 +1,12 @@
 //! OTLP metrics in: a body to one transaction, all of it or nothing.
 //! Reading order: `message` (what a request holds), `protobuf` and `json` (bytes to it), `translate` (what it means
-//! to Prometheus: `names`, `labels`, `buckets`), here (to the storage).
+//! to Prometheus: `names`, `labels`, `buckets`), here (to the storage), `known` (the quick way through all of that).
 
 mod buckets;
 mod config;
 mod deltas;
 mod json;
+mod known;
 mod labels;
 mod message;
 mod names;
@@ -16,10 +17,11 @@ mod values;
 
 pub use config::{Config, Strategy};
 
-use crate::receive::{self, MAX_AHEAD_MS};
+use crate::receive::{self, Key, MAX_AHEAD_MS};
 use arc_swap::ArcSwap;
 use deltas::Deltas;
 use flate2::read::GzDecoder;
+use known::{Known, Walked};
 use metrics::{Counter, CounterVec, Registry};
 use model::SeriesRef;
 use model::metadata::Metadata;
@@ -86,6 +88,7 @@ pub struct Receiver {
     options: Options,
     config: Arc<ArcSwap<Config>>,
     deltas: Mutex<Deltas>,
+    known: Known,
     warnings: CounterVec,
     exemplars_out_of_order: Counter,
     left_out: Counter,
@@ -116,6 +119,7 @@ impl Receiver {
             options,
             config,
             deltas: Mutex::default(),
+            known: Known::new(),
             warnings: registry.counter_vec(
                 "prometheus_api_otlp_translation_warnings_total",
                 "The total number of warnings produced while translating OTLP metrics to the Prometheus model, \
@@ -164,7 +168,19 @@ impl Receiver {
             }
         };
         let config = self.config.load_full();
-        let out = Translated::new(now_ms.saturating_add(MAX_AHEAD_MS));
+        let max_ms = now_ms.saturating_add(MAX_AHEAD_MS);
+        // Metadata and sums of deltas are made of what the quick way passes over.
+        let is_quick = !is_json && !self.options.metadata && !self.options.sums_deltas;
+        let mut walked = is_quick
+            .then(|| self.known.walk(body, (&self.options, &config), (now_ms, max_ms)))
+            .flatten();
+        if let Some(walked) = &mut walked
+            && self.append_known(walked, now_ms)?
+        {
+            return Ok(());
+        }
+        let keys = walked.map_or_else(Vec::new, |walked| walked.keys);
+        let out = Translated::new(max_ms);
         let mut translator = Translator { config: &config, options: &self.options, out };
         if is_json {
             let value = json::parse(body).map_err(refused)?;
@@ -180,7 +196,24 @@ impl Receiver {
         if translated.collisions > 0 {
             self.warnings.with(&["label_name_collision"]).inc_by(translated.collisions);
         }
-        self.append(translated, now_ms)
+        self.append(translated, now_ms, &keys)
+    }
+
+    /// Stores a request of known series; `false` if that is not all there is to it, and nothing is stored.
+    fn append_known(&self, walked: &mut Walked, now_ms: i64) -> Result<bool, Error> {
+        if walked.keys.is_empty() || !self.known.resolve(walked) {
+            return Ok(false);
+        }
+        let mut appender = self.appendable.appender(now_ms);
+        let mut faults = Vec::new();
+        let rejected = self.floats(&mut *appender, &walked.samples, &mut faults)?;
+        let dangling = rejected.iter().filter(|row| row.reason == RejectReason::UnknownRef);
+        self.known.forget(dangling.map(|row| walked.samples.rows.refs[row.row as usize]));
+        if !rejected.is_empty() {
+            return Ok(false);
+        }
+        appender.commit()?;
+        Ok(true)
     }
 
     fn sum_deltas(&self, resources: &mut [message::Resource<'_>], now_ms: i64) {
@@ -189,7 +222,8 @@ impl Receiver {
         }
     }
 
-    fn append(&self, mut translated: Translated, now_ms: i64) -> Result<(), Error> {
+    /// Stores a translated request. Its series are known by `keys` from then on, unless they are others.
+    fn append(&self, mut translated: Translated, now_ms: i64, keys: &[Key]) -> Result<(), Error> {
         let mut faults = std::mem::take(&mut translated.faults);
         if !translated.series.is_empty() {
             let mut appender = self.appendable.appender(now_ms);
@@ -203,6 +237,10 @@ impl Receiver {
                 self.exemplars(&mut *appender, &translated, &refs)?;
                 metadata(&mut *appender, &translated, &refs)?;
                 appender.commit()?;
+                // Collisions are counted with each request, so that these are translated again.
+                if keys.len() == refs.len() && translated.collisions == 0 {
+                    self.known.insert(keys, &refs);
+                }
             }
         }
         conclude(faults)
@@ -255,7 +293,7 @@ impl Receiver {
         appender: &mut dyn Appender,
         samples: &Samples<f64>,
         faults: &mut Vec<Fault>,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Rejected>, Error> {
         let rows = &samples.rows;
         let mut rejected = Vec::new();
         let zeros = self.options.zero_samples;
@@ -272,7 +310,7 @@ impl Receiver {
         receive::settle_origins(&mut rejected, origins);
         let explain = |row: Rejected| receive::explain(appender, rows, row);
         take_note(&rejected, &samples.metrics, faults, explain);
-        Ok(())
+        Ok(rejected)
     }
 
     fn histograms(

@@ -38,12 +38,14 @@ type Result<T> = std::result::Result<T, Malformed>;
 pub(crate) enum Value<'b> {
     Varint(u64),
     Fixed64(u64),
-    Fixed32,
+    /// Four bytes, or a group: no message here has any, and where they stand they are passed over.
+    Other,
     Bytes(&'b [u8]),
 }
 
 impl<'b> Value<'b> {
     /// The bytes of a message or string; an error for another wire type.
+    #[inline]
     pub(crate) fn bytes(self, field: u64) -> Result<&'b [u8]> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
@@ -52,6 +54,7 @@ impl<'b> Value<'b> {
     }
 
     /// A number without a sign, or one whose sign was folded in.
+    #[inline]
     pub(crate) fn varint(self, field: u64) -> Result<u64> {
         match self {
             Self::Varint(number) => Ok(number),
@@ -125,7 +128,7 @@ pub(crate) struct Fields<'b>(pub(crate) &'b [u8]);
 
 impl<'b> Fields<'b> {
     /// Number and value of the next field; `None` at the end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Value<'b>)>> {
         if self.0.is_empty() {
             return Ok(None);
@@ -137,9 +140,13 @@ impl<'b> Fields<'b> {
             0 => Value::Varint(reader.varint()?),
             1 => Value::Fixed64(u64::from_le_bytes(reader.array()?)),
             2 => Value::Bytes(reader.prefixed()?),
+            3 => {
+                reader.skip_group()?;
+                Value::Other
+            }
             5 => {
                 reader.array::<4>()?;
-                Value::Fixed32
+                Value::Other
             }
             kind => return Err(Malformed::IllegalWireType(kind)),
         };
@@ -162,6 +169,11 @@ impl<'b> Reader<'b> {
             self.0 = tail;
             return Ok(u64::from(*byte));
         }
+        // Lengths of messages and places in tables mostly take two.
+        if let [low, high @ ..0x80, tail @ ..] = self.0 {
+            self.0 = tail;
+            return Ok(u64::from(low & 0x7F) | u64::from(*high) << 7);
+        }
         self.long_varint()
     }
 
@@ -178,6 +190,24 @@ impl<'b> Reader<'b> {
         Err(if self.0.len() < 10 { Malformed::CutOff } else { Malformed::Overflow })
     }
 
+    /// Passes over the fields of a group, with the groups in it, and its end.
+    fn skip_group(&mut self) -> Result<()> {
+        let mut depth = 1_usize;
+        while depth > 0 {
+            match self.varint()? & 7 {
+                0 => drop(self.varint()?),
+                1 => drop(self.array::<8>()?),
+                2 => drop(self.prefixed()?),
+                3 => depth = depth.saturating_add(1),
+                4 => depth = depth.saturating_sub(1),
+                5 => drop(self.array::<4>()?),
+                kind => return Err(Malformed::IllegalWireType(kind)),
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let (array, tail) = self.0.split_first_chunk().ok_or(Malformed::CutOff)?;
         self.0 = tail;

@@ -152,16 +152,19 @@ impl Server {
         packed.map_err(|_| Error::Request("the answer is too large for one message".into()))
     }
 
-    /// Hands the frames of the answer to `send` as they are ready.
+    /// Appends the frames of the answer to `out`; after each of them `hand_on` may take what is there.
     pub fn chunks(
         &self,
         request: &Request,
         cancel: &Cancel,
-        send: &mut dyn FnMut(Vec<u8>) -> Result<(), Error>,
+        out: &mut Vec<u8>,
+        hand_on: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         for (index, query) in request.queries.iter().enumerate() {
             let asked = self.asked(query)?;
-            let mut stream = chunks::Stream::new(index, self.limits.max_frame_bytes, send);
+            let max_frame_bytes = self.limits.max_frame_bytes;
+            let mut stream =
+                chunks::Stream::new(index, max_frame_bytes, (&mut *out, &mut *hand_on));
             stream.run(&*self.queryable, &asked, cancel)?;
         }
         Ok(())

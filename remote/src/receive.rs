@@ -19,13 +19,13 @@ mod zeros;
 pub use admission::Admission;
 pub use negotiate::Message;
 
+pub(crate) use cache::{Joint, Key, SeriesCache};
 pub(crate) use columns::{Rows, TOO_FAR_AHEAD};
 pub(crate) use transaction::explain;
 pub(crate) use zeros::{settle_origins, with_zeros, zero};
 
 use crate::proto::Malformed;
 use admission::Gate;
-use cache::SeriesCache;
 use columns::{Columns, Fault};
 use metrics::{Counter, Registry};
 use parking_lot::Mutex;
@@ -166,6 +166,17 @@ impl Receiver {
     /// Which message a request holds, by its headers; absent ones are empty texts.
     pub fn negotiate(&self, content_type: &str, content_encoding: &str) -> Result<Message, Error> {
         negotiate::check(content_type, content_encoding, &self.options.accepted)
+    }
+
+    /// What is wrong with a request whose headers were refused by [`Self::negotiate`]: a body that is not packed is told
+    /// before a type that is not taken, as Prometheus does.
+    #[must_use]
+    pub fn refusal(&self, content_encoding: &str, packed: &[u8], refused: Error) -> Error {
+        let is_taken = matches!(content_encoding, "" | "snappy");
+        match unpack(packed, &mut Vec::new()) {
+            Err(error) if is_taken => error,
+            _ => refused,
+        }
     }
 
     /// Room for a body of this length, `None` for one whose length is not told; nothing if those in flight take it

@@ -13,6 +13,7 @@ mod metadata;
 mod metrics;
 mod mirror;
 mod push;
+mod queue;
 mod quiet;
 mod records;
 mod reshard;

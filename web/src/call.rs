@@ -6,6 +6,7 @@ use crate::compress::{Encoding, Packer};
 use crate::error::{ApiError, Kind, Result};
 use crate::json::{Gone, Out, Pace};
 use crate::response::{Answer, bare, error_envelope, error_text, set};
+use crate::spares::Spares;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use metrics::{Counter, Stopwatch};
@@ -149,6 +150,16 @@ fn packed(answer: &mut Answer, encoding: Encoding) {
     }
 }
 
+/// The same answer, packed.
+pub(crate) fn pack(mut answer: Answer, encoding: Encoding) -> Answer {
+    if let Body::Full(Some(bytes)) = answer.body_mut() {
+        let plain = std::mem::take(bytes).into();
+        *bytes = Packer::new(encoding).finish(plain).into();
+        packed(&mut answer, encoding);
+    }
+    answer
+}
+
 /// The thread that ran a handler panicked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Panicked;
@@ -227,8 +238,9 @@ fn work<H>(
     let mut head = Some(head);
     let mut stream: Option<Stream<'_>> = None;
     let pace = Cell::new(Pace::Patient);
+    let spares = Spares::default();
     let mut hand_on = |plain: &mut Vec<u8>| {
-        let packed = packer.pack(plain);
+        let packed = packer.pack(plain, spares.take());
         if let Some(head) = head.take() {
             let (reader, receiver) = mpsc::channel(MAX_WAITING_PIECES);
             stream = Some(Stream { readers, reader, kept: VecDeque::new() });
@@ -238,7 +250,7 @@ fn work<H>(
         if packed.is_empty() {
             return Ok(());
         }
-        stream.send(Piece::Bytes(Bytes::from(packed)), &pace)
+        stream.send(Piece::Bytes(spares.lend(packed)), &pace)
     };
     let mut out = Out::new(&mut hand_on).paced(&pace);
     let result = handler(cancel, &mut out);
@@ -248,7 +260,10 @@ fn work<H>(
     let heard = match (result, head, stream) {
         (Ok(Done::Gone), _, _) => return,
         (Ok(Done::Nothing), Some(head), _) => {
-            head.send(Begun::Whole(bare(StatusCode::NO_CONTENT, Body::empty()))).is_ok()
+            let mut answer = bare(StatusCode::NO_CONTENT, Body::empty());
+            // Said of nothing, too, as Prometheus does.
+            packed(&mut answer, encoding);
+            head.send(Begun::Whole(answer)).is_ok()
         }
         (Ok(_), Some(head), _) => {
             let body = Body::full(packer.finish(rest));

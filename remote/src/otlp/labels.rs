@@ -139,16 +139,25 @@ fn translated(
     Ok(labels)
 }
 
+fn is_identifying(key: &str) -> bool {
+    IDENTIFYING.contains(&key)
+}
+
+/// Whether a resource with these attributes has an identity and says something beyond it.
+pub(super) fn has_target_info(attributes: &[Attribute<'_>]) -> bool {
+    attributes.iter().any(|attribute| attribute.key == NAME || attribute.key == INSTANCE)
+        && !attributes.iter().all(|attribute| is_identifying(&attribute.key))
+}
+
 /// The labels of `target_info`; `None` if a resource says nothing beyond its identity, or has none.
 pub(super) fn target_info(
     resource: &Resource<'_>,
     config: &Config,
 ) -> Result<Option<LabelSet>, String> {
-    let is_identifying = |key: &str| IDENTIFYING.contains(&key);
-    let identity = identity(resource);
-    if identity.is_empty() || resource.attributes.iter().all(|a| is_identifying(&a.key)) {
+    if !has_target_info(&resource.attributes) {
         return Ok(None);
     }
+    let identity = identity(resource);
     let kept = resource.attributes.iter();
     let kept = kept.filter(|a| config.keeps_identifying || !is_identifying(&a.key)).collect();
     let mut labels = translated(kept, config, &Cell::new(0))?;

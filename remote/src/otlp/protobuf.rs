@@ -37,16 +37,23 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Resource<'_>>> {
     Ok(resources)
 }
 
+/// The attributes of a resource.
+pub(super) fn attributes(message: &[u8]) -> Result<Vec<Attribute<'_>>> {
+    let mut attributes = Vec::new();
+    each(message, |field, value| {
+        if field == 1 {
+            attributes.push(attribute(value.bytes(1)?, 0)?);
+        }
+        Ok(())
+    })?;
+    Ok(attributes)
+}
+
 fn resource(message: &[u8]) -> Result<Resource<'_>> {
     let mut resource = Resource::default();
     each(message, |field, value| {
         match field {
-            1 => each(value.bytes(1)?, |field, value| {
-                if field == 1 {
-                    resource.attributes.push(attribute(value.bytes(1)?, 0)?);
-                }
-                Ok(())
-            })?,
+            1 => resource.attributes.extend(attributes(value.bytes(1)?)?),
             2 => resource.scopes.push(scope(value.bytes(2)?)?),
             _ => {}
         }

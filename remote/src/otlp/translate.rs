@@ -261,27 +261,33 @@ impl Translator<'_> {
         let Some(labels) = labels::target_info(resource, self.config)? else { return Ok(()) };
         let base = self.out.base(labels);
         let series = self.out.series(base, "target_info", None);
-        let step_ns =
-            (self.options.lookback_ms.max(2).cast_unsigned() / 2).saturating_mul(1_000_000);
-        let last_ms = last_ns.cast_signed() / 1_000_000;
-        let mut newest_ms = None;
-        let mut time_ns = first_ns;
-        let mut push = |timestamp_ms: i64| {
+        each_info_time((first_ns, last_ns), self.options.lookback_ms, |timestamp_ms| {
             self.out.float(series, Times { timestamp_ms, start_ms: 0 }, 1.0);
-            newest_ms = Some(timestamp_ms);
-        };
-        // A span of years comes from points with wrong times: they are not worth millions of samples.
-        let num_steps = (last_ns - first_ns) / step_ns;
-        if num_steps <= MAX_TARGET_INFO_SAMPLES {
-            while time_ns < last_ns {
-                push(time_ns.cast_signed() / 1_000_000);
-                time_ns = time_ns.saturating_add(step_ns);
-            }
-        }
-        if newest_ms.is_none_or(|newest| newest < last_ms) {
-            self.out.float(series, Times { timestamp_ms: last_ms, start_ms: 0 }, 1.0);
-        }
+        });
         Ok(())
+    }
+}
+
+/// The times of `target_info` in milliseconds: both ends of a span, and every half look-back between them.
+pub(super) fn each_info_time(
+    (first_ns, last_ns): (u64, u64),
+    lookback_ms: i64,
+    mut push: impl FnMut(i64),
+) {
+    let step_ns = (lookback_ms.max(2).cast_unsigned() / 2).saturating_mul(1_000_000);
+    let last_ms = last_ns.cast_signed() / 1_000_000;
+    let (mut newest_ms, mut time_ns) = (None, first_ns);
+    // A span of years comes from points with wrong times: they are not worth millions of samples.
+    if (last_ns - first_ns) / step_ns <= MAX_TARGET_INFO_SAMPLES {
+        while time_ns < last_ns {
+            let time_ms = time_ns.cast_signed() / 1_000_000;
+            push(time_ms);
+            newest_ms = Some(time_ms);
+            time_ns = time_ns.saturating_add(step_ns);
+        }
+    }
+    if newest_ms.is_none_or(|newest| newest < last_ms) {
+        push(last_ms);
     }
 }
 

@@ -54,6 +54,18 @@ fn histograms_come_back() {
     }
 }
 
+#[test]
+fn groups_are_passed_over() {
+    // Field 15 is a group with a number, a text and a group in it; field 1 comes behind.
+    let group = [0x7B, 0x08, 0x96, 0x01, 0x12, 1, b'x', 0x1B, 0x1C, 0x7C, 0x08, 5];
+    let mut fields = Fields(&group);
+    assert!(matches!(fields.next(), Ok(Some((15, Value::Other)))));
+    assert!(matches!(fields.next(), Ok(Some((1, Value::Varint(5))))));
+    assert!(matches!(fields.next(), Ok(None)));
+    assert_eq!(Fields(&group[..9]).next().err(), Some(Malformed::CutOff));
+    assert_eq!(Fields(&[0x0C]).next().err(), Some(Malformed::IllegalWireType(4)));
+}
+
 proptest! {
     #[test]
     fn numbers_come_back(number in any::<u64>(), signed in any::<i64>()) {

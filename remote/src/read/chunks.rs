@@ -16,20 +16,27 @@ const SAMPLES_PER_CHUNK: usize = 120;
 pub(super) struct Stream<'s> {
     query: usize,
     max_frame_bytes: usize,
-    send: &'s mut dyn FnMut(Vec<u8>) -> Result<(), Error>,
+    out: &'s mut Vec<u8>,
+    hand_on: HandOn<'s>,
     /// The labels of the series at hand, encoded.
     labels: Vec<u8>,
     /// Its chunks that wait for their frame, encoded.
     waiting: Vec<u8>,
+    /// What of a chunk stands before its samples, encoded.
+    head: Vec<u8>,
 }
+
+/// What may take the frames that are ready.
+type HandOn<'s> = &'s mut dyn FnMut(&mut Vec<u8>) -> Result<(), Error>;
 
 impl<'s> Stream<'s> {
     pub(super) fn new(
         query: usize,
         max_frame_bytes: usize,
-        send: &'s mut dyn FnMut(Vec<u8>) -> Result<(), Error>,
+        (out, hand_on): (&'s mut Vec<u8>, HandOn<'s>),
     ) -> Self {
-        Self { query, max_frame_bytes, send, labels: Vec::new(), waiting: Vec::new() }
+        let (labels, waiting, head) = (Vec::new(), Vec::new(), Vec::new());
+        Self { query, max_frame_bytes, out, hand_on, labels, waiting, head }
     }
 
     pub(super) fn run(
@@ -110,12 +117,15 @@ impl<'s> Stream<'s> {
 
     /// Adds a chunk to the frame at hand, and sends it once it is full.
     fn push(&mut self, span: TimeRange, encoding: Encoding, data: &[u8]) -> Result<(), Error> {
-        write::message(&mut self.waiting, 2, |out| {
-            write::int(out, 1, span.min_ms);
-            write::int(out, 2, span.max_ms);
-            write::uint(out, 3, encoding as u64);
-            write::bytes(out, 4, data);
-        });
+        let head = &mut self.head;
+        head.clear();
+        write::int(head, 1, span.min_ms);
+        write::int(head, 2, span.max_ms);
+        write::uint(head, 3, encoding as u64);
+        write::prefix(head, 4, data.len());
+        write::prefix(&mut self.waiting, 2, head.len() + data.len());
+        self.waiting.extend_from_slice(head);
+        self.waiting.extend_from_slice(data);
         if self.labels.len() + self.waiting.len() >= self.max_frame_bytes {
             return self.flush();
         }
@@ -127,18 +137,25 @@ impl<'s> Stream<'s> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let mut message = Vec::with_capacity(self.labels.len() + self.waiting.len() + 32);
-        write::message(&mut message, 1, |out| {
-            out.extend_from_slice(&self.labels);
-            out.extend_from_slice(&self.waiting);
-        });
-        write::uint(&mut message, 2, self.query as u64);
+        let series_len = self.labels.len() + self.waiting.len();
+        // The message: the series behind its prefix, then the number of the query, in a buffer that is at hand.
+        let head = &mut self.head;
+        head.clear();
+        write::prefix(head, 1, series_len);
+        let prefix_len = head.len();
+        write::uint(head, 2, self.query as u64);
+        let out = &mut *self.out;
+        write::varint(out, (head.len() + series_len) as u64);
+        let checksum = out.len();
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&head[..prefix_len]);
+        out.extend_from_slice(&self.labels);
+        out.extend_from_slice(&self.waiting);
+        out.extend_from_slice(&head[prefix_len..]);
         self.waiting.clear();
-        let mut frame = Vec::with_capacity(message.len() + 14);
-        write::varint(&mut frame, message.len() as u64);
-        frame.extend_from_slice(&crc32c::crc32c(&message).to_be_bytes());
-        frame.extend_from_slice(&message);
-        (self.send)(frame)
+        let crc = crc32c::crc32c(&out[checksum + 4..]).to_be_bytes();
+        out[checksum..checksum + 4].copy_from_slice(&crc);
+        (self.hand_on)(out)
     }
 }
 

@@ -44,11 +44,11 @@ fn request(form: Form, range: TimeRange, matchers: &[(&str, &str)]) -> Request {
 
 fn frames(server: &Server, request: &Request) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
-    let mut send = |frame| {
-        frames.push(frame);
+    let mut take = |out: &mut Vec<u8>| {
+        frames.push(std::mem::take(out));
         Ok(())
     };
-    server.chunks(request, &Cancel::new(), &mut send).expect("answered");
+    server.chunks(request, &Cancel::new(), &mut Vec::new(), &mut take).expect("answered");
     frames
 }
 

@@ -45,11 +45,7 @@ fn answer(form: Form) -> (&'static str, Bytes) {
         return ("application/x-protobuf", Bytes::from(packed));
     }
     let mut body = Vec::new();
-    let mut send = |mut frame: Vec<u8>| {
-        body.append(&mut frame);
-        Ok(())
-    };
-    server.chunks(&request, &cancel, &mut send).expect("answered");
+    server.chunks(&request, &cancel, &mut body, &mut |_| Ok(())).expect("answered");
     let kind = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse";
     (kind, Bytes::from(body))
 }

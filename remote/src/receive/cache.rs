@@ -24,26 +24,64 @@ const EPOCH_BITS: u32 = 4;
 const EPOCH_MASK: u64 = (1 << EPOCH_BITS) - 1;
 const CHECK_SHIFT: u32 = REF_BITS + EPOCH_BITS;
 
-/// What stands for the label bytes.
+/// What stands for bytes, or for a list of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) hash: u64,
-    pub(super) check: u64,
+pub(crate) struct Key {
+    pub(crate) hash: u64,
+    pub(crate) check: u64,
+}
+
+/// A key in the making: that of a list of keys, in their order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joint {
+    hash: u64,
+    check: u64,
+    seeds: [u64; 2],
+}
+
+impl Joint {
+    /// Adds the next one. The keys are hashes under secret seeds: nobody can choose what is multiplied here.
+    #[inline]
+    pub(crate) fn add(&mut self, key: Key) {
+        self.hash = fold(self.hash ^ key.hash, self.seeds[0]);
+        self.check = fold(self.check ^ key.hash.rotate_left(32) ^ key.check, self.seeds[1]);
+    }
+
+    /// Adds a number.
+    #[inline]
+    pub(crate) fn add_number(&mut self, number: u64) {
+        self.add(Key { hash: number, check: 0 });
+    }
+
+    /// The key of all that was added.
+    #[inline]
+    pub(crate) fn key(&self) -> Key {
+        Key { hash: self.hash, check: self.check >> CHECK_SHIFT }
+    }
+}
+
+/// Both halves of a product.
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct SeriesCache {
+pub(crate) struct SeriesCache {
     /// Numbers of places by hash. Taken before `places` where both are.
     shards: [Mutex<HashTable<u32>>; NUM_SHARDS],
     places: RwLock<Arc<Places>>,
     hashers: [SeededHasher; 2],
+    /// Where joints begin, and what they multiply by.
+    seeds: [u64; 4],
     epoch: AtomicU64,
     swept_ms: AtomicI64,
 }
 
 /// The cache as one request reads it.
-pub(super) struct Lookup<'c> {
+pub(crate) struct Lookup<'c> {
     cache: &'c SeriesCache,
     places: Arc<Places>,
     epoch: u64,
@@ -54,7 +92,7 @@ pub(super) struct Lookup<'c> {
 impl Lookup<'_> {
     /// The reference last stored for this key.
     #[inline]
-    pub(super) fn get(&self, key: Key) -> Option<SeriesRef> {
+    pub(crate) fn get(&self, key: Key) -> Option<SeriesRef> {
         let next = self.next.get();
         if let Some(entry) = self.places.get(next)
             && let Some(series) = entry.find(key)
@@ -82,18 +120,29 @@ impl Lookup<'_> {
 }
 
 impl SeriesCache {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        let hashers: [SeededHasher; 2] = std::array::from_fn(|_| SeededHasher::default());
+        let seed = |number: usize| hashers[number % 2].hash_one(number) | 1;
         Self {
+            seeds: std::array::from_fn(seed),
             shards: std::array::from_fn(|_| Mutex::default()),
             places: RwLock::default(),
-            hashers: std::array::from_fn(|_| SeededHasher::default()),
+            hashers,
             epoch: AtomicU64::new(0),
             swept_ms: AtomicI64::new(i64::MIN),
         }
     }
 
+    /// The key of an empty list, to be added to.
+    #[inline]
+    pub(crate) fn joint(&self) -> Joint {
+        let [hash, check, seeds @ ..] = self.seeds;
+        Joint { hash, check, seeds }
+    }
+
     /// The key of these bytes.
-    pub(super) fn key(&self, span: &[u8]) -> Key {
+    #[inline]
+    pub(crate) fn key(&self, span: &[u8]) -> Key {
         let [hash, check] = [&self.hashers[0], &self.hashers[1]].map(|h| h.hash_one(span));
         Key { hash, check: check >> CHECK_SHIFT }
     }
@@ -104,19 +153,19 @@ impl SeriesCache {
     }
 
     /// What a request asks for its series, one after the other.
-    pub(super) fn lookup(&self) -> Lookup<'_> {
+    pub(crate) fn lookup(&self) -> Lookup<'_> {
         let places = Arc::clone(&self.places.read());
         let epoch = self.epoch.load(Ordering::Relaxed);
         Lookup { cache: self, places, epoch, next: Cell::new(0) }
     }
 
     /// The reference last stored for this key.
-    pub(super) fn get(&self, key: Key) -> Option<SeriesRef> {
+    pub(crate) fn get(&self, key: Key) -> Option<SeriesRef> {
         self.lookup().get(key)
     }
 
     /// Remembers a reference. One that does not fit is not remembered.
-    pub(super) fn insert(&self, key: Key, series: SeriesRef) {
+    pub(crate) fn insert(&self, key: Key, series: SeriesRef) {
         if series.get() >> REF_BITS != 0 {
             return;
         }
@@ -135,7 +184,7 @@ impl SeriesCache {
     }
 
     /// Drops what leads to a dangling reference. Rare, so it looks everywhere.
-    pub(super) fn forget(&self, series: SeriesRef) {
+    pub(crate) fn forget(&self, series: SeriesRef) {
         self.retain(|held| places::reference(held) != series.get());
     }
 
@@ -157,7 +206,7 @@ impl SeriesCache {
     }
 
     /// Drops entries that were not used between the last two sweeps, if it is time.
-    pub(super) fn sweep(&self, now_ms: i64) {
+    pub(crate) fn sweep(&self, now_ms: i64) {
         let last = self.swept_ms.load(Ordering::Relaxed);
         if last != i64::MIN && now_ms.saturating_sub(last) < SWEEP_MS {
             return;
@@ -192,7 +241,7 @@ impl SeriesCache {
     }
 
     /// Number of entries.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 }

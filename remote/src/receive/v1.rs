@@ -122,17 +122,21 @@ fn label_span(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     Ok(message.split_at_checked(len).unwrap_or((message, &[])))
 }
 
+/// Timestamp and value of a sample in the form that every sender writes: value, then time, and nothing else.
+#[inline]
+pub(super) fn plain_sample(message: &[u8]) -> Option<(i64, f64)> {
+    let [0x09, tail @ ..] = message else { return None };
+    let (value, tail) = tail.split_first_chunk::<8>()?;
+    let [0x10, tail @ ..] = tail else { return None };
+    let mut reader = Reader(tail);
+    let timestamp_ms = reader.varint().ok()?.cast_signed();
+    reader.0.is_empty().then_some((timestamp_ms, f64::from_le_bytes(*value)))
+}
+
 /// Timestamp and value of a `Sample` message.
 fn sample(message: &[u8]) -> Result<(i64, f64), Malformed> {
-    // The form that every sender writes: both fields, in order.
-    if let [0x09, tail @ ..] = message
-        && let Some((value, [0x10, tail @ ..])) = tail.split_first_chunk::<8>()
-    {
-        let mut reader = Reader(tail);
-        let timestamp_ms = reader.varint()?.cast_signed();
-        if reader.0.is_empty() {
-            return Ok((timestamp_ms, f64::from_le_bytes(*value)));
-        }
+    if let Some(sample) = plain_sample(message) {
+        return Ok(sample);
     }
     let (mut timestamp_ms, mut sample) = (0, 0.0);
     let mut fields = Fields(message);

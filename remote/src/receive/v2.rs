@@ -4,6 +4,7 @@
 use super::cache::{Key, Lookup, SeriesCache};
 use super::columns::{Columns, Kind, Misses, Part, TOO_FAR_AHEAD, place_of};
 use super::labels::{self, Pairs};
+use super::v1::plain_sample;
 use crate::proto::{Fields, Malformed, histogram};
 use model::histogram::Layout;
 use model::metadata::{Metadata, MetricType};
@@ -40,8 +41,6 @@ struct Series<'b> {
     metric_type: u64,
     help: u32,
     unit: u32,
-    /// The bytes its key is made of.
-    key: Vec<u8>,
 }
 
 /// The table of symbols of `body`.
@@ -161,7 +160,7 @@ impl Walk<'_> {
                 self.series(
                     (body, message),
                     (table, &known),
-                    &mut series,
+                    &series,
                     &mut (columns, &mut misses, &mut layout),
                 )?;
             }
@@ -174,7 +173,7 @@ impl Walk<'_> {
         &self,
         (body, message): (&'b [u8], &'b [u8]),
         (table, known): (&Table<'b>, &Lookup<'_>),
-        series: &mut Series<'b>,
+        series: &Series<'b>,
         (columns, misses, layout): &mut (&mut Columns, &mut Misses<'b>, &mut Arc<Layout>),
     ) -> Result<(), Malformed> {
         let num_samples = (series.samples.len() + series.histograms.len()) as u64;
@@ -385,38 +384,32 @@ impl<'b> Series<'b> {
 }
 
 impl Table<'_> {
-    /// What the cache knows a series by: the hashes of its symbols in their order, and of what else becomes a label.
+    /// What the cache knows a series by: the keys of its symbols in their order, and of what else becomes a label.
     /// `None` if its references are bad.
     fn key(
         &self,
-        series: &mut Series<'_>,
+        series: &Series<'_>,
         type_and_unit: bool,
         cache: &SeriesCache,
     ) -> Option<Key> {
-        let mut bytes = std::mem::take(&mut series.key);
-        bytes.clear();
-        let extra = [series.unit];
-        let extra = if type_and_unit { &extra[..] } else { &[] };
-        for &index in series.refs.iter().chain(extra) {
-            let Some(key) = self.keys.get(index as usize) else {
-                series.key = bytes;
-                return None;
-            };
-            bytes.extend_from_slice(&key.hash.to_le_bytes());
-            bytes.extend_from_slice(&key.check.to_le_bytes());
+        let mut joint = cache.joint();
+        for &index in &series.refs {
+            joint.add(*self.keys.get(index as usize)?);
         }
         if type_and_unit {
-            bytes.push(metric_type(series.metric_type) as u8);
+            joint.add(*self.keys.get(series.unit as usize)?);
+            joint.add_number(metric_type(series.metric_type) as u64);
         }
         let is_even = series.refs.len().is_multiple_of(2) && !series.refs.is_empty();
-        let key = is_even.then(|| cache.key(&bytes));
-        series.key = bytes;
-        key
+        is_even.then(|| joint.key())
     }
 }
 
 /// Timestamp, start timestamp and value of a `Sample` message.
 fn sample(message: &[u8]) -> Result<(i64, i64, f64), Malformed> {
+    if let Some((timestamp_ms, value)) = plain_sample(message) {
+        return Ok((timestamp_ms, 0, value));
+    }
     let (mut timestamp_ms, mut start_timestamp_ms, mut sample) = (0, 0, 0.0);
     let mut fields = Fields(message);
     while let Some((field, value)) = fields.next()? {

@@ -90,15 +90,17 @@ impl Encoder {
     fn v1(&mut self, items: &[Item]) {
         for group in &self.groups {
             write::message(&mut self.plain, 1, |out| {
-                for (name, value) in items[group[0] as usize].labels.iter() {
+                for (name, value) in items[group[0] as usize].labels.iter_bytes() {
                     push_label(out, name, value);
                 }
                 for item in group.iter().map(|&index| &items[index as usize]) {
                     match &item.payload {
-                        Payload::Float(value) => write::message(out, 2, |out| {
+                        Payload::Float(value) => {
+                            let time = item.timestamp_ms.cast_unsigned();
+                            write::prefix(out, 2, 10 + write::varint_len(time));
                             write::always_double(out, 1, *value);
-                            write::always_uint(out, 2, item.timestamp_ms.cast_unsigned());
-                        }),
+                            write::always_uint(out, 2, time);
+                        }
                         Payload::Histogram(value) => write::message(out, 4, |out| {
                             histogram::push(out, value, item.timestamp_ms, 0);
                         }),
@@ -106,7 +108,7 @@ impl Encoder {
                     }
                     for exemplar in &item.exemplars {
                         write::message(out, 3, |out| {
-                            for (name, value) in exemplar.labels.iter() {
+                            for (name, value) in exemplar.labels.iter_bytes() {
                                 push_label(out, name, value);
                             }
                             write::double(out, 2, exemplar.value);
@@ -173,11 +175,10 @@ fn push_series<'i>(
     });
 }
 
-fn push_label(out: &mut Vec<u8>, name: &str, value: &str) {
-    write::message(out, 1, |out| {
-        write::bytes(out, 1, name.as_bytes());
-        write::bytes(out, 2, value.as_bytes());
-    });
+fn push_label(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    write::prefix(out, 1, write::bytes_len(name) + write::bytes_len(value));
+    write::bytes(out, 1, name);
+    write::bytes(out, 2, value);
 }
 
 /// The numbers of both versions.

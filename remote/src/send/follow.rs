@@ -2,6 +2,7 @@
 //! for the disk and for full queues. What records mean is in `records`.
 
 use super::item::{Counts, Item};
+use super::queue;
 use super::records::Records;
 use super::reshard::{INTERVAL_SECONDS, Reckoner};
 use super::shard::{self, Context};
@@ -13,8 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wal::record::{self, Kind};
@@ -46,7 +45,9 @@ pub(super) struct Control {
 
 /// The shards at work.
 struct Shards {
-    senders: Vec<mpsc::Sender<Item>>,
+    senders: Vec<queue::Sender>,
+    /// What goes to each of them next; empty but while items are handed on.
+    sorted: Vec<Vec<Item>>,
     tasks: Vec<JoinHandle<Vec<Item>>>,
     stop: CancellationToken,
 }
@@ -110,11 +111,13 @@ impl Follower {
 
     fn shards(&self, count: usize) -> Shards {
         let stop = self.control.abandon.child_token();
-        let mut shards = Shards { senders: Vec::new(), tasks: Vec::new(), stop };
+        let (senders, sorted, tasks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut shards = Shards { senders, sorted, tasks, stop };
         for _ in 0..count {
-            let (sender, items) = mpsc::channel(self.context.config.queue.capacity);
+            let (sender, items) = queue::new(self.context.config.queue.capacity);
             let run = shard::run(Arc::clone(&self.context), items, shards.stop.clone());
             shards.senders.push(sender);
+            shards.sorted.push(Vec::new());
             shards.tasks.push(self.runtime.spawn(run));
         }
         self.context.metrics.shards.set(count as f64);
@@ -276,33 +279,39 @@ impl Work {
         }
         let mut items = std::mem::take(self.records.items());
         let number = self.follower.context.ledger.begin(end, items.len() as u32);
-        for item in items.drain(..) {
-            let shard = (item.series % self.shards.senders.len() as u64) as usize;
-            if !self.enqueue(shard, Item { number, ..item }) {
-                self.is_blocked = true;
-                break;
-            }
-        }
-        items.clear();
+        items.iter_mut().for_each(|item| item.number = number);
+        self.enqueue(items.drain(..));
         *self.records.items() = items;
     }
 
-    /// Waits for room; `false` if told to stop. What is not enqueued then stays open in the ledger.
-    fn enqueue(&self, shard: usize, mut item: Item) -> bool {
+    /// Puts items into the shards of their series and waits for room there. What is not enqueued when told to stop stays
+    /// open in the ledger.
+    fn enqueue(&mut self, items: impl Iterator<Item = Item>) {
+        let Shards { senders, sorted, .. } = &mut self.shards;
+        for item in items {
+            sorted[(item.series % senders.len() as u64) as usize].push(item);
+        }
         let metrics = &self.follower.context.metrics;
-        let (counts, timestamp_ms) = (Counts::of([&item]), item.timestamp_ms);
         loop {
-            match self.shards.senders[shard].try_send(item) {
-                Ok(()) => {
-                    metrics.enqueued(counts, timestamp_ms);
-                    return true;
+            let mut is_full = false;
+            for (sender, items) in senders.iter().zip(sorted.iter_mut()) {
+                if items.is_empty() {
+                    continue;
                 }
-                Err(TrySendError::Full(back)) => item = back,
-                Err(TrySendError::Closed(_)) => return false,
+                let entering = |items: &[Item]| {
+                    metrics.enqueued(Counts::of(items), newest_ms(items));
+                };
+                self.is_blocked |= sender.put(items, entering).is_err();
+                is_full |= !items.is_empty();
+            }
+            if !is_full {
+                return;
             }
             metrics.enqueue_retries.inc();
-            if self.follower.is_stopped() {
-                return false;
+            self.is_blocked |= self.follower.is_stopped();
+            if self.is_blocked {
+                sorted.iter_mut().for_each(Vec::clear);
+                return;
             }
             std::thread::sleep(FULL);
         }
@@ -338,12 +347,10 @@ impl Work {
         });
         context.metrics.taken_back(Counts::of(left.iter()));
         self.shards = self.follower.shards(count);
-        for item in left {
-            let shard = (item.series % count as u64) as usize;
-            if !self.enqueue(shard, item) {
-                self.is_blocked = true;
-                return;
-            }
-        }
+        self.enqueue(left.into_iter());
     }
+}
+
+fn newest_ms(items: &[Item]) -> i64 {
+    items.iter().map(|item| item.timestamp_ms).max().unwrap_or(i64::MIN)
 }

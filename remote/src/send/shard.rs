@@ -7,6 +7,7 @@ use super::item::{Counts, Item};
 use super::ledger::Ledger;
 use super::metrics::{Drop, QueueMetrics};
 use super::push;
+use super::queue;
 use super::quiet::Quiet;
 use crate::receive::Message;
 use bytes::Bytes;
@@ -15,7 +16,6 @@ use net::client::{Client, Post, Posted};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -50,41 +50,45 @@ pub(super) struct Context {
 /// Sends what comes out of `items` until they end, or until `stop`; answers what it did not send.
 pub(super) async fn run(
     context: Arc<Context>,
-    mut items: mpsc::Receiver<Item>,
+    mut items: queue::Receiver,
     stop: CancellationToken,
 ) -> Vec<Item> {
     let queue = &context.config.queue;
     let most = queue.max_samples_per_send;
     let mut encoder = Encoder::default();
-    let mut batch: Vec<Item> = Vec::with_capacity(most);
+    let mut batch: Vec<Item> = Vec::new();
     let mut deadline = Instant::now();
     loop {
-        let room = most - batch.len();
         let is_waiting = !batch.is_empty();
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            count = items.recv_many(&mut batch, room) => {
-                if count == 0 {
+            handful = items.take() => {
+                let Some(mut handful) = handful else {
                     send_all(&context, &mut encoder, &mut batch, &stop).await;
                     break;
-                }
+                };
                 if !is_waiting {
                     deadline = Instant::now() + queue.batch_send_deadline;
                 }
+                batch.append(&mut handful);
             }
             () = tokio::time::sleep_until(deadline), if is_waiting => {
                 send_all(&context, &mut encoder, &mut batch, &stop).await;
             }
         }
-        if batch.len() >= most {
+        while batch.len() >= most && !stop.is_cancelled() {
+            let rest = batch.split_off(most);
             send_all(&context, &mut encoder, &mut batch, &stop).await;
+            if batch.is_empty() {
+                batch = rest;
+                deadline = Instant::now() + queue.batch_send_deadline;
+            } else {
+                batch.extend(rest);
+            }
         }
     }
-    items.close();
-    while let Some(item) = items.recv().await {
-        batch.push(item);
-    }
+    items.drain(&mut batch);
     batch
 }
 

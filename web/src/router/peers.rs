@@ -4,6 +4,7 @@
 use super::{State, read_body};
 use crate::body::{Body, CancelOnDrop, Piece};
 use crate::response::{Answer, bare, error_text, not_found, set};
+use crate::spares::Spares;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -52,16 +53,18 @@ where
         );
     };
     let content_type = value(headers, header::CONTENT_TYPE);
-    let message = match receiver.negotiate(content_type, value(headers, header::CONTENT_ENCODING)) {
-        Ok(message) => message,
-        Err(error) => return write_error(&error),
-    };
+    let content_encoding = value(headers, header::CONTENT_ENCODING);
+    let message = receiver.negotiate(content_type, content_encoding);
     let Some(admission) = receiver.admit(told_length(headers)) else {
         return come_again("too many remote write requests are in flight");
     };
     let body = match read_body(body, receive::MAX_BODY_BYTES, state).await {
         Ok(body) => body,
         Err(refusal) => return refusal,
+    };
+    let message = match message {
+        Ok(message) => message,
+        Err(error) => return write_error(&receiver.refusal(content_encoding, &body, error)),
     };
     let receiver = Arc::clone(receiver);
     let now_ms = (state.api.now_ms)();
@@ -180,16 +183,16 @@ fn stream(
         let (sender, pieces) = mpsc::channel(MAX_WAITING_PIECES);
         head.send(Ok(pieces)).map_err(|_| read::Error::Gone).map(|()| sender)
     };
+    let spares = Spares::default();
     let mut gathered: Vec<u8> = Vec::new();
-    let result = server.chunks(request, cancel, &mut |mut frame| {
-        gathered.append(&mut frame);
+    let result = server.chunks(request, cancel, &mut gathered, &mut |gathered| {
         if gathered.len() < PIECE_BYTES {
             return Ok(());
         }
         if let Some(head) = head.take() {
             sender = Some(begin(head)?);
         }
-        let piece = Piece::Bytes(Bytes::from(std::mem::take(&mut gathered)));
+        let piece = Piece::Bytes(spares.lend(std::mem::replace(gathered, spares.take())));
         let sender = sender.as_ref().expect("set with the first piece");
         sender.blocking_send(piece).map_err(|_| read::Error::Gone)
     });

@@ -113,3 +113,26 @@ fn readers_never_see_the_reference_of_another_series() {
         }
     });
 }
+
+#[test]
+fn lists_of_keys_are_told_apart() {
+    let cache = SeriesCache::new();
+    let [a, b, ab] = [&b"a"[..], b"b", b"ab"].map(|text| cache.key(text));
+    let of = |keys: &[Key]| {
+        let mut joint = cache.joint();
+        keys.iter().for_each(|key| joint.add(*key));
+        joint.key()
+    };
+    let lists = [of(&[]), of(&[a]), of(&[a, b]), of(&[b, a]), of(&[ab]), of(&[a, b, a]), a];
+    for (index, one) in lists.iter().enumerate() {
+        assert!(lists[index + 1..].iter().all(|other| other != one), "{index}");
+    }
+    assert_eq!(of(&[a, b]), of(&[a, b]));
+    let keys: Vec<Key> = (0_u32..10_000).map(|n| of(&[a, cache.key(&n.to_le_bytes())])).collect();
+    for (key, number) in keys.iter().zip(1..) {
+        cache.insert(*key, series(number));
+    }
+    for (key, number) in keys.iter().zip(1..) {
+        assert_eq!(cache.get(*key), Some(series(number)));
+    }
+}

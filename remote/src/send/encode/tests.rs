@@ -63,7 +63,7 @@ fn fields(message: &[u8]) -> Vec<(u64, Vec<u8>)> {
             Value::Varint(number) | Value::Fixed64(number) => {
                 (field, number.to_string().into_bytes())
             }
-            Value::Fixed32 => panic!("no such field is sent"),
+            Value::Other => panic!("no such field is sent"),
         });
     }
     found
