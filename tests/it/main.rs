@@ -31,6 +31,7 @@ mod hostile;
 mod hostile_targets;
 mod http;
 mod http_client;
+mod http_details;
 mod interchange;
 mod naive;
 mod native;

@@ -12,6 +12,7 @@ mod routes;
 use crate::api::query;
 use crate::body::Body;
 use crate::call::Readers;
+use crate::compress::Encoding;
 use crate::flights::Flights;
 use crate::guard::{Caller, Needs};
 use crate::observe::Observer;
@@ -167,9 +168,7 @@ where
     if parts.method == Method::OPTIONS && is_api {
         return (None, api_options(state, &parts.headers));
     }
-    // Each kind of server has a page of its own.
-    let other_page = if options.agent { "/query" } else { "/agent" };
-    let found = find(path).filter(|_| path != other_page);
+    let found = find(path).filter(|(route, _)| is_there(route, path, options));
     let Some((route, endpoint)) = found else {
         return (None, trailing_slash(state, parts, path).unwrap_or_else(not_found));
     };
@@ -211,16 +210,35 @@ fn api_options(state: &State, headers: &HeaderMap) -> Answer {
     unready(state).unwrap_or_else(|| {
         let mut answer = bare(StatusCode::NO_CONTENT, Body::empty());
         set(&mut answer, header::VARY, "Accept-Encoding");
+        if let Some(name) = Encoding::negotiate(headers).name() {
+            set(&mut answer, header::CONTENT_ENCODING, name);
+        }
         cross_origin(answer.headers_mut(), headers, &state.api.options);
         answer
     })
+}
+
+/// Whether this server has what is at a path: each kind has pages of its own, and assets of users have a flag.
+fn is_there(route: &Route, path: &str, options: &Options) -> bool {
+    match route {
+        Route::UserAssets | Route::UserAsset(_) => !options.user_assets.is_empty(),
+        Route::Page => match path {
+            "/agent" => options.agent,
+            "/query" | "/alerts" | "/rules" | "/tsdb-status" => !options.agent,
+            _ => true,
+        },
+        _ => true,
+    }
 }
 
 /// A redirect to the same path without the slash at its end, if that exists.
 fn trailing_slash(state: &State, parts: &Parts, path: &str) -> Option<Answer> {
     let trimmed = path.strip_suffix('/').filter(|trimmed| !trimmed.is_empty())?;
     // The reference does not redirect here.
-    find(trimmed).filter(|(route, _)| *route != Route::Otlp)?;
+    let (route, endpoint) = find(trimmed)?;
+    if route == Route::Otlp || !endpoint.allows(&parts.method) {
+        return None;
+    }
     let to = format!("{}{trimmed}", state.api.options.external_path);
     let is_get = parts.method == Method::GET;
     let status =
@@ -236,7 +254,8 @@ fn moved(options: &Options, path: &str) -> Answer {
 
 fn redirect_with_query(status: StatusCode, to: &str, parts: &Parts) -> Answer {
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    redirect(status, &format!("{to}{query}"), parts.method == Method::GET)
+    let with_note = matches!(parts.method, Method::GET | Method::HEAD);
+    redirect(status, &format!("{to}{query}"), with_note)
 }
 
 /// The path without repeated slashes and dot segments; `None` if it has none.
@@ -300,9 +319,7 @@ where
         Route::NotificationsLive => pages::notifications(state, &parts.headers),
         Route::Profiles => moved(options, "/debug/pprof/"),
         Route::Profile(name) => debug::answer(state, &name, parts).await,
-        Route::UserAssets if options.user_assets.is_empty() => not_found(),
         Route::UserAssets => moved(options, "/user/"),
-        Route::UserAsset(_) if options.user_assets.is_empty() => not_found(),
         Route::UserAsset(name) => files::asset(&options.user_assets, &name, parts).await,
         Route::Console(name) => files::console(&options.console_templates, &name).await,
         Route::OpenApi => pages::openapi(state, query),
@@ -315,7 +332,7 @@ where
             redirect(StatusCode::FOUND, &to, true)
         }
         Route::Page => ui::page(options),
-        Route::Asset(asset) => ui::asset(asset),
+        Route::Asset(asset) => asset.map_or_else(not_found, ui::asset),
         Route::Version => {
             let mut info = Vec::new();
             crate::api::status::push_build_info(&mut info, &state.api.status.build_info());

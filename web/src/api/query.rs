@@ -186,9 +186,12 @@ impl Query {
 
     /// Writes what each step took: time and count.
     fn push_steps(&self, out: &mut Vec<u8>, counts: &[u64]) {
-        let (begin_ms, _, step_ms) = self.times();
+        let (begin_ms, end_ms, step_ms) = self.times();
+        let steps = if step_ms > 0 { end_ms.saturating_sub(begin_ms) / step_ms + 1 } else { 1 };
         out.push(b'[');
-        for (index, count) in counts.iter().enumerate() {
+        // Steps that nothing was read for are told, too.
+        let counts = counts.iter().chain(std::iter::repeat(&0)).take(steps as usize);
+        for (index, count) in counts.enumerate() {
             out.extend_from_slice(if index == 0 { b"[" } else { b",[" });
             push_seconds(out, begin_ms + step_ms * index as i64);
             out.push(b',');

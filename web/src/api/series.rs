@@ -13,13 +13,14 @@ use storage::{Annotations, Cancel, Querier, Queryable, SelectHints, SeriesBatch}
 
 /// The selectors of a request; an answer may match any of them.
 pub(super) fn selectors(params: &Params) -> Result<Vec<Vec<Matcher>>> {
-    let selects_all = || ApiError::bad_data("match[] must contain at least one non-empty matcher");
-    let read = |text: &str| match promql::parse_selector(text) {
-        Ok(matchers) if matchers.iter().all(|matcher| matcher.matches("")) => Err(selects_all()),
-        Ok(matchers) => Ok(matchers),
-        Err(error) => Err(ApiError::bad_data(error.to_string())),
-    };
-    params.all("match[]").map(read).collect()
+    let read = params.all("match[]").map(promql::parse_selector);
+    let read = read.collect::<std::result::Result<Vec<_>, _>>();
+    let read = read.map_err(|error| ApiError::bad_data(error.to_string()))?;
+    // Looked at once all of them are read: what cannot be read is told first.
+    if read.iter().any(|matchers| matchers.iter().all(|matcher| matcher.matches(""))) {
+        return Err(ApiError::bad_data("match[] must contain at least one non-empty matcher"));
+    }
+    Ok(read)
 }
 
 fn range(params: &Params) -> Result<TimeRange> {

@@ -140,11 +140,11 @@ fn encode(encoder: Encoder, view: &FamilyView, family: &mut Family, out: &mut Ve
 /// `/federate`.
 pub(super) async fn federate(state: &Arc<State>, parts: &Parts) -> Answer {
     let api = &state.api;
+    let encoding = Encoding::negotiate(&parts.headers);
     let mut answer = match federation(state, parts) {
         Ok(federation) => {
             let wanted = federation.wanted;
             let form = Form { content_type: content_type(wanted), plain_errors: true };
-            let encoding = Encoding::negotiate(&parts.headers);
             let queryable = Arc::clone(&api.queryable);
             let (failures, timeout) =
                 (state.observer.federation_errors.clone(), api.options.query_timeout);
@@ -162,7 +162,7 @@ pub(super) async fn federate(state: &Arc<State>, parts: &Parts) -> Answer {
                 call::panicked((&form, encoding))
             })
         }
-        Err(refusal) => *refusal,
+        Err(refusal) => call::pack(*refusal, encoding),
     };
     set(&mut answer, header::VARY, "Accept-Encoding");
     answer

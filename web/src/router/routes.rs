@@ -31,7 +31,8 @@ pub(super) enum Route {
     Home,
     Graph,
     Page,
-    Asset(Asset),
+    /// A file beside the page, if there is one of this name.
+    Asset(Option<Asset>),
     Version,
 }
 
@@ -184,12 +185,16 @@ pub(super) fn find(path: &str) -> Option<(Route, Endpoint)> {
         "/federate" => (Route::Federate, "/federate", GET),
         "/" => (Route::Home, "/", GET),
         "/graph" => (Route::Graph, "/graph", GET),
-        "/query" => (Route::Page, "/query", GET),
-        "/agent" => (Route::Page, "/agent", GET),
         "/version" => (Route::Version, "/version", GET),
         "/debug/pprof" => (Route::Profiles, "/debug/*subpath", GET_POST),
         "/user" => (Route::UserAssets, "/user/*filepath", GET),
-        _ => return find_below(path),
+        "/favicon.ico" | "/favicon.svg" | "/manifest.json" => {
+            (Route::Asset(None), "/assets/*filepath", GET)
+        }
+        _ => match PAGES.iter().find(|page| **page == path) {
+            Some(page) => (Route::Page, *page, GET),
+            None => return find_below(path),
+        },
     };
     let needs_readiness = matches!(
         route,
@@ -226,9 +231,24 @@ fn find_below(path: &str) -> Option<(Route, Endpoint)> {
     if let Some(name) = path.strip_prefix("/consoles/") {
         return of(Route::Console(name.to_owned()), "/consoles/*filepath", GET);
     }
-    let asset = Asset::find(path.strip_prefix("/assets/")?)?;
+    let asset = Asset::find(path.strip_prefix("/assets/")?);
     of(Route::Asset(asset), "/assets/*filepath", GET)
 }
+
+/// Where Prometheus shows its pages: there is one page here, and bookmarks lead to it.
+const PAGES: &[&str] = &[
+    "/query",
+    "/agent",
+    "/alerts",
+    "/rules",
+    "/targets",
+    "/service-discovery",
+    "/status",
+    "/tsdb-status",
+    "/flags",
+    "/config",
+    "/alertmanager-discovery",
+];
 
 /// The endpoints of the API without parameters in their path, with the methods they take.
 const APIS: &[(&str, Api, &str)] = &[
