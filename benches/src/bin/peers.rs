@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: peers [--seconds N] [--firesteel BINARY] [--reference PROMETHEUS] [--promtool BINARY] \
-[--node-exporter BINARY] [--dir DIR]";
+[--victoria BINARY] [--node-exporter BINARY] [--dir DIR]
+  --seconds  how long is scraped, by default 60; from 300 on remote write goes on as long, its ends are stopped and
+             killed at random and the receivers are away for half of the time";
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
@@ -16,6 +18,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             .map_or_else(|| "/usr/bin/prometheus".into(), PathBuf::from),
         promtool: "/usr/bin/promtool".into(),
         node_exporter: "/usr/bin/prometheus-node-exporter".into(),
+        victoria: "/usr/bin/victoria-metrics".into(),
         seconds: 60,
         dir: std::env::temp_dir().join(format!("firesteel-peers-{}", std::process::id())),
     };
@@ -27,6 +30,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             }
             "--firesteel" => options.firesteel = value.into(),
             "--reference" => options.prometheus = value.into(),
+            "--victoria" => options.victoria = value.into(),
             "--promtool" => options.promtool = value.into(),
             "--node-exporter" => options.node_exporter = value.into(),
             "--dir" => options.dir = value.into(),

@@ -1,190 +1,170 @@
-//! Remote write to the reference server, from ours as server and as agent, with stops and kills at both ends; and
+//! Remote write between ours, as server and as agent, and others, with stops and kills at both ends: to the reference
+//! server and from it, and to VictoriaMetrics. All samples that were acknowledged are counted at the other end. And
 //! directories of agents opened by the other one.
 
+mod ends;
+
 use super::run::{Options, Outcome};
-use crate::load::http::encode;
-use crate::load::peer::{Peer, Running, free_port};
-use crate::load::series::{Scratch, Series, body};
-use crate::load::work::now_ms;
+use crate::load::peer::Peer;
+use crate::load::series::mix;
+use ends::{End, SERIES, Source, prometheus};
 use metrics::Stopwatch;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const SERIES: usize = 100;
-const STEP_MS: i64 = 50;
-const HEADERS: &str = "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n\
-    X-Prometheus-Remote-Write-Version: 0.1.0\r\n";
+/// From so many seconds on mishaps come at random for that long, else there is one of each kind.
+const LONG_S: u64 = 300;
 
-/// How many steps are written between two mishaps.
-const STEPS: u64 = 30;
+/// How long the last samples may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A server that is started again and again on its port and directory.
-struct End {
-    peer: Peer,
-    port: u16,
-    dir: PathBuf,
-    config: String,
-    running: Option<Running>,
+/// Who sends to whom.
+struct Way {
+    name: &'static str,
+    from: Peer,
+    to: Peer,
+    /// The sender forgets at its end what it has not sent.
+    forgets: bool,
+    /// The receiver loses what it took when it is killed.
+    loses: bool,
 }
 
-impl End {
-    fn new(binary: &Path, flags: &str, dir: PathBuf, config: String) -> io::Result<Self> {
-        let line = format!(
-            "end={} --config.file={{config}} --web.listen-address=127.0.0.1:{{port}} \
-             --web.enable-remote-write-receiver --storage.remote.flush-deadline=1s {flags}",
-            binary.display()
-        );
-        let peer = Peer::parse(&line).map_err(io::Error::other)?;
-        let mut end = Self { peer, port: free_port()?, dir, config, running: None };
-        end.start()?;
-        Ok(end)
-    }
-
-    fn start(&mut self) -> io::Result<()> {
-        if self.running.is_none() {
-            self.running = Some(self.peer.start_on(self.port, &self.dir, &self.config)?.0);
-        }
-        Ok(())
-    }
-
-    fn stop(&mut self) -> io::Result<()> {
-        self.running.take().map_or(Ok(()), |running| running.terminate().map(drop))
-    }
-
-    fn kill(&mut self) -> io::Result<()> {
-        self.running.take().map_or(Ok(()), |running| running.kill().map(drop))
-    }
-
-    fn get(&self, path: &str) -> io::Result<String> {
-        let running = self.running.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        let answer = running.client().get(path)?;
-        Ok(String::from_utf8_lossy(&answer.body).into_owned())
-    }
+/// What goes wrong after some steps.
+#[derive(Clone, Copy, Debug)]
+enum Mishap {
+    KillSender,
+    StopSender,
+    KillReceiver,
+    StopReceiver,
+    StartReceiver,
+    Nothing,
 }
 
-/// What is written to the sender.
-struct Source {
-    series: Vec<Series>,
-    base_ms: i64,
-    next: u64,
-    scratch: Scratch,
+/// One of each kind, and a sender that is killed while its receiver is away.
+const SHORT: [Mishap; 8] = [
+    Mishap::KillReceiver,
+    Mishap::KillSender,
+    Mishap::StartReceiver,
+    Mishap::StopReceiver,
+    Mishap::StopSender,
+    Mishap::StartReceiver,
+    Mishap::KillSender,
+    Mishap::Nothing,
+];
+
+/// What goes wrong at the end of turn `turn`, `elapsed_s` after the begin; nothing more comes after the last.
+fn mishap(turn: usize, elapsed_s: u64, seconds: u64) -> Option<Mishap> {
+    if seconds < LONG_S {
+        return SHORT.get(turn).copied();
+    }
+    // The receiver is away for half of the time: five minutes of ten.
+    let is_away = elapsed_s >= seconds / 4 && elapsed_s < seconds * 3 / 4;
+    let drawn = match mix(turn as u64) % 8 {
+        0 | 1 => Mishap::KillSender,
+        2 => Mishap::StopSender,
+        3 => Mishap::KillReceiver,
+        4 => Mishap::StopReceiver,
+        _ if is_away => Mishap::StopReceiver,
+        _ => Mishap::StartReceiver,
+    };
+    (elapsed_s < seconds).then_some(drawn)
 }
 
-impl Source {
-    fn new(name: &str) -> Self {
-        let series = (0..SERIES).map(|index| {
-            let labels = [("__name__", "forwarded"), ("from", name), ("index", &index.to_string())];
-            Series::new(&labels, index % 2 == 0)
-        });
-        let base_ms = now_ms() / 1000 * 1000 - 60_000;
-        Self { series: series.collect(), base_ms, next: 0, scratch: Scratch::default() }
-    }
-
-    /// Writes a step after the other; each is acknowledged.
-    fn write(&mut self, to: &End) -> io::Result<()> {
-        let running = to.running.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        let mut client = running.client();
-        for _ in 0..STEPS {
-            let at_ms = self.base_ms + self.next as i64 * STEP_MS;
-            let bytes = body(&self.series, self.next, at_ms, &mut self.scratch);
-            let answer = client.post("/api/v1/write", HEADERS, &bytes)?;
-            if !(200..300).contains(&answer.status) {
-                let said = String::from_utf8_lossy(&answer.body).into_owned();
-                return Err(io::Error::other(format!("write answered {}: {said}", answer.status)));
-            }
-            self.next += 1;
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        Ok(())
-    }
-
-    /// How many samples of ours the receiver has, and how many of them are wrong.
-    fn arrived(&self, at: &End, name: &str) -> io::Result<(usize, usize)> {
-        let end_ms = self.base_ms + self.next as i64 * STEP_MS;
-        let window_s = (end_ms - self.base_ms) / 1000 + 5;
-        let query = encode(&format!("forwarded{{from=\"{name}\"}}[{window_s}s]"));
-        let time = end_ms as f64 / 1000.0 + 1.0;
-        let text = at.get(&format!("/api/v1/query?query={query}&time={time}"))?;
-        let answer: serde_json::Value = serde_json::from_str(&text)?;
-        let (mut count, mut wrong) = (0, 0);
-        for one in answer["data"]["result"].as_array().into_iter().flatten() {
-            let index = one["metric"]["index"].as_str().and_then(|index| index.parse().ok());
-            let series = index.and_then(|index: usize| self.series.get(index));
-            for sample in one["values"].as_array().into_iter().flatten() {
-                count += 1;
-                let at_ms = sample[0].as_f64().map_or(0, |time| (time * 1000.0).round() as i64);
-                let step = u64::try_from((at_ms - self.base_ms) / STEP_MS).unwrap_or(0);
-                let value = sample[1].as_str().and_then(|value| value.parse::<f64>().ok());
-                let is_good = value.is_some() && series.map(|series| series.value(step)) == value;
-                wrong += usize::from(!is_good);
-            }
-        }
-        Ok((count, wrong))
-    }
-}
-
-/// Waits until the sender stands at the end of its log: only what comes later is sent.
-fn await_position(dir: &Path) -> io::Result<()> {
+/// Waits until a sender that was just started sends what comes: only what is written later is sent.
+fn await_sender(from: &End, forgets: bool) -> io::Result<()> {
     let begin = Stopwatch::start();
     while begin.elapsed() < Duration::from_secs(30) {
-        let names = std::fs::read_dir(dir.join("remote_write")).into_iter().flatten().flatten();
-        let mut names = names.map(|name| name.path());
-        if names.any(|path| path.extension().is_some_and(|kind| kind == "position")) {
-            return Ok(());
+        if forgets {
+            if from.get("/metrics")?.contains("prometheus_wal_watcher_current_segment{") {
+                // Its watcher notes the time a moment later.
+                std::thread::sleep(Duration::from_millis(500));
+                return Ok(());
+            }
+        } else {
+            let names = std::fs::read_dir(from.dir.join("remote_write")).into_iter().flatten();
+            let mut names = names.flatten().map(|name| name.path());
+            if names.any(|path| path.extension().is_some_and(|kind| kind == "position")) {
+                return Ok(());
+            }
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "the sender keeps no position"))
+    Err(io::Error::new(io::ErrorKind::TimedOut, "the sender does not begin"))
 }
 
-/// Sends from one kind of sender through all mishaps; every sample arrives, once.
-fn send(
-    options: &Options,
-    (name, flags): (&str, &str),
-    say: &dyn Fn(&str),
-    outcome: &mut Outcome,
-) -> io::Result<()> {
-    let dir = options.dir.join(format!("forward-{name}"));
-    let to_flags = "--storage.tsdb.path={dir} --log.level=error";
-    let mut to =
-        End::new(&options.prometheus, to_flags, dir.join("to"), "global: {}\n".to_owned())?;
+/// Waits until the receiver has all that was written; how many samples it has, and how many of them are wrong.
+fn await_all(source: &Source, to: &End) -> io::Result<(usize, usize)> {
+    let begin = Stopwatch::start();
+    loop {
+        let arrived = source.arrived(to)?;
+        if arrived.0 >= source.samples() || begin.elapsed() >= PATIENCE {
+            return Ok(arrived);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// How often each end went away.
+#[derive(Debug, Default)]
+struct Ended {
+    sender: usize,
+    receiver: usize,
+}
+
+fn strike(way: &Way, mishap: Mishap, (from, to): (&mut End, &mut End)) -> io::Result<()> {
+    match mishap {
+        Mishap::KillSender => from.kill(),
+        Mishap::StopSender => from.stop(),
+        // What it holds in memory only would be lost, which is no fault of the sender's.
+        Mishap::KillReceiver if way.loses => to.stop(),
+        Mishap::KillReceiver => to.kill(),
+        Mishap::StopReceiver => to.stop(),
+        Mishap::StartReceiver => to.start().map(drop),
+        Mishap::Nothing => Ok(()),
+    }
+}
+
+/// Sends through all mishaps; every sample arrives, once. Answers what to say and what failed.
+fn send(options: &Options, way: &Way) -> io::Result<(String, Option<String>)> {
+    let dir = options.dir.join(format!("forward-{}", way.name.replace(' ', "-")));
+    let mut to = End::new(way.to.clone(), dir.join("to"), "global: {}\n".to_owned())?;
     let config = format!(
         "remote_write: [{{url: 'http://127.0.0.1:{}/api/v1/write', queue_config: {{batch_send_deadline: 200ms, \
          max_backoff: 200ms, min_shards: 2, max_samples_per_send: 500}}}}]\n",
         to.port
     );
-    let mut from = End::new(&options.firesteel, flags, dir.join("from"), config)?;
-    await_position(&from.dir)?;
-    let mut source = Source::new(name);
-    for mishap in 0..8 {
+    let mut from = End::new(way.from.clone(), dir.join("from"), config)?;
+    await_sender(&from, way.forgets)?;
+    let (mut source, mut ended) = (Source::new(way.name), Ended::default());
+    let clock = Stopwatch::start();
+    for turn in 0.. {
+        let Some(mishap) = mishap(turn, clock.elapsed().as_secs(), options.seconds) else { break };
         source.write(&from)?;
-        match mishap {
-            0 => to.kill()?,
-            1 => from.kill()?,
-            2 | 5 => to.start()?,
-            3 => to.stop()?,
-            4 => from.stop()?,
-            6 => from.kill()?,
-            _ => {}
+        if way.forgets && matches!(mishap, Mishap::KillSender | Mishap::StopSender) {
+            to.start()?;
+            await_all(&source, &to)?;
         }
-        from.start()?;
+        let was_there = to.is_running();
+        strike(way, mishap, (&mut from, &mut to))?;
+        ended.receiver += usize::from(was_there && !to.is_running());
+        if from.start()? {
+            ended.sender += 1;
+            await_sender(&from, way.forgets)?;
+        }
     }
-    let expected = SERIES * source.next as usize;
-    let begin = Stopwatch::start();
-    let mut arrived = (0, 0);
-    while arrived.0 < expected && begin.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(100));
-        arrived = source.arrived(&to, name)?;
-    }
-    let (count, wrong) = arrived;
-    say(&format!("remote write as {name}: {count} of {expected} samples arrived, {wrong} wrong"));
-    if (count, wrong) != (expected, 0) {
-        let what = format!("{count} of {expected} samples, {wrong} of them wrong");
-        outcome.failures.push(format!("remote write as {name}: {what}"));
-    }
-    Ok(())
+    to.start()?;
+    let (count, wrong) = await_all(&source, &to)?;
+    let said = format!(
+        "remote write {}, {:.0} s, sender ended {} times, receiver {} times: {count} of {} samples arrived, {wrong} wrong",
+        way.name,
+        clock.elapsed_seconds(),
+        ended.sender,
+        ended.receiver,
+        source.samples()
+    );
+    let is_good = (count, wrong) == (source.samples(), 0);
+    Ok((said.clone(), (!is_good).then_some(said)))
 }
 
 /// The value of a metric without labels on the page of a server.
@@ -214,7 +194,7 @@ fn exchange(options: &Options, say: &dyn Fn(&str), outcome: &mut Outcome) -> io:
     ];
     let mut source = Source::new("exchange");
     for (binary, flags) in binaries {
-        let mut end = End::new(binary, flags, dir.clone(), config.clone())?;
+        let mut end = End::new(prometheus(binary, flags)?, dir.clone(), config.clone())?;
         found.push(metric(&end, ACTIVE)?);
         source.write(&end)?;
         end.stop()?;
@@ -226,13 +206,53 @@ fn exchange(options: &Options, say: &dyn Fn(&str), outcome: &mut Outcome) -> io:
     Ok(())
 }
 
-/// All of it.
+/// Who is there to send to and from.
+fn ways(options: &Options, say: &dyn Fn(&str)) -> io::Result<Vec<Way>> {
+    let storage = "--storage.tsdb.path={dir} --log.level=error";
+    let (ours, theirs) = (&options.firesteel, &options.prometheus);
+    let way = |name, from, to| Way { name, from, to, forgets: false, loses: false };
+    let mut ways = vec![
+        way("as server", prometheus(ours, storage)?, prometheus(theirs, storage)?),
+        way(
+            "as agent",
+            prometheus(ours, "--agent --storage.agent.path={dir}")?,
+            prometheus(theirs, storage)?,
+        ),
+        Way {
+            forgets: true,
+            ..way("from the reference", prometheus(theirs, storage)?, prometheus(ours, storage)?)
+        },
+    ];
+    if options.victoria.exists() {
+        let line = format!("victoria={}", options.victoria.display());
+        let to = Peer::parse(&line).map_err(io::Error::other)?;
+        ways.push(Way { loses: true, ..way("to VictoriaMetrics", prometheus(ours, storage)?, to) });
+    } else {
+        say(&format!("SKIPPED: no {}", options.victoria.display()));
+    }
+    Ok(ways)
+}
+
+/// All of it, all ways at the same time.
 pub(super) fn check(
     options: &Options,
     say: &dyn Fn(&str),
     outcome: &mut Outcome,
 ) -> io::Result<()> {
-    send(options, ("server", "--storage.tsdb.path={dir}"), say, outcome)?;
-    send(options, ("agent", "--agent --storage.agent.path={dir}"), say, outcome)?;
+    let ways = ways(options, say)?;
+    let sent: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            ways.iter().map(|way| (way.name, scope.spawn(|| send(options, way)))).collect();
+        threads.into_iter().map(|(name, thread)| (name, thread.join())).collect()
+    });
+    for (name, sent) in sent {
+        match sent.map_err(|_| io::Error::other("panicked")).flatten() {
+            Ok((said, failure)) => {
+                say(&said);
+                outcome.failures.extend(failure);
+            }
+            Err(error) => outcome.failures.push(format!("remote write {name}: {error}")),
+        }
+    }
     exchange(options, say, outcome)
 }

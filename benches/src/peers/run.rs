@@ -20,7 +20,9 @@ pub struct Options {
     pub promtool: PathBuf,
     /// The node exporter; Debian's other exporters are taken from beside it.
     pub node_exporter: PathBuf,
-    /// Seconds of scraping.
+    /// VictoriaMetrics; left out where it is not.
+    pub victoria: PathBuf,
+    /// Seconds of scraping, and of remote write where these are many.
     pub seconds: u64,
     /// Scratch directory.
     pub dir: PathBuf,
