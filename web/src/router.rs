@@ -236,7 +236,8 @@ fn trailing_slash(state: &State, parts: &Parts, path: &str) -> Option<Answer> {
     let trimmed = path.strip_suffix('/').filter(|trimmed| !trimmed.is_empty())?;
     // The reference does not redirect here.
     let (route, endpoint) = find(trimmed)?;
-    if route == Route::Otlp || !endpoint.allows(&parts.method) {
+    let is_there = is_there(&route, trimmed, &state.api.options);
+    if !is_there || route == Route::Otlp || !endpoint.allows(&parts.method) {
         return None;
     }
     let to = format!("{}{trimmed}", state.api.options.external_path);
