@@ -386,12 +386,7 @@ impl<'b> Series<'b> {
 impl Table<'_> {
     /// What the cache knows a series by: the keys of its symbols in their order, and of what else becomes a label.
     /// `None` if its references are bad.
-    fn key(
-        &self,
-        series: &Series<'_>,
-        type_and_unit: bool,
-        cache: &SeriesCache,
-    ) -> Option<Key> {
+    fn key(&self, series: &Series<'_>, type_and_unit: bool, cache: &SeriesCache) -> Option<Key> {
         let mut joint = cache.joint();
         for &index in &series.refs {
             joint.add(*self.keys.get(index as usize)?);
