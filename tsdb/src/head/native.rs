@@ -79,6 +79,55 @@ impl Native {
     }
 }
 
+/// Open histogram chunks by the number that stands in place of the buffer in the hot state of their series.
+#[derive(Debug, Default)]
+pub(super) struct Natives {
+    pages: Vec<Vec<Option<Native>>>,
+    free: Vec<u32>,
+}
+
+/// Chunks of a page, so that growing moves none of them.
+const PAGE: usize = 64;
+
+impl Natives {
+    #[inline]
+    fn get(&self, of: Buffer) -> Option<&Native> {
+        let index = of.native()? as usize;
+        self.pages[index / PAGE][index % PAGE].as_ref()
+    }
+
+    #[inline]
+    fn get_mut(&mut self, of: Buffer) -> Option<&mut Native> {
+        let index = of.native()? as usize;
+        self.pages[index / PAGE][index % PAGE].as_mut()
+    }
+
+    fn insert(&mut self, native: Native) -> Buffer {
+        if let Some(index) = self.free.pop() {
+            self.pages[index as usize / PAGE][index as usize % PAGE] = Some(native);
+            return Buffer::of_native(index);
+        }
+        if self.pages.last().is_none_or(|page| page.len() == PAGE) {
+            self.pages.push(Vec::with_capacity(PAGE));
+        }
+        let begin = (self.pages.len() - 1) * PAGE;
+        let page = self.pages.last_mut().expect("pushed if there was none");
+        page.push(Some(native));
+        Buffer::of_native((begin + page.len() - 1) as u32)
+    }
+
+    fn remove(&mut self, of: Buffer) -> Option<Native> {
+        let index = of.native()?;
+        let native = self.pages[index as usize / PAGE][index as usize % PAGE].take();
+        self.free.push(index);
+        let num_places = (self.pages.len() - 1) * PAGE + self.pages.last().map_or(0, Vec::len);
+        if self.free.len() == num_places {
+            *self = Self::default();
+        }
+        native
+    }
+}
+
 /// The staleness marker of the kind that chunks of this encoding hold, if those are histograms.
 fn stale_marker(encoding: Encoding) -> Option<Histogram> {
     let sum = model::STALE_NAN;
@@ -106,7 +155,7 @@ impl Shard {
     /// The open histogram chunk of a series, if that is the kind of its open chunk.
     #[inline]
     pub(super) fn native(&self, slot: u32) -> Option<&Native> {
-        if self.natives.is_empty() { None } else { self.natives.get(&slot) }
+        self.natives.get(self.hot[slot].buffer)
     }
 
     /// Whether a series has an open chunk of either kind.
@@ -250,9 +299,9 @@ impl Shard {
         let (timestamp_ms, rule) = (when.timestamp_ms, commit.rule);
         let has_starts = commit.encodings.started_histograms;
         let starts = has_starts.then_some(when.start_ms);
-        let Some(native) = self.natives.get_mut(&slot) else {
+        let Some(native) = self.natives.get_mut(self.hot[slot].buffer) else {
             let open = HistogramChunk::alone(timestamp_ms, starts, histogram);
-            self.natives.insert(slot, Native::new(open, rule));
+            self.put_native(slot, Native::new(open, rule));
             self.begun(tally);
             return;
         };
@@ -271,6 +320,18 @@ impl Shard {
         self.begun(tally);
     }
 
+    /// Gives a series an open histogram chunk.
+    pub(super) fn put_native(&mut self, slot: u32, native: Native) {
+        drop(self.take_native(slot));
+        self.hot[slot].buffer = self.natives.insert(native);
+    }
+
+    fn take_native(&mut self, slot: u32) -> Option<Native> {
+        let native = self.natives.remove(self.hot[slot].buffer)?;
+        self.hot[slot].buffer = Buffer::NONE;
+        Some(native)
+    }
+
     fn begun(&mut self, tally: &mut Tally) {
         tally.chunks_created += 1;
         self.num_chunks += 1;
@@ -278,7 +339,7 @@ impl Shard {
 
     /// Ends the open histogram chunk of a series because a float follows it; whether it was stale.
     pub(super) fn end_native(&mut self, slot: u32) -> bool {
-        let Some(native) = self.natives.remove(&slot) else { return false };
+        let Some(native) = self.take_native(slot) else { return false };
         self.seal_native(slot, &native);
         native.is_stale()
     }
@@ -296,7 +357,7 @@ impl Shard {
 
     /// Drops the open histogram chunk of a series; whether it was stale.
     pub(super) fn drop_native(&mut self, slot: u32) -> bool {
-        self.natives.remove(&slot).is_some_and(|native| native.is_stale())
+        self.take_native(slot).is_some_and(|native| native.is_stale())
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Hot {
     pub(super) epoch: u64,
     /// How many of the newest samples belong to that epoch.
     pub(super) tail: u32,
-    /// The bytes of the open chunk.
+    /// The bytes of the open chunk of floats, or which one of the open chunks of histograms it is.
     pub(super) buffer: Buffer,
     /// The last byte of the open chunk of floats, which the next sample may begin in: that way a sample is only written
     /// to the buffer, which nobody waits for, and nothing is read from it. A word of its own: a byte is read together with those

@@ -2,7 +2,7 @@
 //! of chunks; appending is in `floats` and `native`, selecting in `select`, reading in `read`, dropping in `gc`.
 
 use super::dictionary::{Dictionary, LabelHash, LabelLists, PairId};
-use super::native::Native;
+use super::native::{Native, Natives};
 use super::ooo::Ooo;
 use super::series::{Cold, FullChunk, Hot, OooFloor, Place};
 use super::slab::{ByteSlab, Paged};
@@ -149,7 +149,7 @@ pub(super) struct Shard {
     /// Series with full chunks that still lie in buffers.
     pub(super) sealed: Vec<u32>,
     /// Open histogram chunks, of the series whose open chunk is one.
-    pub(super) natives: HashMap<u32, Native>,
+    pub(super) natives: Natives,
     /// What is known of start timestamps in open chunks of floats, of those that have any.
     pub(super) starts: HashMap<u32, Starts>,
     groups: HashMap<u32, Vec<Group>>,

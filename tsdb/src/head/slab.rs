@@ -105,6 +105,9 @@ const SLOT_BITS: u32 = 12;
 const CLASS_SHIFT: u32 = 28;
 /// The class of buffers beyond all sizes, each with memory of its own: histogram chunks.
 const LARGE: usize = CLASSES.len();
+/// Not a buffer, but the number of an open chunk of histograms in its place; see `native`.
+const NATIVE: usize = 14;
+const _: () = assert!(LARGE < NATIVE);
 
 /// A byte buffer of a [`ByteSlab`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +119,18 @@ impl Buffer {
 
     fn class(self) -> usize {
         (self.0 >> CLASS_SHIFT) as usize
+    }
+
+    /// What stands for the open chunk of histograms with this number.
+    pub(super) fn of_native(index: u32) -> Self {
+        assert!(index < 1 << CLASS_SHIFT, "a shard holds under 2^28 chunks of histograms");
+        Self((NATIVE as u32) << CLASS_SHIFT | index)
+    }
+
+    /// The number of the open chunk of histograms that this stands for, if it does.
+    #[inline]
+    pub(super) fn native(self) -> Option<u32> {
+        (self.class() == NATIVE).then(|| self.index() as u32)
     }
 
     /// Page and place in it.
@@ -276,10 +291,10 @@ impl ByteSlab {
 
     /// Takes a buffer back.
     pub(super) fn free(&mut self, buffer: Buffer) {
-        if buffer != Buffer::NONE && buffer.class() == LARGE {
+        if buffer.class() == LARGE {
             self.large[buffer.index()] = Box::default();
             self.free_large.push(buffer.index() as u32);
-        } else if buffer != Buffer::NONE {
+        } else if buffer.class() < LARGE {
             self.classes[buffer.class()].free(buffer.place(), &mut self.blocks);
         }
     }

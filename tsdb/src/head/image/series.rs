@@ -276,7 +276,7 @@ fn take_chunks(
             Open::Native(chunk) => {
                 let native = Native::resumed(*chunk, next_at_ms);
                 part.num_stale += i64::from(native.is_stale());
-                shard.natives.insert(slot, native);
+                shard.put_native(slot, native);
                 shard.num_chunks += 1;
             }
         }
