@@ -273,6 +273,9 @@ fn configurations_are_checked_with_their_files() {
         assert!(error.contains("FAILED") && error.contains(expected), "{more}: {error}");
     }
     assert_eq!(check(&job("  bearer_token_file: nowhere\n"), &["--syntax-only"]).0, 0);
+    let relabelled = "  static_configs:\n  - targets: ['http://b:1/metrics']\n  \
+                      relabel_configs:\n  - {target_label: a, replacement: b}\n";
+    assert_eq!(check(&job(relabelled), &["--syntax-only"]).0, 1, "no target comes of it");
     let (code, output, _) = check(&job("  file_sd_configs:\n  - files: [x.json]\n"), &[]);
     assert_eq!(code, 0);
     assert!(output.contains("WARNING: file") && output.contains("does not exist"), "{output}");

@@ -100,6 +100,7 @@ fn check(
     let config = load_file(file, context).map_err(|error| error.to_string())?;
     if syntax_only {
         let jobs = config.jobs.clone();
+        jobs.iter().try_for_each(check_static)?;
         return Ok((config, jobs));
     }
     for pattern in config.rule_files() {
@@ -111,9 +112,7 @@ fn check(
     let jobs = config.scrape_configs().map_err(|error| error.to_string())?;
     for job in &jobs {
         check_files(job)?;
-        for group in &job.discovery.static_configs {
-            check_targets(job, group)?;
-        }
+        check_static(job)?;
         for pattern in job.discovery.file_sd_configs.iter().flat_map(|config| &config.files) {
             let files = glob(pattern).map_err(|error| error.to_string())?;
             if files.is_empty() {
@@ -128,6 +127,11 @@ fn check(
         }
     }
     Ok((config, jobs))
+}
+
+/// Whether targets could be made of what the file says itself.
+fn check_static(job: &ScrapeConfig) -> Result<(), String> {
+    job.discovery.static_configs.iter().try_for_each(|group| check_targets(job, group))
 }
 
 /// Whether the files with credentials and certificates of a job are there.
