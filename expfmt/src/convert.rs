@@ -98,37 +98,40 @@ impl<'a, P: LineParser<'a>> ConvertClassic<'a, P> {
         }
     }
 
-    /// What the series is to a histogram of the declared family; then `key` names that histogram.
-    fn part(&mut self, series: &[u8]) -> Option<Part> {
-        let family = self.family?;
+    /// What the series is to a histogram of the declared family, and whether its name is of that family: then `key`
+    /// names the histogram, also where the series is no part of it, for its bound is no number.
+    fn part(&mut self, series: &[u8]) -> (Option<Part>, bool) {
+        let Some(family) = self.family else { return (None, false) };
         let declared = Declared { metric_type: MetricType::Histogram, ..Declared::default() };
         split_series(series, &declared, &mut self.labels);
         let mut pairs = self.labels.iter();
-        let (_, name) = pairs.next()?;
-        let name = std::str::from_utf8(name).ok()?;
-        let (base, mut part) = if let Some(base) = name.strip_suffix("_bucket") {
+        let name = pairs.next().map_or(&[][..], |(_, name)| name);
+        let mut is_bucket = false;
+        let (base, mut part) = if let Some(base) = name.strip_suffix(b"_bucket") {
+            is_bucket = true;
             (base, None)
-        } else if let Some(base) = name.strip_suffix("_count") {
+        } else if let Some(base) = name.strip_suffix(b"_count") {
             (base, Some(Part::Count))
+        } else if let Some(base) = name.strip_suffix(b"_sum") {
+            (base, Some(Part::Sum))
         } else {
-            (name.strip_suffix("_sum")?, Some(Part::Sum))
+            (name, None)
         };
-        if base.as_bytes() != family {
-            return None;
+        if base != family {
+            return (None, false);
         }
         self.key_labels.clear();
-        let is_bucket = part.is_none();
         for (name, value) in pairs {
             if name != b"le" {
                 write_pair(name, value, &mut self.key_labels);
-            } else if is_bucket && part.is_none() {
-                let le = std::str::from_utf8(value).ok()?;
-                let le = model::float::parse_float(le).ok().filter(|le| !le.is_nan())?;
-                part = Some(Part::Bucket(le));
+            } else if std::mem::take(&mut is_bucket) {
+                let le = std::str::from_utf8(value).ok();
+                let le = le.and_then(|le| model::float::parse_float(le).ok());
+                part = le.filter(|le| !le.is_nan()).map(Part::Bucket);
             }
         }
         Key::write(family, "", Bound::No, &self.key_labels, &mut self.key);
-        part
+        (part, true)
     }
 
     /// Takes a series into the histogram of `key`.
@@ -166,9 +169,12 @@ impl<'a, P: LineParser<'a>> ConvertClassic<'a, P> {
             }
             return (Pending::Entry(entry), true);
         };
-        match self.part(sample.series) {
-            Some(part) => (Pending::Part(sample, part), self.key != self.collected_key),
-            None => (Pending::Entry(entry), true),
+        let (part, is_of_family) = self.part(sample.series);
+        let ends = !is_of_family || self.key != self.collected_key;
+        match part {
+            Some(part) => (Pending::Part(sample, part), ends),
+            // Among the parts of a histogram it does not end it.
+            None => (Pending::Entry(entry), ends),
         }
     }
 }
@@ -233,3 +239,6 @@ impl<'a, P: LineParser<'a>> Parser for ConvertClassic<'a, P> {
         self.histogram.take().expect("taken once, after its entry")
     }
 }
+
+#[cfg(test)]
+mod tests;
