@@ -27,7 +27,8 @@ fn converted(body: &str) -> Vec<String> {
 #[test]
 fn a_bound_that_is_no_number_does_not_end_a_histogram() {
     let around = |line: &str| {
-        let body = format!("# TYPE h histogram\nh_bucket{{le=\"1\"}} 1\n{line}\nh_sum 3\nh_count 1\n");
+        let body =
+            format!("# TYPE h histogram\nh_bucket{{le=\"1\"}} 1\n{line}\nh_sum 3\nh_count 1\n");
         converted(&body)
     };
     let whole = converted("# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_sum 3\nh_count 1\n");
