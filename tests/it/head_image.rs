@@ -64,7 +64,10 @@ fn write(db: &Db, rounds: std::ops::Range<i64>) {
         let mut appender = db.appender(time);
         appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected).expect("labels");
         let refs: Vec<SeriesRef> = refs.into_iter().flatten().collect();
-        let values: Vec<f64> = (0..10).map(|n| (round * n) as f64 / 7.0).collect();
+        let mut values: Vec<f64> = (0..10).map(|n| (round * n) as f64 / 7.0).collect();
+        if round % 10 == 9 {
+            values[4] = model::STALE_NAN;
+        }
         let times = vec![time; 10];
         // Some have no start, some always the same, some a new one now and then.
         let starts: Vec<i64> =
@@ -114,6 +117,7 @@ struct Known {
     exemplars: Vec<storage::SeriesExemplars>,
     metadata: Option<Metadata>,
     num_series: usize,
+    num_stale: u64,
 }
 
 fn known(db: &Db) -> Known {
@@ -128,6 +132,7 @@ fn known(db: &Db) -> Known {
         exemplars: db.head().select_exemplars(TimeRange::ALL, &[vec![metric]]).expect("exemplars"),
         metadata: db.head().metadata(SeriesRef::new(1).expect("one")),
         num_series: db.head().num_series(),
+        num_stale: db.head().num_stale(),
     }
 }
 
@@ -166,6 +171,7 @@ fn a_clean_stop_leaves_an_image_that_the_next_start_uses() {
         let (db, used) = open_with(&disk, true, has_starts);
         assert!(used);
         assert_eq!(known(&db), before);
+        assert_eq!(before.num_stale, 1);
         let text = format!("{before:?}");
         assert_eq!(text.contains(" since "), has_starts);
         write(&db, 140..300);

@@ -70,3 +70,6 @@ fn of_series(rows: &Rows, number: u64) -> &[(u64, FullChunk)] {
     let rest = &rows[rows.partition_point(|row| row.0 < number)..];
     &rest[..rest.iter().take_while(|row| row.0 == number).count()]
 }
+
+#[cfg(test)]
+mod tests;
