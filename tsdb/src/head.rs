@@ -8,6 +8,7 @@
 //! Lock order, each held only as long as named: `maintenance` before `commits` or the limits of `admission` (one batch of new series) before a shard; `commits` (one commit) before the log (one write) | the gate of `isolation` (a commit is applied or
 //! a reader opens), the ring of exemplars or the metadata before a shard (one batch) before the reference map or the new series (one batch). No thread holds
 //! two shards to write; readers hold several to read. No lock of a shard is held across I/O.
+//! Under a lock that is one of `parking_lot` none of those in `sync` is taken: `tests::interleaved` relies on it.
 
 mod admission;
 mod append;
@@ -45,10 +46,12 @@ pub use chunks::LoadedChunks;
 pub use idle::IdleSeries;
 pub use image::ImageStats;
 pub use ooo::{OooCut, OooReplay, OooReplayed};
+pub(crate) use replay::avoid;
 pub use replay::{Decoded, Replay, ReplayStats};
 pub use stats::{HeadStats, LabelStat};
 
 use crate::block::Tombstones;
+use crate::sync::{AtomicBool, AtomicI64, AtomicU64, Mutex, RwLock};
 use arc_swap::ArcSwap;
 use chunk::append::{CutRule, Encodings};
 use chunks::HeadChunks;
@@ -57,17 +60,16 @@ use isolation::Isolation;
 use metrics::HeadMetrics;
 use model::TimeRange;
 use model::hash::HashMap;
-use parking_lot::{Mutex, RwLock};
 use refs::{RefMap, Target};
 use shard::{LabelsId, Shard};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The write-ahead log as the head shares it with its owner, who cuts and truncates it.
-pub type SharedLog = Arc<Mutex<wal::Writer>>;
+pub type SharedLog = Arc<parking_lot::Mutex<wal::Writer>>;
 
 /// Settings of a head.
 #[derive(Clone, Debug)]
@@ -136,7 +138,7 @@ struct Shared {
     hasher: LabelHasher,
     shards: Box<[Padded]>,
     shard_bits: u32,
-    refs: RwLock<RefMap>,
+    refs: parking_lot::RwLock<RefMap>,
     last_ref: AtomicU64,
     isolation: Isolation,
     min_ms: AtomicI64,
@@ -150,11 +152,11 @@ struct Shared {
     commits: RwLock<()>,
     sync_gate: durable::SyncGate,
     /// How long a commit waits for others before it flushes the log; `None` does not flush.
-    sync_commits: Mutex<Option<Duration>>,
+    sync_commits: parking_lot::Mutex<Option<Duration>>,
     /// A record of series that were created and not logged yet; the next commit logs it before its samples.
-    new_series: Mutex<Vec<u8>>,
+    new_series: parking_lot::Mutex<Vec<u8>>,
     /// References that are gone while samples of theirs may still be in the log, with the time of the last of them.
-    expired: Mutex<HashMap<u64, i64>>,
+    expired: parking_lot::Mutex<HashMap<u64, i64>>,
     exemplars: Mutex<exemplars::ExemplarRing>,
     /// Places in the ring; asked before its lock is.
     max_exemplars: AtomicUsize,
@@ -172,7 +174,7 @@ struct Shared {
     chunks: HeadChunks,
     /// Serialises mapping, truncation and collection.
     maintenance: Mutex<()>,
-    scratch: Mutex<Vec<stage::Scratch>>,
+    scratch: parking_lot::Mutex<Vec<stage::Scratch>>,
     admission: admission::Admission,
     metrics: HeadMetrics,
 }
@@ -193,7 +195,7 @@ impl Head {
             hasher: LabelHasher::new(seed),
             shards: (0..num_shards).map(|_| Padded::default()).collect(),
             shard_bits: num_shards.ilog2(),
-            refs: RwLock::default(),
+            refs: parking_lot::RwLock::default(),
             last_ref: AtomicU64::new(0),
             isolation: Isolation::default(),
             min_ms: AtomicI64::new(i64::MAX),
@@ -204,9 +206,9 @@ impl Head {
             log: OnceLock::new(),
             commits: RwLock::default(),
             sync_gate: durable::SyncGate::default(),
-            sync_commits: Mutex::new(None),
-            new_series: Mutex::default(),
-            expired: Mutex::default(),
+            sync_commits: parking_lot::Mutex::new(None),
+            new_series: parking_lot::Mutex::default(),
+            expired: parking_lot::Mutex::default(),
             exemplars: Mutex::new(exemplars::ExemplarRing::new(registry)),
             max_exemplars: AtomicUsize::new(0),
             metadata: Mutex::default(),
@@ -220,7 +222,7 @@ impl Head {
             tombstones: ArcSwap::default(),
             chunks: HeadChunks::new(options.disk, options.chunks_dir),
             maintenance: Mutex::default(),
-            scratch: Mutex::default(),
+            scratch: parking_lot::Mutex::default(),
             admission: admission::Admission::new(registry),
             metrics: HeadMetrics::new(registry),
         });

@@ -19,6 +19,7 @@ mod postings;
 mod quarantine;
 pub mod querier;
 mod read_only;
+mod sync;
 
 pub use agent::{Agent, AgentOptions};
 pub use block::Block;

@@ -3,10 +3,11 @@
 
 use super::stage::Scratch;
 use super::{Head, Shared};
+use crate::sync::Mutex;
 use metrics::{CounterVec, Registry};
 use model::hash::HashMap;
 use model::{METRIC_NAME, SeriesRef};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use storage::{LabelBatch, RejectReason, Rejected};
 

@@ -7,11 +7,11 @@
 
 use super::series::FullChunk;
 use super::series::Place;
+use crate::sync::Mutex;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use chunk::{ChunkMeta, Encoding};
 use disk::{Disk, DiskFile};
-use parking_lot::Mutex;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -230,17 +230,23 @@ impl HeadChunks {
         Ok(Open { number, file, len: HEADER.len() as u64 })
     }
 
-    /// Deletes the files before `first_needed`, or all with `None`; the next chunk begins a new file.
-    pub(super) fn truncate(&self, first_needed: Option<u32>) -> io::Result<()> {
+    /// The next chunk begins a new file. Answers its number: who looks for the files that are needed does not see the
+    /// chunks that come meanwhile, which are there or behind.
+    pub(super) fn begin_file(&self) -> u32 {
         let mut open = self.open.lock();
         if open.as_ref().is_some_and(|open| open.len > HEADER.len() as u64) {
             *open = None;
         }
-        let current = open.as_ref().map(|open| open.number);
+        let next = self.last_number.load(Ordering::Relaxed) + 1;
+        open.as_ref().map_or(next, |open| open.number)
+    }
+
+    /// Deletes the files before `new_file` that are also before `first_needed`, or all of them with `None`.
+    pub(super) fn truncate(&self, first_needed: Option<u32>, new_file: u32) -> io::Result<()> {
+        let _writing = self.open.lock();
         let views = self.views.load_full();
-        let needed = |number: u32| {
-            Some(number) == current || first_needed.is_some_and(|first| number >= first)
-        };
+        let needed =
+            |number: u32| number >= new_file || first_needed.is_some_and(|first| number >= first);
         let mut kept = Views::clone(&views);
         let mut outcome = Ok(());
         for (number, _) in views.iter().filter(|view| !needed(view.0)) {

@@ -4,9 +4,9 @@ use super::Shared;
 use super::dictionary::PairId;
 use super::select::select;
 use super::shard::Shard;
+use crate::sync;
 use model::hash::HashMap;
 use model::{LabelPair, Matcher, Symbols, TimeRange};
-use parking_lot::RwLockReadGuard;
 
 /// Series whose labels are looked up before a waiting writer gets its turn.
 const SLICE: usize = 1024;
@@ -50,7 +50,7 @@ impl Found {
         let is_asked = |number| only.is_none_or(|only| only.binary_search(&number).is_ok());
         slots.retain(|&(_, number)| number != 0 && is_asked(number));
         for slice in slots.chunks(SLICE) {
-            RwLockReadGuard::bump(&mut shard);
+            sync::bump_read(&mut shard);
             if shard.generation != generation {
                 // Pair ids may stand for other labels now.
                 generation = shard.generation;

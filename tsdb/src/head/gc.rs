@@ -10,6 +10,7 @@ use super::series::{Cold, Hot, Place};
 use super::shard::Shard;
 use super::slab::{Buffer, give_back, trim_end};
 use super::{Head, Padded, Shared};
+use crate::sync;
 use metrics::Stopwatch;
 use model::hash::HashSet;
 use parking_lot::RwLockWriteGuard;
@@ -72,6 +73,7 @@ impl Head {
 impl Shared {
     /// Collects what is before `min_ms`, moves the bounds to what is left and deletes chunk files.
     fn truncate(&self, min_ms: i64) -> Result<()> {
+        let new_file = self.chunks.begin_file();
         let all = self.collect(min_ms);
         if all.min_ms > min_ms {
             let appendable_ms = self.appendable_min_valid_ms();
@@ -82,7 +84,7 @@ impl Shared {
                 self.min_ms.store(appendable_ms, Ordering::Relaxed);
             }
         }
-        let outcome = self.chunks.truncate(all.first_file);
+        let outcome = self.chunks.truncate(all.first_file, new_file);
         outcome.map_err(|source| Error::Io { op: "delete head chunk files".into(), source })
     }
 
@@ -142,7 +144,7 @@ impl Shared {
                 }
                 slot += 1;
             }
-            RwLockWriteGuard::bump(&mut shard);
+            sync::bump_write(&mut shard);
         }
         all.num_series += dead.len() as u64;
         free_slots(&mut shard, dead, touched);
@@ -200,7 +202,7 @@ pub(super) fn free_slots(
     let touched: Vec<PairId> = touched.into_iter().collect();
     for pairs in touched.chunks(SLICE) {
         shard.drop_postings(pairs);
-        RwLockWriteGuard::bump(shard);
+        sync::bump_write(shard);
     }
     if !dead.is_empty() {
         shard.generation += 1;

@@ -5,9 +5,9 @@ use super::gc::{Collected, free_slots};
 use super::shard::Shard;
 use super::{Head, Padded, Shared};
 use crate::error::from_log;
+use crate::sync;
 use model::TimeRange;
 use model::hash::HashSet;
-use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 use std::sync::Arc;
 use storage::Result;
 
@@ -73,7 +73,7 @@ impl Head {
                     rows.push(Row { number, shard: index as u32, slot, newest_ms: span.max_ms });
                 }
                 slot = end;
-                RwLockReadGuard::bump(&mut shard);
+                sync::bump_read(&mut shard);
             }
         }
         // What is before the head is in blocks.
@@ -118,7 +118,7 @@ impl Shared {
                 self.remove_series(&mut shard, row.slot, &mut dead, &mut touched);
             }
         }
-        let logged = RwLockWriteGuard::unlocked(&mut shard, || self.log_end(&gone));
+        let logged = sync::unlocked(&mut shard, || self.log_end(&gone));
         drop(commits);
         free_slots(&mut shard, dead, touched);
         drop(shard);

@@ -2,9 +2,10 @@
 //! applied at that moment. So a reader sees whole commits only: those of the epochs up to its watermark.
 //! Also here: waiting for readers and appenders of a time range before it is dropped or compacted.
 
+use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, RwLock};
 use model::hash::HashMap;
-use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use parking_lot::RwLockReadGuard;
+use std::sync::atomic::Ordering;
 
 /// No reader is open.
 const NO_READER: u64 = u64::MAX;

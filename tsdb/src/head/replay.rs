@@ -328,6 +328,6 @@ const MAX_PLAUSIBLE_REF: u64 = 1 << 40;
 
 /// The greatest reference in use, given one that a log names although the record of its series was lost: a new series
 /// of that number would get what belongs to the lost one.
-pub(super) fn avoid(max_ref: u64, lost: u64) -> u64 {
+pub(crate) fn avoid(max_ref: u64, lost: u64) -> u64 {
     if lost < MAX_PLAUSIBLE_REF { max_ref.max(lost) } else { max_ref }
 }

@@ -5,6 +5,7 @@
 use super::dictionary::{LabelHasher, PairId};
 use super::postings::intersect;
 use super::shard::Shard;
+use crate::sync;
 use model::hash::HashMap;
 use model::{MatchOp, Matcher};
 use parking_lot::RwLockReadGuard;
@@ -31,7 +32,7 @@ pub(super) fn select(
 /// Lets a waiting writer in.
 fn pause(shard: &mut RwLockReadGuard<'_, Shard>) -> Result<(), Outdated> {
     let generation = shard.generation;
-    RwLockReadGuard::bump(shard);
+    sync::bump_read(shard);
     if shard.generation == generation { Ok(()) } else { Err(Outdated) }
 }
 

@@ -1,5 +1,7 @@
 //! The head from outside: commits, snapshots, restarts, failures of the log. Also what the tests below share.
 
+mod interleaved;
+
 use super::{Head, HeadOptions, ReplayStats};
 use chunk::SampleColumns;
 use disk::{Disk, FaultDisk, SimDisk};

@@ -57,7 +57,7 @@ fn damage_drops_the_file_and_all_behind_it() {
     let disk: Arc<dyn Disk> = Arc::new(sim.clone());
     let chunks = files(&disk);
     let places = write(&chunks, 1..4);
-    chunks.truncate(Some(1)).unwrap();
+    chunks.truncate(Some(1), chunks.begin_file()).unwrap();
     write(&chunks, 4..5);
     assert_eq!(disk.list(Path::new("chunks_head")).unwrap(), ["000001", "000002"]);
     sim.corrupt(Path::new(FILE), places[2] as u32 as usize + 27, 1);
