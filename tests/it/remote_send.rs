@@ -1,6 +1,7 @@
 //! Remote write out against a receiver in this process that misbehaves: every sample arrives, over failures, restarts and
 //! a lost position.
 
+mod damaged;
 mod kinds;
 
 use crate::remote_write::stored;
@@ -46,6 +47,8 @@ struct Peer {
     address: SocketAddr,
     storage: MemoryStorage,
     requests: Arc<AtomicUsize>,
+    /// Samples that came in messages of 2.0 and were taken, those that it had already too.
+    taken: Arc<AtomicUsize>,
 }
 
 impl Peer {
@@ -63,20 +66,20 @@ impl Peer {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("port");
         let address = listener.local_addr().expect("address");
-        let requests = Arc::new(AtomicUsize::new(0));
+        let (requests, taken) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let receiver = Arc::new(receiver);
-        let (manner, counter) = (Arc::new(manner), Arc::clone(&requests));
+        let (manner, counter) = (Arc::new(manner), (Arc::clone(&requests), Arc::clone(&taken)));
         let listen = move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (receiver, manner, counter) =
-                    (Arc::clone(&receiver), Arc::clone(&manner), Arc::clone(&counter));
+                    (Arc::clone(&receiver), Arc::clone(&manner), counter.clone());
                 thread("peer-connection", move || {
                     let _ended = serve(&stream, &receiver, &*manner, &counter);
                 });
             }
         };
         thread("peer", listen);
-        Self { address, storage, requests }
+        Self { address, storage, requests, taken }
     }
 }
 
@@ -90,7 +93,7 @@ fn serve(
     stream: &TcpStream,
     receiver: &Receiver,
     manner: &dyn Fn(usize) -> Manner,
-    counter: &AtomicUsize,
+    (requests, taken): &(Arc<AtomicUsize>, Arc<AtomicUsize>),
 ) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
@@ -111,9 +114,14 @@ fn serve(
         let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
         reader.read_exact(&mut body).ok()?;
         let message = receiver.negotiate(&headers["content-type"], "snappy").ok()?;
-        let write = || receiver.write(message, &body, 1_000_000_000);
+        let write = || {
+            let written = receiver.write(message, &body, 1_000_000_000);
+            let samples = written.0.as_ref().map_or(0, |counts| counts.samples as usize);
+            taken.fetch_add(samples, Ordering::SeqCst);
+            written
+        };
         let mut written = "X-Prometheus-Remote-Write-Samples-Written: 1\r\n".to_owned();
-        let status = match manner(counter.fetch_add(1, Ordering::SeqCst)) {
+        let status = match manner(requests.fetch_add(1, Ordering::SeqCst)) {
             Manner::Count => {
                 let (counts, result) = write();
                 let counts = counts.unwrap_or_default();
@@ -147,6 +155,7 @@ fn serve(
 
 /// A head with its log, as a database has them.
 struct Source {
+    sim: SimDisk,
     disk: Arc<dyn Disk>,
     head: Head,
     log: Arc<Mutex<wal::Writer>>,
@@ -156,17 +165,21 @@ struct Source {
 
 const SERIES: usize = 30;
 
+fn open_log(disk: &Arc<dyn Disk>) -> wal::Writer {
+    let options = wal::WriterOptions { segment_bytes: 64 * 1024, ..Default::default() };
+    wal::Writer::open(Arc::clone(disk), Path::new("data/wal"), options).expect("log")
+}
+
 impl Source {
     fn new() -> Self {
-        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
-        let options = wal::WriterOptions { segment_bytes: 64 * 1024, ..Default::default() };
-        let log =
-            wal::Writer::open(Arc::clone(&disk), Path::new("data/wal"), options).expect("log");
+        let sim = SimDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+        let log = open_log(&disk);
         let options = HeadOptions::new(Arc::clone(&disk), PathBuf::from("data/chunks_head"));
         let head = Head::new(options, 1, &Registry::new());
         let log = Arc::new(Mutex::new(log));
         head.set_log(Arc::clone(&log));
-        Self { disk, head, log, refs: Vec::new(), next: 1 }
+        Self { sim, disk, head, log, refs: Vec::new(), next: 1 }
     }
 
     /// One sample more for each series, `rounds` times.

@@ -95,7 +95,7 @@ impl AgentOptions {
 }
 
 impl Agent {
-    /// Opens the storage in `dir`, created if absent: takes the lock and reads the log, cutting it where it is damaged.
+    /// Opens the storage in `dir`, created if absent: takes the lock and reads the log, without what is damaged of it.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -118,7 +118,7 @@ impl Agent {
         metrics.clean_start.set(clean.map_or(-1.0, f64::from));
         let log_dir = dir.join(LOG_DIR);
         checkpoint::remove_unfinished(&*disk, &log_dir)?;
-        let (table, writer) = recover::recover(&disk, &log_dir, options.writer(), &metrics, &log)?;
+        let (table, writer) = recover::recover(&disk, dir, options.writer(), &metrics, &log)?;
         crate::metrics::register_writer(registry, &writer, &disk, log_dir);
         metrics.active_series.set(table.len() as f64);
         let shared = Shared {

@@ -90,8 +90,20 @@ fn write_report(disk: &dyn Disk, found: &Quarantined) -> Result<()> {
     Ok(disk.sync_dir(found.dir.parent().unwrap_or(Path::new("")))?)
 }
 
+/// Puts what can be read of a damaged segment of a log in its place, and the segment as it was into quarantine.
+pub(crate) fn mend_segment(
+    disk: &dyn Disk,
+    data_dir: &Path,
+    corruption: &wal::Corruption,
+) -> Result<(Quarantined, wal::Salvage)> {
+    let salvage = wal::Salvage::read(disk, corruption)?;
+    let found = keep_segment(disk, data_dir, corruption, &salvage)?;
+    salvage.write(disk)?;
+    Ok((found, salvage))
+}
+
 /// Gives the damaged segment of a log a second name in quarantine, before what can be read of it takes its place.
-pub(crate) fn keep_segment(
+fn keep_segment(
     disk: &dyn Disk,
     data_dir: &Path,
     corruption: &wal::Corruption,
@@ -102,7 +114,12 @@ pub(crate) fn keep_segment(
     disk.create_dir(&dir)?;
     disk.hard_link(&corruption.path, &wal::segment_path(&dir, corruption.segment))?;
     let loss = Loss { damaged_bytes: salvage.lost_bytes, ..Loss::default() };
-    let found = Quarantined { dir, what: corruption.to_string().into(), loss };
+    let (mut what, len) = (corruption.to_string(), disk.len(&corruption.path)?);
+    if corruption.offset > len {
+        // Prometheus counts the zeros that a cut page lacks.
+        what = format!("{what}; the segment ends at {len}");
+    }
+    let found = Quarantined { dir, what: what.into(), loss };
     write_report(disk, &found)?;
     Ok(found)
 }

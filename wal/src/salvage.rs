@@ -4,9 +4,10 @@
 use crate::compress::Decompressor;
 use crate::page::{HEADER_BYTES, kind, page_end, push_record, room};
 use crate::record::{self, Kind};
-use crate::{Corruption, Result};
+use crate::{Corruption, Error, Reader, Result};
 use disk::Disk;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A damaged segment as it will be: the records before the damage, byte for byte, then those that can be read behind it.
 pub struct Salvage {
@@ -48,7 +49,19 @@ struct Scan<'s> {
     /// Bytes of whole records and of padding.
     good_bytes: u64,
     num_records: u64,
+    /// Where the first of them begins.
+    first: Option<usize>,
     out: Vec<u8>,
+}
+
+/// Where the first record begins that can be read behind the one at `bad`; `None` if there is none.
+pub(crate) fn next_readable(segment: &[u8], bad: usize) -> Option<usize> {
+    let mut scan = Scan::new(segment, bad);
+    let mut at = scan.bad;
+    while at < segment.len() && scan.first.is_none() {
+        at = scan.step(at);
+    }
+    scan.first
 }
 
 impl Salvage {
@@ -56,21 +69,38 @@ impl Salvage {
     pub fn read(disk: &dyn Disk, corruption: &Corruption) -> Result<Self> {
         let segment = disk.view(&corruption.path)?;
         let bad = usize::try_from(corruption.good_bytes).unwrap_or(usize::MAX).min(segment.len());
-        let mut scan = Scan {
-            segment: &segment,
-            bad,
-            partial: None,
-            decompressor: Decompressor::default(),
-            unpacked: Vec::new(),
-            good_bytes: 0,
-            num_records: 0,
-            out: segment[..bad].to_vec(),
-        };
-        scan.run();
+        let mut scan = Scan::new(&segment, bad);
+        scan.out.extend_from_slice(&segment[..bad]);
+        let mut at = bad;
+        while at < segment.len() {
+            at = scan.step(at);
+        }
         let Scan { good_bytes, num_records, mut out, .. } = scan;
         let lost_bytes = (segment.len() - bad) as u64 - good_bytes;
         out.resize(page_end(out.len() as u64) as usize, 0);
         Ok(Self { path: corruption.path.clone(), bytes: out, num_records, lost_bytes })
+    }
+
+    /// Reads a segment that may be damaged; `None` if all of it can be read.
+    pub fn of_segment(disk: &Arc<dyn Disk>, dir: &Path, number: u32) -> Result<Option<Self>> {
+        let mut reader = Reader::segment(Arc::clone(disk), dir, number)?;
+        let damage = loop {
+            match reader.advance() {
+                Ok(true) if is_record(reader.record()) => {}
+                Ok(true) => break reader.corruption("the content of a record cannot be read"),
+                Ok(false) => return Ok(None),
+                Err(error) => break error,
+            }
+        };
+        match damage {
+            Error::Corrupt(corruption) => Self::read(&**disk, &corruption).map(Some),
+            error => Err(error),
+        }
+    }
+
+    /// Whether a file is what [`Self::write`] would put in the place of the segment.
+    pub fn is_at(&self, disk: &dyn Disk, path: &Path) -> Result<bool> {
+        Ok(disk.view(path)? == self.bytes)
     }
 
     /// Puts it in the place of the segment. A crash on the way leaves the one or the other.
@@ -87,17 +117,29 @@ impl Salvage {
     }
 }
 
-impl Scan<'_> {
-    fn run(&mut self) {
-        let mut at = self.bad;
-        while at < self.segment.len() {
-            at = match self.fragment_end(at) {
-                Some(end) => {
-                    self.take(at, end);
-                    end
-                }
-                None => self.skip(at),
-            };
+impl<'s> Scan<'s> {
+    fn new(segment: &'s [u8], bad: usize) -> Self {
+        Self {
+            segment,
+            bad,
+            partial: None,
+            decompressor: Decompressor::default(),
+            unpacked: Vec::new(),
+            good_bytes: 0,
+            num_records: 0,
+            first: None,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes in what is at this place; answers where to go on.
+    fn step(&mut self, at: usize) -> usize {
+        match self.fragment_end(at) {
+            Some(end) => {
+                self.take(at, end);
+                end
+            }
+            None => self.skip(at),
         }
     }
 
@@ -166,6 +208,7 @@ impl Scan<'_> {
                 push_record(&mut self.out, 0, &whole.data, flags);
                 self.good_bytes += whole.fragment_bytes;
                 self.num_records += 1;
+                self.first.get_or_insert(whole.begin);
             }
         }
     }

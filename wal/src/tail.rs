@@ -3,7 +3,7 @@
 
 use crate::compress::Decompressor;
 use crate::page::{HEADER_BYTES, PAGE_BYTES, kind, room};
-use crate::{Corruption, Error, Position, Result, segment_path};
+use crate::{Corruption, Error, Position, Result, salvage, segment_path};
 use disk::Disk;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ impl Tail {
     }
 
     /// Goes to the next record; `false` if it is not written yet. A segment is left once it has a successor.
-    /// After an error the position stays: [`Self::skip_segment`] goes on behind the damage.
+    /// After an error the position stays: [`Self::skip_damage`] goes on behind the damage.
     pub fn advance(&mut self) -> Result<bool> {
         loop {
             if self.read_next()? {
@@ -82,8 +82,27 @@ impl Tail {
         }
     }
 
+    /// Goes on at the next record that can be read behind a damaged one: in the segment or, if it has no other, in the
+    /// next one. To be called once the segment has a successor. Answers how many bytes are left out.
+    pub fn skip_damage(&mut self) -> Result<u64> {
+        let path = segment_path(&self.dir, self.position.segment);
+        let begin = self.position.offset;
+        let segment = self.disk.view(&path)?;
+        match salvage::next_readable(&segment, usize::try_from(begin).unwrap_or(usize::MAX)) {
+            Some(next) => {
+                self.position.offset = next as u64;
+                self.forget_buffer();
+                Ok(next as u64 - begin)
+            }
+            None => {
+                self.skip_segment();
+                Ok((segment.len() as u64).saturating_sub(begin))
+            }
+        }
+    }
+
     /// Leaves the rest of the segment out.
-    pub fn skip_segment(&mut self) {
+    fn skip_segment(&mut self) {
         self.position = Position { segment: self.position.segment + 1, offset: 0 };
         self.forget_buffer();
     }

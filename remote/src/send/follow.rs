@@ -188,14 +188,19 @@ impl Work {
         None
     }
 
-    /// The log could not be read: waits, or leaves out what is damaged for good.
+    /// The log could not be read: waits, or leaves out what is damaged for good and goes on behind it, as the database
+    /// does with its copy.
     fn failed(&self, tail: &mut Tail, error: &wal::Error) {
         let next = wal::segment_path(&self.follower.dir, tail.position().segment + 1);
         let is_full = self.follower.disk.exists(&next);
         if matches!(error, wal::Error::Corrupt(_)) && is_full {
-            self.follower.context.metrics.decode_failures.inc();
-            tracing::error!(component = "remote", err = %error, "The rest of a log segment is left out");
-            tail.skip_segment();
+            match tail.skip_damage() {
+                Ok(lost_bytes) => {
+                    self.follower.context.metrics.decode_failures.inc();
+                    tracing::error!(component = "remote", err = %error, lost_bytes, "A damaged part of the log is left out");
+                }
+                Err(error) => self.wait_after(&error),
+            }
             return;
         }
         // The end of the newest segment is mended by whoever writes it.

@@ -6,7 +6,7 @@ use disk::Disk;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use wal::{checkpoint, list_segments, segment_path};
+use wal::{Salvage, checkpoint, list_segments, segment_path};
 
 /// The log and our names for it.
 #[derive(Clone, Debug)]
@@ -65,7 +65,9 @@ impl Mirror {
         Ok(())
     }
 
-    /// Whether the newest segment here is not the one of that name in the log: someone began a new log.
+    /// Whether the newest segment here is not the one of that name in the log: someone began a new log. One that was
+    /// damaged and is mended there is the same: what was read of it is known by its places here, and what can be read
+    /// behind the damage is the same in both.
     fn is_of_another_log(&self) -> wal::Result<bool> {
         let Some(last) = list_segments(&*self.disk, &self.dir)?.pop() else { return Ok(false) };
         let (own, theirs) = (segment_path(&self.dir, last), segment_path(&self.log, last));
@@ -80,7 +82,11 @@ impl Mirror {
         let before = self.disk.len(&own)?;
         let length = self.disk.len(&theirs)?;
         let after = self.disk.len(&own)?;
-        Ok(!(before.min(after)..=before.max(after)).contains(&length))
+        if (before.min(after)..=before.max(after)).contains(&length) {
+            return Ok(false);
+        }
+        let mended = Salvage::of_segment(&self.disk, &self.dir, last)?;
+        Ok(!mended.map_or(Ok(false), |mended| mended.is_at(&*self.disk, &theirs))?)
     }
 
     fn clear(&self) -> wal::Result<()> {

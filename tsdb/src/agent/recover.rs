@@ -2,8 +2,9 @@
 
 use super::metrics::AgentMetrics;
 use super::series::Table;
-use crate::Result;
+use crate::db::LOG_DIR;
 use crate::log::Log;
+use crate::{Result, quarantine};
 use ::metrics::Stopwatch;
 use disk::Disk;
 use parking_lot::Mutex;
@@ -22,30 +23,34 @@ struct Load {
     num_unknown: u64,
 }
 
-/// Reads the log in `dir` and opens it behind its end; what is damaged is cut off with all that follows.
+/// Reads the log in `data_dir` without what is damaged of it, and opens it behind its end. What can be read behind the
+/// damage stays: receivers may not have it yet.
 pub(super) fn recover(
     disk: &Arc<dyn Disk>,
-    dir: &Path,
+    data_dir: &Path,
     options: WriterOptions,
     metrics: &AgentMetrics,
     log: &Log,
 ) -> Result<(Table, Arc<Mutex<Writer>>)> {
     let stopwatch = Stopwatch::start();
-    let replay = Replay::open(Arc::clone(disk), dir)?;
-    let mut writer = Writer::open(Arc::clone(disk), dir, options)?;
+    let dir = &data_dir.join(LOG_DIR);
+    let mut replay = Replay::open(Arc::clone(disk), dir)?;
+    let writer = Writer::open(Arc::clone(disk), dir, options)?;
     let mut load = Load::default();
-    match load.feed(replay) {
-        Ok(()) => {}
-        Err(wal::Error::Corrupt(corruption)) => {
-            metrics.log.corruptions.inc();
-            log.warn("Encountered WAL read error, attempting repair", &[("err", &corruption)]);
-            writer.repair(&corruption)?;
-            log.warn(
-                "Cut the log at the corruption; what followed is lost",
-                &[("segment", &corruption.segment), ("kept_bytes", &corruption.good_bytes)],
-            );
+    while let Err(error) = load.feed(&mut replay) {
+        let wal::Error::Corrupt(corruption) = error else { return Err(error.into()) };
+        metrics.log.corruptions.inc();
+        log.warn("Encountered WAL read error, attempting repair", &[("err", &corruption)]);
+        if corruption.dir() != dir {
+            // A damaged checkpoint stays: everything before the segments is in it.
+            return Err(wal::Error::Corrupt(corruption).into());
         }
-        Err(error) => return Err(error.into()),
+        let (found, salvage) = quarantine::mend_segment(&**disk, data_dir, &corruption)?;
+        log.error(
+            "Damaged data was moved to quarantine; what it held is not sent",
+            &[("dir", &found.dir.display()), ("lost_bytes", &salvage.lost_bytes)],
+        );
+        replay.resume(&corruption)?;
     }
     if load.num_unknown > 0 {
         log.warn("Unknown series references", &[("samples", &load.num_unknown)]);
@@ -62,7 +67,7 @@ pub(super) fn recover(
 }
 
 impl Load {
-    fn feed(&mut self, mut log: Replay) -> wal::Result<()> {
+    fn feed(&mut self, log: &mut Replay) -> wal::Result<()> {
         while let Some(record) = log.next_record()? {
             if let Err(error) = self.take(record) {
                 let what = format!("decode {}: {error}", record::name(record));
@@ -84,13 +89,13 @@ impl Load {
             Kind::Samples => {
                 record::decode_samples(record, &mut self.samples)?;
                 let samples = &self.samples;
-                self.num_unknown += advance(&self.table, &samples.refs, &samples.timestamps_ms);
+                self.num_unknown += advance(&mut self.table, &samples.refs, &samples.timestamps_ms);
             }
             Kind::Histograms => {
                 record::decode_histograms(record, &mut self.histograms)?;
                 let histograms = &self.histograms;
                 self.num_unknown +=
-                    advance(&self.table, &histograms.refs, &histograms.timestamps_ms);
+                    advance(&mut self.table, &histograms.refs, &histograms.timestamps_ms);
             }
             _ => {}
         }
@@ -99,14 +104,17 @@ impl Load {
 }
 
 /// Takes note of samples; how many were of unknown series.
-fn advance(table: &Table, refs: &[u64], timestamps_ms: &[i64]) -> u64 {
+fn advance(table: &mut Table, refs: &[u64], timestamps_ms: &[i64]) -> u64 {
     let mut num_unknown = 0;
     for (&number, &timestamp_ms) in refs.iter().zip(timestamps_ms) {
         match table.get(number) {
             Some(series) => {
                 series.advance(timestamp_ms);
             }
-            None => num_unknown += 1,
+            None => {
+                num_unknown += 1;
+                table.avoid(number);
+            }
         }
     }
     num_unknown

@@ -96,6 +96,11 @@ impl Table {
         number
     }
 
+    /// Leaves a number out that the log has samples of although it names no series: a new one would get them.
+    pub(super) fn avoid(&mut self, number: u64) {
+        self.last_number = crate::head::avoid(self.last_number, number);
+    }
+
     /// Takes a series from the log. A second number for the same labels is what new samples get.
     pub(super) fn restore(&mut self, number: u64, pairs: &[(&str, &str)]) {
         if self.series.contains_key(&number) {

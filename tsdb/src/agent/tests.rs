@@ -134,12 +134,15 @@ fn it_comes_back_after_a_stop_and_after_a_crash() {
 }
 
 #[test]
-fn what_is_damaged_is_cut_off() {
+fn what_is_behind_damage_stays() {
     let disk = disk();
     let agent = open(&disk);
     write(&agent, &[("a", 10)]);
     let good = agent.shared.log.lock().position().offset;
     write(&agent, &[("b", 20)]);
+    write(&agent, &[("b", 30), ("a", 30)]);
+    agent.shared.log.lock().cut().expect("a segment");
+    write(&agent, &[("a", 40)]);
     agent.close().expect("closed");
     let path = wal::segment_path(Path::new("data-agent/wal"), 0);
     let mut bytes = disk.read_at(&path, 0, 1 << 20).expect("read");
@@ -148,7 +151,13 @@ fn what_is_damaged_is_cut_off() {
     let agent = open(&disk);
     assert_eq!(agent.num_series(), 1);
     assert_eq!(agent.shared.metrics.log.corruptions.get() as u64, 1);
-    assert!(write(&agent, &[("b", 20)]).is_empty());
+    assert_eq!(write(&agent, &[("a", 40)]).len(), 1, "what was behind the damage was read");
+    // The record of the second series is lost, its samples are not: nobody else gets its number.
+    assert!(write(&agent, &[("c", 20)]).is_empty());
+    let mut appender = agent.appender(0);
+    assert_eq!(resolve(&mut *appender, &["c"])[0].get(), 3);
+    let found = crate::quarantine::list(&*disk, Path::new(DIR)).expect("listed");
+    assert_eq!(found.len(), 1);
 }
 
 #[test]

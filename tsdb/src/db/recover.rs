@@ -123,15 +123,14 @@ impl Parts {
         corruption: &wal::Corruption,
     ) -> Result<()> {
         self.metrics.log.corruptions.inc();
-        self.log.warn(message, &[("err", corruption)]);
+        let segment_bytes = self.disk.len(&corruption.path).unwrap_or(0);
+        self.log.warn(message, &[("err", corruption), ("segment_bytes", &segment_bytes)]);
         if corruption.dir() != self.dir.join(dir) {
             // A damaged checkpoint stays: everything before the segments is in it.
             return Err(wal::Error::Corrupt(Box::new(corruption.clone())).into());
         }
-        let salvage = wal::Salvage::read(&*self.disk, corruption)?;
-        let found = quarantine::keep_segment(&*self.disk, &self.dir, corruption, &salvage)?;
+        let (found, salvage) = quarantine::mend_segment(&*self.disk, &self.dir, corruption)?;
         self.metrics.quarantined(&self.log, &found);
-        salvage.write(&*self.disk)?;
         self.log.warn(
             "Reading on behind the damage",
             &[

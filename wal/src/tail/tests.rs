@@ -86,3 +86,61 @@ fn what_was_cut_off_and_written_anew_is_read_anew() {
     assert!(tail.advance().expect("good"));
     assert_eq!(tail.record(), b"anew");
 }
+
+/// The records of the first segment as somebody finds them who follows the log, going on behind damage.
+fn followed(disk: &Arc<dyn Disk>) -> Vec<Vec<u8>> {
+    let mut tail = Tail::new(Arc::clone(disk), Path::new(DIR), Position::default());
+    let mut records = Vec::new();
+    loop {
+        match tail.advance() {
+            Ok(true) if tail.position().segment == 0 => records.push(tail.record().to_vec()),
+            Ok(_) => return records,
+            Err(Error::Corrupt(_)) => drop(tail.skip_damage().expect("readable")),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// The same as a start finds them that mends the segment first.
+fn mended(disk: &Arc<dyn Disk>) -> Vec<Vec<u8>> {
+    let mut records = Vec::new();
+    let mut reader = crate::Reader::segment(Arc::clone(disk), Path::new(DIR), 0).expect("there");
+    loop {
+        match reader.advance() {
+            Ok(true) => records.push(reader.record().to_vec()),
+            Ok(false) => return records,
+            Err(Error::Corrupt(found)) => {
+                let salvage = crate::Salvage::read(&**disk, &found).expect("read");
+                salvage.write(&**disk).expect("written");
+                let again = Arc::clone(disk);
+                reader = crate::Reader::segment_from(again, Path::new(DIR), 0, found.good_bytes)
+                    .expect("there");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn behind_damage_is_what_a_mended_segment_has() {
+    let clean = SimDisk::new();
+    let disk: Arc<dyn Disk> = Arc::new(clean.clone());
+    let mut log = writer(&disk, Compression::None);
+    for number in 0..60_usize {
+        let mut record = vec![200, number as u8];
+        record.resize(2 + number * 211 % 2500, number as u8 ^ 0x5A);
+        log.log(&[&record]).expect("logged");
+    }
+    log.cut().expect("a second segment");
+    let path = segment_path(Path::new(DIR), 0);
+    let len = disk.len(&path).expect("there") as usize;
+    assert!(len > PAGE_BYTES, "{len}");
+    for (number, offset) in (0..len).step_by(61).enumerate() {
+        let damaged = clean.kill();
+        damaged.corrupt(&path, offset, 1 << (number % 8));
+        let disk: Arc<dyn Disk> = Arc::new(damaged);
+        let found = followed(&disk);
+        assert!(found.len() >= 20, "at {offset}: {}", found.len());
+        assert_eq!(found, mended(&disk), "at {offset}");
+    }
+}
