@@ -1,5 +1,8 @@
-//! One flipped bit in any file of a small data directory: it opens or says which file is in the way, what is read was
-//! written, and what is missing is told of. Some positions of each file by default; FIRESTEEL_EVERY_BYTE=1 tries all.
+//! One flipped bit in any file of a small data directory, and any file cut short: it opens or says which file is in the
+//! way, what is read was written, and what is missing is told of. Some positions of each file by default;
+//! FIRESTEEL_EVERY_BYTE=1 tries all.
+
+mod agent;
 
 use crate::interchange::written::{self, START, STEP, Written};
 use disk::{Disk, SimDisk};
@@ -10,19 +13,39 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tsdb::{Db, DbOptions, Level};
+use wal::Compression;
 
 const DIR: &str = "/data";
 
 /// Positions of a file that are tried unless all are.
 const POSITIONS: usize = 48;
 
-/// Opens the directory; also what was said that somebody should know.
-fn open(disk: &SimDisk) -> (tsdb::Result<Db>, Arc<Mutex<Vec<String>>>) {
+/// What was said that somebody should know.
+type Said = Arc<Mutex<Vec<String>>>;
+
+fn listen() -> (Said, tsdb::LogSink) {
+    let said = Said::default();
+    let listener = Arc::clone(&said);
+    let sink = Arc::new(move |line: &tsdb::LogLine| {
+        if line.level >= Level::Warn {
+            listener.lock().push(format!("{} {:?}", line.message, line.fields));
+        }
+    });
+    (said, sink)
+}
+
+/// Opens the directory; also what was said.
+fn open(disk: &SimDisk) -> (tsdb::Result<Db>, Said) {
+    open_with(disk, Compression::Snappy)
+}
+
+fn open_with(disk: &SimDisk, wal_compression: Compression) -> (tsdb::Result<Db>, Said) {
     let options = DbOptions {
         retention_ms: 0,
         min_block_ms: 20 * STEP,
         max_block_ms: 20 * STEP,
         wal_segment_bytes: 32 * 1024,
+        wal_compression,
         out_of_order_window_ms: 3_600_000,
         max_exemplars: 100,
         keep_metadata: true,
@@ -33,22 +56,16 @@ fn open(disk: &SimDisk) -> (tsdb::Result<Db>, Arc<Mutex<Vec<String>>>) {
         keep_starts: true,
         ..DbOptions::default()
     };
-    let said = Arc::new(Mutex::new(Vec::new()));
-    let listener = Arc::clone(&said);
-    let sink = Arc::new(move |line: &tsdb::LogLine| {
-        if line.level >= Level::Warn {
-            listener.lock().push(format!("{} {:?}", line.message, line.fields));
-        }
-    });
+    let (said, sink) = listen();
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let db = Db::open(disk, Path::new(DIR), options, 7, &metrics::Registry::new(), sink);
     (db, said)
 }
 
 /// A directory with files of every kind, what is read from it, and what was ever written to it.
-fn directory() -> (SimDisk, BTreeSet<String>, BTreeSet<String>) {
+fn directory(compression: Compression) -> (SimDisk, BTreeSet<String>, BTreeSet<String>) {
     let disk = SimDisk::new();
-    let (db, _) = open(&disk);
+    let (db, _) = open_with(&disk, compression);
     let db = db.expect("opens");
     let mut written = Written::new(true);
     for round in 0..7 {
@@ -65,7 +82,7 @@ fn directory() -> (SimDisk, BTreeSet<String>, BTreeSet<String>) {
     db.close().expect("closes");
     drop(db);
     // As after a kill: the log has more than the image.
-    let (db, _) = open(&disk);
+    let (db, _) = open_with(&disk, compression);
     let db = db.expect("opens");
     written.write(&db, 112..122);
     let all = written.samples().into_iter().chain::<BTreeSet<String>>(all).collect();
@@ -112,88 +129,158 @@ fn settled(lines: Vec<String>) -> BTreeSet<String> {
 struct Outcomes {
     unharmed: u32,
     told: u32,
+    silent: u32,
     refused: u32,
 }
 
-/// Opens and reads the directory with one byte changed.
-fn attempt(
-    damaged: &SimDisk,
-    path: &Path,
-    wanted: &BTreeSet<String>,
-    all: &BTreeSet<String>,
-    outcomes: &mut Outcomes,
-) -> Result<(), String> {
-    let (db, said) = open(damaged);
-    let db = match db {
-        Ok(db) => db,
-        Err(error) => {
-            let name = path.file_name().expect("a name").to_str().expect("UTF-8");
-            outcomes.refused += 1;
-            let names_it = error.to_string().contains(name);
-            return if names_it { Ok(()) } else { Err(format!("refused: {error}")) };
-        }
-    };
-    let is_told = !said.lock().is_empty();
-    let Some(found) = written::try_read(&db) else {
-        outcomes.told += 1;
-        return Ok(());
-    };
-    let found = settled(found);
-    // Nothing vouches for what meta.json says.
-    let is_vouched = kind(path) != Some("meta");
-    if let Some(line) = found.iter().find(|line| !all.contains(*line)) {
-        return Err(format!("never written: {line}"));
-    }
-    if found == *wanted {
-        outcomes.unharmed += 1;
-    } else if is_told || !is_vouched {
-        outcomes.told += 1;
-    } else {
-        let lost = wanted.difference(&found).next();
-        return Err(format!("{} of {} in silence: {lost:?}", found.len(), wanted.len()));
-    }
-    Ok(())
+/// A directory and what may become of it.
+pub(crate) struct Directory {
+    pub(crate) clean: SimDisk,
+    wanted: BTreeSet<String>,
+    all: BTreeSet<String>,
+    failures: Vec<String>,
 }
 
-#[test]
-fn a_flipped_bit_anywhere_is_survived() {
-    let (clean, wanted, all) = directory();
-    let (wanted, all) = (settled(wanted.into_iter().collect()), all);
-    let every = std::env::var_os("FIRESTEEL_EVERY_BYTE").is_some();
-    let mut paths = Vec::new();
-    files(&clean, Path::new(DIR), &mut paths);
-    let mut seen = BTreeSet::new();
-    let mut failures = Vec::new();
-    for path in paths {
-        let Some(kind) = kind(&path).filter(|kind| seen.insert(*kind) || every) else { continue };
-        let len = clean.len(&path).expect("length") as usize;
+impl Directory {
+    pub(crate) fn new(compression: Compression) -> Self {
+        let (clean, wanted, all) = directory(compression);
+        let wanted = settled(wanted.into_iter().collect());
+        Self { clean, wanted, all, failures: Vec::new() }
+    }
+
+    /// One file of each kind, or all files.
+    pub(crate) fn files(&self) -> Vec<(&'static str, PathBuf)> {
+        let mut paths = Vec::new();
+        files(&self.clean, Path::new(DIR), &mut paths);
+        let mut seen = BTreeSet::new();
+        let kinds = paths.into_iter().filter_map(|path| Some((kind(&path)?, path)));
+        kinds.filter(|(kind, _)| seen.insert(*kind) || is_every_byte()).collect()
+    }
+
+    /// Copies of the directory with the file changed at some places, each opened and read.
+    fn damage(&mut self, kind: &str, path: &Path, change: impl Fn(&SimDisk, usize, usize)) {
+        let len = self.clean.len(path).expect("length") as usize;
         // An odd step meets all places within words, and the ends are the most telling.
-        let step = if every { 1 } else { (len / POSITIONS) | 1 };
+        let step = if is_every_byte() { 1 } else { (len / POSITIONS) | 1 };
         let offsets = (0..len.min(12)).chain((12..len).step_by(step)).chain([len - 1]);
         let mut outcomes = Outcomes::default();
         for (number, offset) in offsets.enumerate() {
-            let mask = 1 << (number % 8);
-            let damaged = clean.kill();
-            damaged.corrupt(&path, offset, mask);
+            let damaged = self.clean.kill();
+            change(&damaged, number, offset);
             if kind.ends_with("log") || kind == "checkpoint" {
                 // Else a start would not read that far back.
                 damaged.remove(&Path::new(DIR).join("head_image")).expect("removed");
             }
             let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                attempt(&damaged, &path, &wanted, &all, &mut outcomes)
+                self.attempt(&damaged, path, &mut outcomes)
             }));
-            let place = format!("{} at {offset} mask {mask:#x}", path.display());
+            let place = format!("{} at {offset}, number {number}", path.display());
             match outcome {
                 Ok(Ok(())) => {}
-                Ok(Err(what)) => failures.push(format!("{place}: {what}")),
-                Err(_) => failures.push(format!("{place}: panicked")),
+                Ok(Err(what)) => self.failures.push(format!("{place}: {what}")),
+                Err(_) => self.failures.push(format!("{place}: panicked")),
             }
         }
-        let Outcomes { unharmed, told, refused } = outcomes;
-        println!("{kind}: {len} bytes; {unharmed} unharmed, {told} told, {refused} refused");
+        let Outcomes { unharmed, told, silent, refused } = outcomes;
+        println!(
+            "{kind}: {len} bytes; {unharmed} unharmed, {told} told, {silent} not to be known, {refused} refused"
+        );
     }
-    assert_eq!(seen.len(), 9, "{seen:?}");
-    assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
+
+    /// Opens and reads the directory with one file changed.
+    fn attempt(
+        &self,
+        damaged: &SimDisk,
+        path: &Path,
+        outcomes: &mut Outcomes,
+    ) -> Result<(), String> {
+        let len_before = damaged.len(path).expect("length");
+        let (db, said) = open(damaged);
+        let db = match db {
+            Ok(db) => db,
+            Err(error) => {
+                let name = path.file_name().expect("a name").to_str().expect("UTF-8");
+                outcomes.refused += 1;
+                let names_it = error.to_string().contains(name);
+                return if names_it { Ok(()) } else { Err(format!("refused: {error}")) };
+            }
+        };
+        let is_told = !said.lock().is_empty();
+        let Some(found) = written::try_read(&db) else {
+            outcomes.told += 1;
+            return Ok(());
+        };
+        let found = settled(found);
+        if let Some(line) = found.iter().find(|line| !self.all.contains(*line)) {
+            return Err(format!("never written: {line}"));
+        }
+        let whole_len = self.clean.len(path).expect("length");
+        let is_cut = len_before < whole_len;
+        // Nothing vouches for what meta.json says, nor for how long a segment of a log was.
+        let is_vouched = match kind(path) {
+            Some("meta") => false,
+            Some("log" | "late log" | "checkpoint") => !is_cut,
+            _ => true,
+        };
+        if found == self.wanted {
+            outcomes.unharmed += 1;
+        } else if is_told {
+            outcomes.told += 1;
+        } else if !is_vouched {
+            outcomes.silent += 1;
+        } else {
+            let lost = self.wanted.difference(&found).next();
+            return Err(format!("{} of {} in silence: {lost:?}", found.len(), self.wanted.len()));
+        }
+        Ok(())
+    }
+
+    fn judge(&self) {
+        assert!(self.failures.is_empty(), "{}:\n{}", self.failures.len(), self.failures.join("\n"));
+    }
+}
+
+fn is_every_byte() -> bool {
+    std::env::var_os("FIRESTEEL_EVERY_BYTE").is_some()
+}
+
+/// Turns one bit.
+fn flip(path: &Path) -> impl Fn(&SimDisk, usize, usize) {
+    move |disk, number, offset| disk.corrupt(path, offset, 1 << (number % 8))
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_survived() {
+    let mut directory = Directory::new(Compression::Snappy);
+    let files = directory.files();
+    let kinds: BTreeSet<&str> = files.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
+    for (kind, path) in files {
+        directory.damage(kind, &path, flip(&path));
+    }
+    directory.judge();
+}
+
+#[test]
+fn a_flipped_bit_in_a_log_of_zstd_is_survived() {
+    let mut directory = Directory::new(Compression::Zstd);
+    for (kind, path) in directory.files() {
+        if matches!(kind, "log" | "late log" | "checkpoint" | "image") {
+            directory.damage(kind, &path, flip(&path));
+        }
+    }
+    directory.judge();
+}
+
+#[test]
+fn a_file_cut_short_anywhere_is_survived() {
+    let mut directory = Directory::new(Compression::Snappy);
+    for (kind, path) in directory.files() {
+        directory.damage(kind, &path, |disk, _, offset| {
+            drop(disk.open_append(&path, offset as u64).expect("cut"));
+        });
+    }
+    directory.judge();
 }
 
 #[test]
