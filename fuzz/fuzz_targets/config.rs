@@ -1,13 +1,8 @@
-//! Any bytes as a configuration file: an error or a configuration that prints and loads again.
+//! See the function in `targets`.
 #![no_main]
 
-use cli::config::{Context, load};
-use libfuzzer_sys::fuzz_target;
+#[allow(dead_code, reason = "one of its functions for each program")]
+#[path = "../../tests/it/fuzz_seeds/targets.rs"]
+mod targets;
 
-fuzz_target!(|bytes: &[u8]| {
-    let environment = |_: &str| None;
-    let context = Context::new(&environment);
-    if let Ok(config) = load(bytes, "fuzzed.yml", &context) {
-        let _text = config.to_yaml();
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::config(bytes));

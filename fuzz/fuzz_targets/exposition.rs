@@ -1,13 +1,8 @@
-//! Any bytes as a text exposition: the parser ends, with entries or with an error that names a line.
+//! See the function in `targets`.
 #![no_main]
 
-use expfmt::{ConvertClassic, ParseOptions, Parser, TextParser};
-use libfuzzer_sys::fuzz_target;
+#[allow(dead_code, reason = "one of its functions for each program")]
+#[path = "../../tests/it/fuzz_seeds/targets.rs"]
+mod targets;
 
-fuzz_target!(|body: &[u8]| {
-    let mut parser = TextParser::new(body);
-    while let Ok(Some(_)) = parser.next_entry() {}
-    assert!(parser.position() <= body.len());
-    let mut converted = ConvertClassic::new(TextParser::new(body), ParseOptions::default());
-    while let Ok(Some(_)) = converted.next() {}
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::exposition(bytes));

@@ -1,17 +1,8 @@
-//! Any bytes as the index of a block: an error or an index whose parts can be asked for, no panic.
+//! See the function in `targets`.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use tsdb::index::IndexReader;
+#[allow(dead_code, reason = "one of its functions for each program")]
+#[path = "../../tests/it/fuzz_seeds/targets.rs"]
+mod targets;
 
-fuzz_target!(|bytes: &[u8]| {
-    let Ok(index) = IndexReader::open(bytes.to_vec().into(), "fuzzed") else { return };
-    let _all = index.all();
-    let names: Vec<String> = index.names().take(16).map(str::to_owned).collect();
-    for name in names {
-        let _list = index.list(&name, "x");
-    }
-    for reference in 0..8 {
-        let _text = index.symbol(reference);
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::index(bytes));

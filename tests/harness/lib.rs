@@ -1,6 +1,7 @@
 //! What integration tests share: golden data and scratch directories. No assertions about behaviour live here.
 
 pub mod http;
+pub mod mutate;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,12 @@
-//! What the fuzz targets of chunks and log records do, over recorded bytes that are cut short everywhere and changed bit
-//! by bit: an error or samples, never a panic, and never more samples than were announced.
+//! What the fuzz targets do, over recorded and written bytes: cut short everywhere and changed bit by bit where that is
+//! cheap, and with a few thousand random changes, the same in every run. `FIRESTEEL_FUZZ_RUNS=1000000` makes more.
 
-use chunk::{ChunkMeta, Encoding, SampleColumns};
-use wal::record::{self, Histograms, Samples, Tombstones};
+mod seeds;
+mod targets;
 
-fn unhex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.chars().filter_map(|c| Some(c.to_digit(16)? as u8)).collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
-}
+use seeds::Seeds;
+use std::panic::AssertUnwindSafe;
+use tests::mutate::mutations;
 
 /// The bytes cut short at every place, and with every single bit turned.
 fn damaged(bytes: &[u8], mut check: impl FnMut(&[u8])) {
@@ -20,57 +19,68 @@ fn damaged(bytes: &[u8], mut check: impl FnMut(&[u8])) {
     }
 }
 
-fn decode(encoding: Encoding, num_samples: u32, data: &[u8]) {
-    let meta = ChunkMeta { min_ms: 0, max_ms: 0, num_samples, encoding };
-    let mut columns = SampleColumns::default();
-    let decoded = chunk::decode(meta, data, &mut columns);
-    let count = columns.len() + columns.histograms.len();
-    assert!(count <= num_samples as usize);
-    assert!(decoded.is_err() || count == num_samples as usize);
-    let mut exact = Vec::new();
-    let again = chunk::exact::decode(meta, data, &mut exact);
-    assert_eq!(again.is_ok(), decoded.is_ok());
-}
-
 #[test]
 fn damaged_chunks_do_no_harm() {
-    let mut seeds = 0;
-    for line in tests::golden("tsdb/chunks.jsonl").iter().step_by(5) {
-        let number = line["enc"].as_u64().and_then(|number| u8::try_from(number).ok());
-        let encoding = number.and_then(Encoding::from_disk).expect("a number on disk");
-        let of_floats = line.get("hex").into_iter();
-        let of_histograms = line["chunks"].as_array().into_iter().flatten().map(|c| &c["hex"]);
-        for hex in of_floats.chain(of_histograms) {
-            let bytes = unhex(hex.as_str().expect("hex"));
-            if bytes.len() > 400 {
-                continue;
-            }
-            let count = encoding.num_samples(&bytes).unwrap_or(0);
-            damaged(&bytes, |bytes| decode(encoding, count, bytes));
-            seeds += 1;
-        }
+    let chunks = seeds::chunks();
+    assert!(chunks.len() > 500, "{}", chunks.len());
+    for chunk in chunks.iter().step_by(20).filter(|chunk| chunk.len() < 400) {
+        damaged(chunk, targets::chunk);
     }
-    assert!(seeds > 100, "{seeds}");
 }
 
 #[test]
 fn damaged_records_do_no_harm() {
-    let mut seeds = 0;
-    for line in tests::golden("tsdb/records.jsonl") {
-        let bytes = unhex(line["hex"].as_str().expect("hex"));
-        if bytes.len() > 600 {
-            continue;
-        }
-        damaged(&bytes, |bytes| {
-            let _kind = record::kind(bytes);
-            let _series = record::decode_series(bytes).map(|rows| rows.iter().count());
-            let _exemplars = record::decode_exemplars(bytes).map(|rows| rows.iter().count());
-            let _samples = record::decode_samples(bytes, &mut Samples::default());
-            let _stones = record::decode_tombstones(bytes, &mut Tombstones::default());
-            let _metadata = record::decode_metadata(bytes, &mut Vec::new());
-            let _histograms = record::decode_histograms(bytes, &mut Histograms::default());
-        });
-        seeds += 1;
+    let records = seeds::records();
+    assert!(records.len() > 200, "{}", records.len());
+    for record in records.iter().filter(|record| record.len() <= 600) {
+        damaged(record, targets::record);
     }
-    assert!(seeds > 200, "{seeds}");
+}
+
+/// Random changes of the seeds. The bytes that make a target panic are printed.
+fn fuzz(seeds: &Seeds, runs: usize, target: fn(&[u8])) {
+    let wanted = std::env::var("FIRESTEEL_FUZZ_RUNS").ok().and_then(|text| text.parse().ok());
+    let mut found: Option<Vec<u8>> = None;
+    mutations(seeds, wanted.unwrap_or(runs), |bytes| {
+        if found.is_none() && std::panic::catch_unwind(AssertUnwindSafe(|| target(bytes))).is_err()
+        {
+            found = Some(bytes.to_vec());
+        }
+    });
+    if let Some(bytes) = found {
+        panic!("{}\nas text: {}", bytes.escape_ascii(), String::from_utf8_lossy(&bytes));
+    }
+}
+
+macro_rules! fuzzed {
+    ($($name:ident: $seeds:expr, $runs:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            fuzz(&$seeds, $runs, targets::$name);
+        })*
+    };
+}
+
+fuzzed! {
+    chunk: seeds::chunks(), 5000;
+    record: seeds::records(), 10_000;
+    segment: seeds::segments(), 2000;
+    replay: seeds::records_joined(), 1000;
+    image: seeds::image(), 1000;
+    head_chunks: seeds::head_chunks(), 1000;
+    tombstones: seeds::tombstones(), 5000;
+    meta: seeds::meta(), 5000;
+    index: seeds::index(), 3000;
+    exposition: seeds::texts("exposition/text.jsonl", "body"), 10_000;
+    openmetrics: seeds::texts("exposition/openmetrics.jsonl", "body"), 10_000;
+    protobuf: seeds::protobuf(), 10_000;
+    remote_write: seeds::remote_write(), 3000;
+    remote_read: seeds::remote_read(), 3000;
+    otlp: seeds::otlp(), 3000;
+    promql_text: seeds::texts("parse.jsonl", "q"), 10_000;
+    script: seeds::scripts(), 5000;
+    config: seeds::texts("config/own.jsonl", "yaml"), 2000;
+    targets_file: seeds::texts("config/file_sd.jsonl", "body"), 5000;
+    regex: seeds::regexes(), 3000;
+    texts: seeds::numbers(), 10_000;
 }

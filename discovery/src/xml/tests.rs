@@ -19,3 +19,15 @@ fn elements_attributes_text() {
     assert!(parse("<a>&nope;</a>").is_err());
     assert!(parse(&"<a>".repeat(100_000)).is_err());
 }
+
+#[test]
+fn damaged_documents_do_no_harm() {
+    let seeds = [
+        "<a x='1 &amp; 2'> t&#65;&#x10ffff;<b/><c><![CDATA[<d>]]></c><!-- c --></a>",
+        "<?xml version=\"1.0\"?><applications><application><name>A</name></application></applications>",
+    ];
+    let seeds = seeds.map(|text| text.as_bytes().to_vec());
+    tests::mutate::mutations(&seeds, 20_000, |bytes| {
+        let _parsed = parse(&String::from_utf8_lossy(bytes));
+    });
+}

@@ -21,3 +21,23 @@ fn odd_bytes_of_names_are_escaped() {
     let mut reader = Reader { bytes: &[4, b'a', b'.', 7, b'\\', 0], at: 0 };
     assert_eq!(reader.name().as_deref(), Some("a\\.\\007\\\\."));
 }
+
+#[test]
+fn damaged_messages_do_no_harm() {
+    let head = |kind: u8, data: &[u8]| {
+        let mut bytes = vec![0, 1, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0];
+        bytes.extend_from_slice(&[1, b'a', 2, b'b', b'c', 0, 0, kind, 0, 1]);
+        bytes.extend_from_slice(&[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 9, 0, data.len() as u8]);
+        bytes.extend_from_slice(data);
+        bytes
+    };
+    let seeds = [
+        head(1, &[10, 0, 0, 1]),
+        head(2, &[1, b'n', 0xc0, 12]),
+        head(15, &[0, 5, 0xc0, 14]),
+        head(28, &[1; 16]),
+        head(33, &[0, 1, 0, 2, 0x1f, 0x90, 1, b'h', 0xc0, 12]),
+    ];
+    assert!(seeds.iter().all(|seed| parse(seed).is_some()));
+    tests::mutate::mutations(&seeds, 50_000, |bytes| drop(parse(bytes)));
+}
