@@ -39,6 +39,17 @@ impl Model {
         }
     }
 
+    /// What is known of the samples inside `range` alone, to be looked at later.
+    pub(super) fn within(&self, range: TimeRange) -> Self {
+        let cut = |all: &[Series]| {
+            let inside = |one: &Series| {
+                one.range(range.min_ms..=range.max_ms).map(|(&time, &bits)| (time, bits)).collect()
+            };
+            all.iter().map(inside).collect()
+        };
+        Self { must: cut(&self.must), may: cut(&self.may), ..Self::new(self.must.len()) }
+    }
+
     /// Whether no sample of the series was ever tried at this time, nor deleted around it.
     pub(super) fn is_free(&self, series: usize, time: i64) -> bool {
         !self.used[series].contains_key(&time)
@@ -98,6 +109,11 @@ impl Model {
     /// Whether a database that lost nothing holds this.
     pub(super) fn check(&self, found: &[Series], log: &[String]) {
         self.check_for(found, (&self.must, &[&self.must, &self.may]), log);
+    }
+
+    /// Whether a copy holds this that was begun when only `earlier` was known.
+    pub(super) fn check_copy(&self, found: &[Series], earlier: &Self, log: &[String]) {
+        self.check_for(found, (&earlier.must, &[&self.must, &self.may, &earlier.may]), log);
     }
 
     /// Whether a database that lost what was not synced holds this.
