@@ -168,6 +168,11 @@ impl Running {
         }
     }
 
+    /// Asks the server to end (SIGTERM) and does not wait for that.
+    pub fn ask_to_end(&self) -> io::Result<()> {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().map(drop)
+    }
+
     /// Asks the server to end (SIGTERM); answers after how many seconds it did, and whether with code 0.
     pub fn terminate(mut self) -> io::Result<(f64, bool)> {
         let begin = Stopwatch::start();

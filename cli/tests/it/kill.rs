@@ -1,6 +1,8 @@
 //! Nothing acknowledged is lost: kill -9 during remote write, again and again on the same directory; after each start
 //! every acknowledged sample is there, none twice. `FIRESTEEL_KILL_ROUNDS` sets how often (3 by default).
 
+mod busy;
+
 use benches::load::peer::{Peer, Running};
 use benches::load::series::{Scratch, Series, body};
 use benches::load::work::now_ms;
@@ -13,8 +15,8 @@ const STEP_MS: i64 = 100;
 const HEADERS: &str = "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n\
     X-Prometheus-Remote-Write-Version: 0.1.0\r\n";
 
-fn series() -> Vec<Series> {
-    (0..SERIES)
+fn series(count: usize) -> Vec<Series> {
+    (0..count)
         .map(|index| {
             let labels = [("__name__", "killed"), ("index", &index.to_string()), ("job", "kill")];
             Series::new(&labels, index % 2 == 0)
@@ -22,16 +24,28 @@ fn series() -> Vec<Series> {
         .collect()
 }
 
+fn rounds() -> u64 {
+    std::env::var("FIRESTEEL_KILL_ROUNDS")
+        .map_or(3, |text| text.parse().expect("FIRESTEEL_KILL_ROUNDS is a number"))
+}
+
 /// Writes one step after the other until the connection breaks; `acknowledged` is the number of steps answered.
-fn write_until_killed(port: u16, base_ms: i64, acknowledged: &AtomicU64, first: u64) {
+fn write_until_killed(
+    port: u16,
+    (all, base_ms): (&[Series], i64),
+    acknowledged: &AtomicU64,
+    first: u64,
+) {
     let mut client = benches::load::http::Client::new(port);
-    let (all, mut scratch) = (series(), Scratch::default());
+    let mut scratch = Scratch::default();
     for step in first.. {
-        let bytes = body(&all, step, base_ms + step as i64 * STEP_MS, &mut scratch);
+        let bytes = body(all, step, base_ms + step as i64 * STEP_MS, &mut scratch);
         match client.post("/api/v1/write", HEADERS, &bytes) {
             Ok(response) if (200..300).contains(&response.status) => {
                 acknowledged.store(step + 1, Ordering::SeqCst);
             }
+            // It was asked to end.
+            Ok(response) if response.status == 503 => return,
             Ok(response) => {
                 panic!("{} {}", response.status, String::from_utf8_lossy(&response.body))
             }
@@ -40,17 +54,27 @@ fn write_until_killed(port: u16, base_ms: i64, acknowledged: &AtomicU64, first: 
     }
 }
 
-/// All stored samples by series index: step to value.
-fn stored(running: &Running, base_ms: i64, end_ms: i64) -> BTreeMap<usize, BTreeMap<i64, f64>> {
+/// The result of a query; `WINDOW` in it reaches back to the first sample.
+fn ask(running: &Running, query: &str, (base_ms, end_ms): (i64, i64)) -> Vec<serde_json::Value> {
     let window_s = (end_ms - base_ms) / 1000 + 5;
-    let query = benches::load::http::encode(&format!("killed[{window_s}s]"));
+    let query = query.replace("WINDOW", &format!("[{window_s}s]"));
+    let query = benches::load::http::encode(&query);
     let at = end_ms as f64 / 1000.0 + 1.0;
     let response =
         running.client().get(&format!("/api/v1/query?query={query}&time={at}")).expect("an answer");
     let text = String::from_utf8(response.body).expect("text");
     let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    answer["data"]["result"].as_array().unwrap_or_else(|| panic!("{text}")).clone()
+}
+
+/// The stored samples of a selector by series index: step to value.
+fn stored(
+    running: &Running,
+    selector: &str,
+    (base_ms, end_ms): (i64, i64),
+) -> BTreeMap<usize, BTreeMap<i64, f64>> {
     let mut out = BTreeMap::new();
-    for one in answer["data"]["result"].as_array().unwrap_or_else(|| panic!("{text}")) {
+    for one in ask(running, &format!("{selector}WINDOW"), (base_ms, end_ms)) {
         let index: usize = one["metric"]["index"].as_str().expect("label").parse().expect("number");
         let mut samples = BTreeMap::new();
         for sample in one["values"].as_array().expect("values") {
@@ -68,9 +92,9 @@ fn check(running: &Running, base_ms: i64, steps: u64, holes: &[u64]) {
     if steps == 0 {
         return;
     }
-    let stored = stored(running, base_ms, base_ms + steps as i64 * STEP_MS);
+    let stored = stored(running, "killed", (base_ms, base_ms + steps as i64 * STEP_MS));
     assert_eq!(stored.len(), SERIES, "all series are there");
-    for (index, one) in series().iter().enumerate() {
+    for (index, one) in series(SERIES).iter().enumerate() {
         for step in (0..steps).filter(|step| !holes.contains(step)) {
             let got = stored[&index].get(&(step as i64));
             assert_eq!(got, Some(&one.value(step)), "series {index}, step {step}");
@@ -80,8 +104,7 @@ fn check(running: &Running, base_ms: i64, steps: u64, holes: &[u64]) {
 
 #[test]
 fn every_acknowledged_sample_survives_kill_9() {
-    let rounds: u64 = std::env::var("FIRESTEEL_KILL_ROUNDS")
-        .map_or(3, |text| text.parse().expect("FIRESTEEL_KILL_ROUNDS is a number"));
+    let (rounds, all) = (rounds(), series(SERIES));
     let scratch = tests::Scratch::new("kill");
     let dir = scratch.path().join("data");
     let peer =
@@ -99,9 +122,9 @@ fn every_acknowledged_sample_survives_kill_9() {
         }
         let enough = first + 40 + round * 7;
         std::thread::scope(|scope| {
-            let (port, acknowledged) = (running.port, &acknowledged);
+            let (port, all, acknowledged) = (running.port, &all[..], &acknowledged);
             let writer =
-                scope.spawn(move || write_until_killed(port, base_ms, acknowledged, first));
+                scope.spawn(move || write_until_killed(port, (all, base_ms), acknowledged, first));
             while acknowledged.load(Ordering::SeqCst) < enough && !writer.is_finished() {
                 std::thread::yield_now();
             }
