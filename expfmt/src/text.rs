@@ -239,7 +239,7 @@ impl<'a> TextParser<'a> {
             return Ok(None);
         }
         let text = self.slice(hash, self.at + length);
-        self.at += length + 1;
+        self.at = (self.at + length + 1).min(self.body.len());
         Ok(Some(Entry::Comment(text)))
     }
 
@@ -262,7 +262,7 @@ impl<'a> TextParser<'a> {
         let rest = self.rest();
         let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let line = rest.get(..length).unwrap_or_default();
-        self.at += length + 1;
+        self.at = (self.at + length + 1).min(self.body.len());
         // The one byte after the name separates, whatever it is; blanks alone are no text.
         let text =
             if line.iter().all(|&b| is_blank(b)) { &[] } else { line.get(1..).unwrap_or_default() };

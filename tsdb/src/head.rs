@@ -8,7 +8,7 @@
 //! Lock order, each held only as long as named: `maintenance` before `commits` or the limits of `admission` (one batch of new series) before a shard; `commits` (one commit) before the log (one write) | the gate of `isolation` (a commit is applied or
 //! a reader opens), the ring of exemplars or the metadata before a shard (one batch) before the reference map or the new series (one batch). No thread holds
 //! two shards to write; readers hold several to read. No lock of a shard is held across I/O.
-//! Under a lock that is one of `parking_lot` none of those in `sync` is taken: `tests::interleaved` relies on it.
+//! Under a leaf none but other leaves are taken: `tests::interleaved` relies on it.
 
 mod admission;
 mod append;
@@ -51,7 +51,7 @@ pub use replay::{Decoded, Replay, ReplayStats};
 pub use stats::{HeadStats, LabelStat};
 
 use crate::block::Tombstones;
-use crate::sync::{AtomicBool, AtomicI64, AtomicU64, Mutex, RwLock};
+use crate::sync::{AtomicBool, AtomicI64, AtomicU64, LeafMutex, LeafRwLock, Mutex, RwLock};
 use arc_swap::ArcSwap;
 use chunk::append::{CutRule, Encodings};
 use chunks::HeadChunks;
@@ -69,7 +69,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The write-ahead log as the head shares it with its owner, who cuts and truncates it.
-pub type SharedLog = Arc<parking_lot::Mutex<wal::Writer>>;
+pub type SharedLog = Arc<LeafMutex<wal::Writer>>;
 
 /// Settings of a head.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ struct Shared {
     hasher: LabelHasher,
     shards: Box<[Padded]>,
     shard_bits: u32,
-    refs: parking_lot::RwLock<RefMap>,
+    refs: LeafRwLock<RefMap>,
     last_ref: AtomicU64,
     isolation: Isolation,
     min_ms: AtomicI64,
@@ -152,11 +152,11 @@ struct Shared {
     commits: RwLock<()>,
     sync_gate: durable::SyncGate,
     /// How long a commit waits for others before it flushes the log; `None` does not flush.
-    sync_commits: parking_lot::Mutex<Option<Duration>>,
+    sync_commits: LeafMutex<Option<Duration>>,
     /// A record of series that were created and not logged yet; the next commit logs it before its samples.
-    new_series: parking_lot::Mutex<Vec<u8>>,
+    new_series: LeafMutex<Vec<u8>>,
     /// References that are gone while samples of theirs may still be in the log, with the time of the last of them.
-    expired: parking_lot::Mutex<HashMap<u64, i64>>,
+    expired: LeafMutex<HashMap<u64, i64>>,
     exemplars: Mutex<exemplars::ExemplarRing>,
     /// Places in the ring; asked before its lock is.
     max_exemplars: AtomicUsize,
@@ -174,7 +174,7 @@ struct Shared {
     chunks: HeadChunks,
     /// Serialises mapping, truncation and collection.
     maintenance: Mutex<()>,
-    scratch: parking_lot::Mutex<Vec<stage::Scratch>>,
+    scratch: LeafMutex<Vec<stage::Scratch>>,
     admission: admission::Admission,
     metrics: HeadMetrics,
 }
@@ -195,7 +195,7 @@ impl Head {
             hasher: LabelHasher::new(seed),
             shards: (0..num_shards).map(|_| Padded::default()).collect(),
             shard_bits: num_shards.ilog2(),
-            refs: parking_lot::RwLock::default(),
+            refs: LeafRwLock::default(),
             last_ref: AtomicU64::new(0),
             isolation: Isolation::default(),
             min_ms: AtomicI64::new(i64::MAX),
@@ -206,9 +206,9 @@ impl Head {
             log: OnceLock::new(),
             commits: RwLock::default(),
             sync_gate: durable::SyncGate::default(),
-            sync_commits: parking_lot::Mutex::new(None),
-            new_series: parking_lot::Mutex::default(),
-            expired: parking_lot::Mutex::default(),
+            sync_commits: LeafMutex::new(None),
+            new_series: LeafMutex::default(),
+            expired: LeafMutex::default(),
             exemplars: Mutex::new(exemplars::ExemplarRing::new(registry)),
             max_exemplars: AtomicUsize::new(0),
             metadata: Mutex::default(),
@@ -222,7 +222,7 @@ impl Head {
             tombstones: ArcSwap::default(),
             chunks: HeadChunks::new(options.disk, options.chunks_dir),
             maintenance: Mutex::default(),
-            scratch: parking_lot::Mutex::default(),
+            scratch: LeafMutex::default(),
             admission: admission::Admission::new(registry),
             metrics: HeadMetrics::new(registry),
         });

@@ -3,6 +3,9 @@
 
 use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 
+/// Locks that nobody gives way under: none of the others is taken while one of these is held.
+pub(crate) use parking_lot::{Mutex as LeafMutex, RwLock as LeafRwLock};
+
 #[cfg(not(test))]
 pub(crate) use parking_lot::{Condvar, Mutex, RwLock};
 #[cfg(not(test))]

@@ -117,6 +117,18 @@ pub fn create(
     min_ms: i64,
     keep: &mut dyn FnMut(u64) -> bool,
 ) -> Result<CheckpointStats> {
+    create_with_deletions(disk, dir, segments, options, (min_ms, min_ms), keep)
+}
+
+/// The same with deletions from an earlier time on: those of samples that are in another log.
+pub fn create_with_deletions(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    segments: RangeInclusive<u32>,
+    options: WriterOptions,
+    (min_ms, min_deleted_ms): (i64, i64),
+    keep: &mut dyn FnMut(u64) -> bool,
+) -> Result<CheckpointStats> {
     let source = source(disk, dir, segments.clone())?;
     let target = path_of(dir, *segments.end());
     let aside = target.with_extension(format!("{:08}.tmp", segments.end()));
@@ -125,6 +137,7 @@ pub fn create(
     }
     let outcome = Writer::open(Arc::clone(disk), &aside, options).and_then(|writer| {
         let mut fold = Fold::new(writer, min_ms, keep);
+        fold.min_deleted_ms = min_deleted_ms;
         fold.run(source)
     });
     let stats = match outcome {
@@ -165,6 +178,7 @@ fn source(disk: &Arc<dyn Disk>, dir: &Path, segments: RangeInclusive<u32>) -> Re
 struct Fold<'a> {
     writer: Option<Writer>,
     min_ms: i64,
+    min_deleted_ms: i64,
     keep: &'a mut dyn FnMut(u64) -> bool,
     batch: Vec<u8>,
     ends: Vec<usize>,
@@ -180,6 +194,7 @@ impl<'a> Fold<'a> {
         Self {
             writer: Some(writer),
             min_ms,
+            min_deleted_ms: min_ms,
             keep,
             batch: Vec::new(),
             ends: Vec::new(),
@@ -320,7 +335,7 @@ impl<'a> Fold<'a> {
         record::decode_tombstones(record, &mut self.tombstones)?;
         let total = self.tombstones.len() as u64;
         self.tombstones
-            .retain(|&(number, range)| range.max_ms >= self.min_ms && (self.keep)(number));
+            .retain(|&(number, range)| range.max_ms >= self.min_deleted_ms && (self.keep)(number));
         let kept = self.tombstones.len() as u64;
         record::encode_tombstones(&mut self.batch, self.tombstones.iter().copied());
         self.stats.total_tombstones += total;

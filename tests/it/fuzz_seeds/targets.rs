@@ -17,7 +17,7 @@ use tsdb::head::{Head, HeadOptions};
 use wal::record::{self, Histograms, Samples};
 
 /// A count, then a chunk of any encoding: no more samples than announced.
-pub fn chunk(bytes: &[u8]) {
+pub(crate) fn chunk(bytes: &[u8]) {
     let Some((count, data)) = bytes.split_first_chunk::<2>() else { return };
     let num_samples = u32::from(u16::from_be_bytes(*count));
     let on_disk = (1..=6).filter_map(Encoding::from_disk);
@@ -34,7 +34,7 @@ pub fn chunk(bytes: &[u8]) {
 }
 
 /// A record of the log.
-pub fn record(bytes: &[u8]) {
+pub(crate) fn record(bytes: &[u8]) {
     let _kind = record::kind(bytes);
     let _series = record::decode_series(bytes).map(|rows| rows.iter().count());
     let _samples = record::decode_samples(bytes, &mut Samples::default());
@@ -50,7 +50,7 @@ fn put(disk: &dyn Disk, path: &Path, bytes: &[u8]) {
 }
 
 /// A segment of the log, read at rest, followed and salvaged: reading goes on behind every damage and ends.
-pub fn segment(bytes: &[u8]) {
+pub(crate) fn segment(bytes: &[u8]) {
     let (disk, dir) = (Arc::new(SimDisk::new()), Path::new("wal"));
     let path = wal::segment_path(dir, 0);
     put(&*disk, &path, bytes);
@@ -110,7 +110,7 @@ fn name_series(replay: &mut tsdb::head::Replay, count: u64) {
 }
 
 /// Records with two bytes of length before each, handed to a head that starts; the second half as late samples.
-pub fn replay(bytes: &[u8]) {
+pub(crate) fn replay(bytes: &[u8]) {
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
     let head = new_head(&disk);
     let (mut replay, _) = head.replay().expect("no chunks");
@@ -139,7 +139,7 @@ fn records(mut bytes: &[u8]) -> Vec<&[u8]> {
 }
 
 /// The same as records of an image of the head.
-pub fn image(bytes: &[u8]) {
+pub(crate) fn image(bytes: &[u8]) {
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
     let mut image = Head::new_image(&disk, Path::new("image")).expect("an image");
     image.log(&records(bytes)).expect("written");
@@ -154,7 +154,7 @@ pub fn image(bytes: &[u8]) {
 }
 
 /// Chunks of a head, each behind two bytes of length and without its checksum.
-pub fn head_chunks(bytes: &[u8]) {
+pub(crate) fn head_chunks(bytes: &[u8]) {
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
     let mut file = vec![0x01, 0x30, 0xBC, 0x91, 1, 0, 0, 0];
     for chunk in records(bytes) {
@@ -170,7 +170,7 @@ pub fn head_chunks(bytes: &[u8]) {
 }
 
 /// A tombstones file without header and checksum.
-pub fn tombstones(bytes: &[u8]) {
+pub(crate) fn tombstones(bytes: &[u8]) {
     let (disk, path) = (SimDisk::new(), Path::new("block/tombstones"));
     let mut file = vec![0x01, 0x30, 0xBA, 0x30, 1];
     file.extend_from_slice(bytes);
@@ -182,7 +182,7 @@ pub fn tombstones(bytes: &[u8]) {
 }
 
 /// The meta.json of a block.
-pub fn meta(bytes: &[u8]) {
+pub(crate) fn meta(bytes: &[u8]) {
     let disk = SimDisk::new();
     put(&disk, Path::new("block/meta.json"), bytes);
     if let Ok(meta) = BlockMeta::read(&disk, Path::new("block")) {
@@ -194,7 +194,7 @@ pub fn meta(bytes: &[u8]) {
 }
 
 /// The index of a block.
-pub fn index(bytes: &[u8]) {
+pub(crate) fn index(bytes: &[u8]) {
     let Ok(index) = tsdb::index::IndexReader::open(bytes.to_vec().into(), "fuzzed") else { return };
     let _all = index.all();
     let names: Vec<String> = index.names().take(16).map(str::to_owned).collect();
@@ -211,7 +211,7 @@ pub fn index(bytes: &[u8]) {
 }
 
 /// A text exposition, converted and not.
-pub fn exposition(body: &[u8]) {
+pub(crate) fn exposition(body: &[u8]) {
     let mut parser = TextParser::new(body);
     while let Ok(Some(_)) = parser.next_entry() {}
     assert!(parser.position() <= body.len());
@@ -231,7 +231,7 @@ fn drain(mut parser: impl Parser) {
 }
 
 /// OpenMetrics, with and without start timestamps and conversion.
-pub fn openmetrics(body: &[u8]) {
+pub(crate) fn openmetrics(body: &[u8]) {
     let options = ParseOptions { start_timestamps: true, ..ParseOptions::default() };
     drain(OpenMetricsParser::new(body, ParseOptions::default()));
     drain(OpenMetricsParser::new(body, options));
@@ -239,7 +239,7 @@ pub fn openmetrics(body: &[u8]) {
 }
 
 /// A protobuf exposition, under options that the first byte chooses.
-pub fn protobuf(bytes: &[u8]) {
+pub(crate) fn protobuf(bytes: &[u8]) {
     let Some((choice, body)) = bytes.split_first() else { return };
     let options = ParseOptions {
         start_timestamps: choice & 1 != 0,
@@ -251,7 +251,7 @@ pub fn protobuf(bytes: &[u8]) {
 }
 
 /// A remote-write body, packed or not.
-pub fn remote_write(bytes: &[u8]) {
+pub(crate) fn remote_write(bytes: &[u8]) {
     use remote::receive::{Message, Options};
     let storage = Arc::new(MemoryStorage::new());
     let receiver = remote::Receiver::new(storage, Options::default(), &Registry::new());
@@ -263,7 +263,7 @@ pub fn remote_write(bytes: &[u8]) {
 }
 
 /// A remote-read request, packed or not.
-pub fn remote_read(bytes: &[u8]) {
+pub(crate) fn remote_read(bytes: &[u8]) {
     use remote::read::{Limits, Server};
     let labels = Arc::new(arc_swap::ArcSwap::from_pointee(model::Labels::empty()));
     let storage = Arc::new(MemoryStorage::new());
@@ -278,7 +278,7 @@ pub fn remote_read(bytes: &[u8]) {
 }
 
 /// An OTLP body in every form.
-pub fn otlp(bytes: &[u8]) {
+pub(crate) fn otlp(bytes: &[u8]) {
     use remote::otlp::{Options, Receiver};
     let storage = Arc::new(MemoryStorage::new());
     let receiver = Receiver::new(storage, Options::default(), Arc::default(), &Registry::new());
@@ -290,7 +290,7 @@ pub fn otlp(bytes: &[u8]) {
 }
 
 /// A query: what parses prints to what parses to the same.
-pub fn promql_text(text: &[u8]) {
+pub(crate) fn promql_text(text: &[u8]) {
     use promql::{Features, parse, parse_selector, pretty};
     let _selector = parse_selector(text);
     let Ok(expr) = parse(text, &Features::ALL) else { return };
@@ -303,12 +303,12 @@ pub fn promql_text(text: &[u8]) {
 }
 
 /// A script of queries and what they answer.
-pub fn script(bytes: &[u8]) {
+pub(crate) fn script(bytes: &[u8]) {
     let _script = promql::script::Script::parse(&String::from_utf8_lossy(bytes));
 }
 
 /// A configuration file: what loads prints.
-pub fn config(bytes: &[u8]) {
+pub(crate) fn config(bytes: &[u8]) {
     let environment = |_: &str| None;
     let context = cli::config::Context::new(&environment);
     if let Ok(config) = cli::config::load(bytes, "fuzzed.yml", &context) {
@@ -317,7 +317,7 @@ pub fn config(bytes: &[u8]) {
 }
 
 /// A file of targets, as YAML and as JSON.
-pub fn targets_file(bytes: &[u8]) {
+pub(crate) fn targets_file(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for name in ["t.yml", "t.json"] {
         let _groups = discovery::file_format::parse(Path::new(name), &text);
@@ -325,7 +325,7 @@ pub fn targets_file(bytes: &[u8]) {
 }
 
 /// A pattern and, behind a line end, a text: shortcuts agree with the automaton.
-pub fn regex(bytes: &[u8]) {
+pub(crate) fn regex(bytes: &[u8]) {
     let all = String::from_utf8_lossy(bytes);
     let (pattern, text) = all.split_once('\n').unwrap_or((&all, "aA1-_ \u{e9}"));
     let Ok(regex) = model::regex::Regex::new(pattern) else { return };
@@ -344,7 +344,7 @@ pub fn regex(bytes: &[u8]) {
 }
 
 /// Numbers, times, lengths and sizes as text.
-pub fn texts(bytes: &[u8]) {
+pub(crate) fn texts(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let _numbers = (model::float::parse_float(&text), expfmt::parse_float(bytes));
     let _lengths = (model::duration::parse(&text), model::duration::parse_signed(&text));

@@ -281,7 +281,12 @@ impl Db {
         let upto = *covered.end();
         let mut keep = |number| self.head.keeps_series_record(number, min_ms);
         let options = self.options.writer();
-        let created = checkpoint::create(&self.disk, &dir, covered, options, min_ms, &mut keep);
+        // What came late is in a log of its own until it is in blocks, and has to stay deleted as long.
+        let late = self.head.ooo_range().map_or(min_ms, |late| late.min_ms.min(min_ms));
+        let bounds = (min_ms, late);
+        let created = checkpoint::create_with_deletions(
+            &self.disk, &dir, covered, options, bounds, &mut keep,
+        );
         self.metrics.log.checkpoints.inc();
         let stats = created.inspect_err(|error| {
             self.metrics.log.checkpoints_failed.inc();

@@ -231,14 +231,14 @@ impl HeadChunks {
     }
 
     /// The next chunk begins a new file. Answers its number: who looks for the files that are needed does not see the
-    /// chunks that come meanwhile, which are there or behind.
-    pub(super) fn begin_file(&self) -> u32 {
+    /// chunks that come meanwhile, which are there or behind. Also whether the file before is on the disk: one that lost
+    /// its end in a power cut while others behind it did not would hide from a replay what the log has of it.
+    pub(super) fn begin_file(&self) -> (u32, io::Result<()>) {
         let mut open = self.open.lock();
-        if open.as_ref().is_some_and(|open| open.len > HEADER.len() as u64) {
-            *open = None;
-        }
+        let full = open.take_if(|open| open.len > HEADER.len() as u64);
+        let synced = full.map_or(Ok(()), |mut full| full.file.sync());
         let next = self.last_number.load(Ordering::Relaxed) + 1;
-        open.as_ref().map_or(next, |open| open.number)
+        (open.as_ref().map_or(next, |open| open.number), synced)
     }
 
     /// Deletes the files before `new_file` that are also before `first_needed`, or all of them with `None`.

@@ -73,7 +73,7 @@ impl Head {
 impl Shared {
     /// Collects what is before `min_ms`, moves the bounds to what is left and deletes chunk files.
     fn truncate(&self, min_ms: i64) -> Result<()> {
-        let new_file = self.chunks.begin_file();
+        let (new_file, synced) = self.chunks.begin_file();
         let all = self.collect(min_ms);
         if all.min_ms > min_ms {
             let appendable_ms = self.appendable_min_valid_ms();
@@ -84,8 +84,8 @@ impl Shared {
                 self.min_ms.store(appendable_ms, Ordering::Relaxed);
             }
         }
-        let outcome = self.chunks.truncate(all.first_file, new_file);
-        outcome.map_err(|source| Error::Io { op: "delete head chunk files".into(), source })
+        let outcome = self.chunks.truncate(all.first_file, new_file).and(synced);
+        outcome.map_err(|source| Error::Io { op: "end and delete head chunk files".into(), source })
     }
 
     /// After a replay: drops what the log repeats although blocks have it, and series without samples.

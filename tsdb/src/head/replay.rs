@@ -64,8 +64,12 @@ pub struct Replay {
 impl Head {
     /// Begins a replay: loads `chunks_head/`. Nothing else may use the head until the replay is finished.
     pub fn replay(&self) -> Result<(Replay, LoadedChunks)> {
-        let mut found = FoundChunks::default();
-        let loaded = self.0.chunks.load(|number, chunk, is_ooo| found.push(number, chunk, is_ooo));
+        let (mut found, mut max_ref) = (FoundChunks::default(), 0);
+        let loaded = self.0.chunks.load(|number, chunk, is_ooo| {
+            // The log may have lost the series of a chunk that outlived it: nobody else gets its number.
+            max_ref = avoid(max_ref, number);
+            found.push(number, chunk, is_ooo);
+        });
         let mut loaded =
             loaded.map_err(|source| Error::Io { op: "load head chunks".into(), source })?;
         let num_dropped = found.settle();
@@ -78,7 +82,7 @@ impl Head {
             head: Arc::clone(&self.0),
             found,
             duplicates: HashMap::default(),
-            max_ref: 0,
+            max_ref,
             workers: Workers::start(&self.0)?,
             decoded: Decoded::default(),
             tombstones: Tombstones::default(),

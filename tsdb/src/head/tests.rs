@@ -390,3 +390,20 @@ proptest! {
         prop_assert_eq!(read_all(&head), expect(&model));
     }
 }
+
+/// A power cut may take the log and leave head chunks, whose files are older.
+#[test]
+fn a_new_series_does_not_get_the_chunks_of_a_lost_one() {
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    let (head, _) = open(Arc::clone(&disk), 1);
+    let samples: Vec<(i64, f64)> = (0..130).map(|i| (i * 15_000, 1.0)).collect();
+    commit(&head, &[("a", "lost")], &samples);
+    head.map_full_chunks().unwrap();
+    drop(head);
+    disk.remove(Path::new("wal")).unwrap();
+    let (head, _) = open(Arc::clone(&disk), 1);
+    commit(&head, &[("a", "new")], &[(9_000_000, 2.0)]);
+    drop(head);
+    let (head, _) = open(disk, 1);
+    assert_eq!(read_all(&head), [("a=new".to_owned(), bits(&[(9_000_000, 2.0)]))]);
+}

@@ -57,7 +57,8 @@ fn damage_drops_the_file_and_all_behind_it() {
     let disk: Arc<dyn Disk> = Arc::new(sim.clone());
     let chunks = files(&disk);
     let places = write(&chunks, 1..4);
-    chunks.truncate(Some(1), chunks.begin_file()).unwrap();
+    let (new_file, synced) = chunks.begin_file();
+    chunks.truncate(Some(1), new_file).and(synced).unwrap();
     write(&chunks, 4..5);
     assert_eq!(disk.list(Path::new("chunks_head")).unwrap(), ["000001", "000002"]);
     sim.corrupt(Path::new(FILE), places[2] as u32 as usize + 27, 1);
@@ -95,4 +96,20 @@ fn a_full_disk_leaves_the_file_whole() {
     let (all, loaded) = load(&disk);
     assert_eq!((all.len(), loaded.corruption), (3, None));
     assert_eq!(all[2].0, 7);
+}
+
+#[test]
+fn a_file_is_durable_before_another_is_begun() {
+    let sim = SimDisk::new();
+    let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+    let chunks = files(&disk);
+    write(&chunks, 1..20);
+    chunks.begin_file().1.unwrap();
+    write(&chunks, 20..24);
+    disk.sync_dir(Path::new("")).unwrap();
+    for seed in 0..20 {
+        let left: Arc<dyn Disk> = Arc::new(sim.crash(seed));
+        let (all, _) = load(&left);
+        assert!(all.len() >= 19, "{} are left", all.len());
+    }
 }
