@@ -43,6 +43,10 @@ impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         if IS_SCHEDULED.get() { wait_for(|| self.0.try_lock()) } else { self.0.lock() }
     }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
 }
 
 #[derive(Debug, Default)]
