@@ -272,7 +272,7 @@ pub(crate) fn remote_read(bytes: &[u8]) {
     for body in [bytes, &packed] {
         if let Ok(request) = server.parse(body) {
             let _samples = server.samples(&request, &Cancel::new());
-            let _chunks = server.chunks(&request, &Cancel::new(), &mut |_frame| Ok(()));
+            let _chunks = server.chunks(&request, &Cancel::new(), &mut Vec::new(), &mut |_| Ok(()));
         }
     }
 }
