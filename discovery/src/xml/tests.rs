@@ -27,7 +27,7 @@ fn damaged_documents_do_no_harm() {
         "<?xml version=\"1.0\"?><applications><application><name>A</name></application></applications>",
     ];
     let seeds = seeds.map(|text| text.as_bytes().to_vec());
-    tests::mutate::mutations(&seeds, 20_000, |bytes| {
+    ::tests::mutate::mutations(&seeds, 20_000, |bytes| {
         let _parsed = parse(&String::from_utf8_lossy(bytes));
     });
 }

@@ -39,5 +39,5 @@ fn damaged_messages_do_no_harm() {
         head(33, &[0, 1, 0, 2, 0x1f, 0x90, 1, b'h', 0xc0, 12]),
     ];
     assert!(seeds.iter().all(|seed| parse(seed).is_some()));
-    tests::mutate::mutations(&seeds, 50_000, |bytes| drop(parse(bytes)));
+    ::tests::mutate::mutations(&seeds, 50_000, |bytes| drop(parse(bytes)));
 }
