@@ -183,7 +183,7 @@ pub(super) fn run(args: &ArgMatches, streams: &mut Streams<'_>) -> Outcome {
         };
         match pushed {
             Ok(()) => {
-                writeln!(streams.output, "  SUCCESS: metrics file {file} pushed to remote write.")?
+                writeln!(streams.output, "  SUCCESS: metrics file {file} pushed to remote write.")?;
             }
             Err(what) => {
                 writeln!(streams.error, "  FAILED: {what}")?;
