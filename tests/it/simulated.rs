@@ -315,5 +315,5 @@ fn random_histories_agree_with_the_model() {
 
 #[test]
 fn random_histories_with_traffic_in_between_agree_with_the_model() {
-    run_all(Traffic::Between, 150);
+    run_all(Traffic::Between, 39);
 }
