@@ -291,6 +291,7 @@ fn run(seed: u64, traffic: Traffic, looks_always: bool) {
     history.restart();
 }
 
+#[expect(clippy::print_stderr, reason = "the seed that fails, and how many did not")]
 fn run_all(traffic: Traffic, by_default: u64) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(seed) = number("FIRESTEEL_SIM_SEED") {

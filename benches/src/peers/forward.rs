@@ -241,6 +241,7 @@ pub(super) fn check(
 ) -> io::Result<()> {
     let ways = ways(options, say)?;
     let sent: Vec<_> = std::thread::scope(|scope| {
+        #[expect(clippy::needless_collect, reason = "all threads begin before the first is joined")]
         let threads: Vec<_> =
             ways.iter().map(|way| (way.name, scope.spawn(|| send(options, way)))).collect();
         threads.into_iter().map(|(name, thread)| (name, thread.join())).collect()

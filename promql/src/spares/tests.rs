@@ -26,7 +26,7 @@ fn what_is_large_or_empty_is_not_kept() {
             let mut rows = StepBatch::new(1);
             rows.reserve(1);
             rows
-        })
+        });
     });
     assert_eq!(spares.0.rows.lock().len(), MAX_KEPT);
 }

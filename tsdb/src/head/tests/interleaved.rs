@@ -178,9 +178,12 @@ fn check(wanted: &Stored, blocks: Vec<Stored>, mut found: Stored) {
     }
 }
 
+/// What one of the threads does.
+type Job = Box<dyn FnOnce(&Store) + Send>;
+
 /// Runs each in a thread of its own, then looks.
-fn together(store: &Arc<Store>, jobs: Vec<Box<dyn FnOnce(&Store) + Send>>) {
-    let start = |job: Box<dyn FnOnce(&Store) + Send>| {
+fn together(store: &Arc<Store>, jobs: Vec<Job>) {
+    let start = |job: Job| {
         let store = Arc::clone(store);
         thread::spawn(move || job(&store))
     };
