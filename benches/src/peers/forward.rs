@@ -28,6 +28,8 @@ struct Way {
     forgets: bool,
     /// The receiver loses what it took when it is killed.
     loses: bool,
+    /// By which part of themselves values may differ: VictoriaMetrics keeps them as decimals.
+    rounding: f64,
 }
 
 /// What goes wrong after some steps.
@@ -94,10 +96,10 @@ fn await_sender(from: &End, forgets: bool) -> io::Result<()> {
 }
 
 /// Waits until the receiver has all that was written; how many samples it has, and how many of them are wrong.
-fn await_all(source: &Source, to: &End) -> io::Result<(usize, usize)> {
+fn await_all(way: &Way, source: &Source, to: &End) -> io::Result<(usize, usize)> {
     let begin = Stopwatch::start();
     loop {
-        let arrived = source.arrived(to)?;
+        let arrived = source.arrived(to, way.rounding)?;
         if arrived.0 >= source.samples() || begin.elapsed() >= PATIENCE {
             return Ok(arrived);
         }
@@ -143,7 +145,7 @@ fn send(options: &Options, way: &Way) -> io::Result<(String, Option<String>)> {
         source.write(&from)?;
         if way.forgets && matches!(mishap, Mishap::KillSender | Mishap::StopSender) {
             to.start()?;
-            await_all(&source, &to)?;
+            await_all(way, &source, &to)?;
         }
         let was_there = to.is_running();
         strike(way, mishap, (&mut from, &mut to))?;
@@ -154,7 +156,7 @@ fn send(options: &Options, way: &Way) -> io::Result<(String, Option<String>)> {
         }
     }
     to.start()?;
-    let (count, wrong) = await_all(&source, &to)?;
+    let (count, wrong) = await_all(way, &source, &to)?;
     let said = format!(
         "remote write {}, {:.0} s, sender ended {} times, receiver {} times: {count} of {} samples arrived, {wrong} wrong",
         way.name,
@@ -210,7 +212,7 @@ fn exchange(options: &Options, say: &dyn Fn(&str), outcome: &mut Outcome) -> io:
 fn ways(options: &Options, say: &dyn Fn(&str)) -> io::Result<Vec<Way>> {
     let storage = "--storage.tsdb.path={dir} --log.level=error";
     let (ours, theirs) = (&options.firesteel, &options.prometheus);
-    let way = |name, from, to| Way { name, from, to, forgets: false, loses: false };
+    let way = |name, from, to| Way { name, from, to, forgets: false, loses: false, rounding: 0.0 };
     let mut ways = vec![
         way("as server", prometheus(ours, storage)?, prometheus(theirs, storage)?),
         way(
@@ -226,7 +228,8 @@ fn ways(options: &Options, say: &dyn Fn(&str)) -> io::Result<Vec<Way>> {
     if options.victoria.exists() {
         let line = format!("victoria={}", options.victoria.display());
         let to = Peer::parse(&line).map_err(io::Error::other)?;
-        ways.push(Way { loses: true, ..way("to VictoriaMetrics", prometheus(ours, storage)?, to) });
+        let way = way("to VictoriaMetrics", prometheus(ours, storage)?, to);
+        ways.push(Way { loses: true, rounding: 1e-12, ..way });
     } else {
         say(&format!("SKIPPED: no {}", options.victoria.display()));
     }

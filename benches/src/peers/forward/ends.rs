@@ -117,8 +117,8 @@ impl Source {
         Ok(())
     }
 
-    /// How many samples of ours the receiver has, and how many of them are wrong.
-    pub(super) fn arrived(&self, at: &End) -> io::Result<(usize, usize)> {
+    /// How many samples of ours the receiver has, and how many of them are wrong: by more than `rounding` of their value.
+    pub(super) fn arrived(&self, at: &End, rounding: f64) -> io::Result<(usize, usize)> {
         let (Some(first_ms), Some(last_ms)) = (self.times_ms.first(), self.times_ms.last()) else {
             return Ok((0, 0));
         };
@@ -137,7 +137,10 @@ impl Source {
                 let step = self.times_ms.binary_search(&at_ms).ok();
                 let value = sample[1].as_str().and_then(|value| value.parse::<f64>().ok());
                 let written = series.zip(step).map(|(series, step)| series.value(step as u64));
-                wrong += usize::from(value.is_none() || value != written);
+                let is_right = value
+                    .zip(written)
+                    .is_some_and(|(value, written)| (value - written).abs() <= rounding * written);
+                wrong += usize::from(!is_right);
             }
         }
         Ok((count, wrong))
