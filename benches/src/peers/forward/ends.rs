@@ -118,6 +118,8 @@ impl Source {
     }
 
     /// How many samples of ours the receiver has, and how many of them are wrong: by more than `rounding` of their value.
+    /// A sample that it has twice counts once: who does not hear that a request was taken sends it again, and not every
+    /// receiver tells the second from the first.
     pub(super) fn arrived(&self, at: &End, rounding: f64) -> io::Result<(usize, usize)> {
         let (Some(first_ms), Some(last_ms)) = (self.times_ms.first(), self.times_ms.last()) else {
             return Ok((0, 0));
@@ -131,9 +133,11 @@ impl Source {
         for one in answer["data"]["result"].as_array().into_iter().flatten() {
             let index = one["metric"]["index"].as_str().and_then(|index| index.parse().ok());
             let series = index.and_then(|index: usize| self.series.get(index));
+            let mut last_ms = i64::MIN;
             for sample in one["values"].as_array().into_iter().flatten() {
-                count += 1;
                 let at_ms = sample[0].as_f64().map_or(0, |time| (time * 1000.0).round() as i64);
+                count += usize::from(at_ms != last_ms);
+                last_ms = at_ms;
                 let step = self.times_ms.binary_search(&at_ms).ok();
                 let value = sample[1].as_str().and_then(|value| value.parse::<f64>().ok());
                 let written = series.zip(step).map(|(series, step)| series.value(step as u64));
