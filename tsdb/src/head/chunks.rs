@@ -43,12 +43,30 @@ struct Open {
     len: u64,
 }
 
+/// The file that chunks are written to.
+#[derive(Debug, Default)]
+struct Writing {
+    open: Option<Open>,
+    /// Files up to this one are on the disk, as far as this process knows.
+    synced: u32,
+}
+
+impl Writing {
+    /// Ends the open file. Where it does not get to the disk, that is tried again before the next one begins.
+    fn close(&mut self) -> io::Result<()> {
+        let Some(mut full) = self.open.take() else { return Ok(()) };
+        full.file.sync()?;
+        self.synced = full.number;
+        Ok(())
+    }
+}
+
 /// The directory of head chunk files.
 #[derive(Debug)]
 pub(super) struct HeadChunks {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    open: Mutex<Option<Open>>,
+    writing: Mutex<Writing>,
     views: ArcSwap<Views>,
     /// The last number that a file had. Later chunks have later places, also when there are no files any more.
     last_number: AtomicU32,
@@ -160,7 +178,7 @@ impl HeadChunks {
         Self {
             disk,
             dir,
-            open: Mutex::default(),
+            writing: Mutex::default(),
             views: ArcSwap::default(),
             last_number: AtomicU32::new(0),
         }
@@ -188,22 +206,19 @@ impl HeadChunks {
 
     /// Writes the chunks of a batch and returns their places, good to be read at once.
     pub(super) fn write(&self, batch: &Batch) -> io::Result<Vec<u64>> {
-        let mut open = self.open.lock();
-        if open.as_ref().is_some_and(|open| open.len + batch.bytes.len() as u64 > FILE_BYTES)
-            && let Some(mut full) = open.take()
-        {
-            full.file.sync()?;
+        let mut writing = self.writing.lock();
+        let has_room = |open: &Open| open.len + batch.bytes.len() as u64 <= FILE_BYTES;
+        if !writing.open.as_ref().is_some_and(has_room) {
+            writing.close()?;
+            writing.open = Some(self.create(&mut writing.synced)?);
         }
-        let current = match &mut *open {
-            Some(current) => current,
-            None => open.insert(self.create()?),
-        };
+        let current = writing.open.as_mut().expect("a file with room");
         if let Err(error) = current.file.append(&batch.bytes) {
             // Cut the torn end off; where that fails too, the next batch begins a file behind this one.
             let path = self.path(current.number);
             match self.disk.open_append(&path, current.len) {
                 Ok(file) => current.file = file,
-                Err(_) => *open = None,
+                Err(_) => writing.open = None,
             }
             return Err(error);
         }
@@ -214,7 +229,16 @@ impl HeadChunks {
         Ok(batch.begins.iter().map(place).collect())
     }
 
-    fn create(&self) -> io::Result<Open> {
+    /// Begins a file once all before it are on the disk, those of a process that was killed among them: one that lost
+    /// its end in a power cut while others behind it did not would hide from a replay what the log has of it.
+    fn create(&self, synced: &mut u32) -> io::Result<Open> {
+        let views = self.views();
+        let first = views.partition_point(|view| view.0 <= *synced);
+        for (number, view) in &views[first..] {
+            // What a failed write left behind the chunks goes.
+            self.disk.open_append(&self.path(*number), view.len() as u64)?.sync()?;
+            *synced = *number;
+        }
         self.disk.create_dir(&self.dir)?;
         let number = self.last_number.load(Ordering::Relaxed) + 1;
         let path = self.path(number);
@@ -231,19 +255,19 @@ impl HeadChunks {
     }
 
     /// The next chunk begins a new file. Answers its number: who looks for the files that are needed does not see the
-    /// chunks that come meanwhile, which are there or behind. Also whether the file before is on the disk: one that lost
-    /// its end in a power cut while others behind it did not would hide from a replay what the log has of it.
+    /// chunks that come meanwhile, which are there or behind. Also whether the file before is on the disk.
     pub(super) fn begin_file(&self) -> (u32, io::Result<()>) {
-        let mut open = self.open.lock();
-        let full = open.take_if(|open| open.len > HEADER.len() as u64);
-        let synced = full.map_or(Ok(()), |mut full| full.file.sync());
+        let mut writing = self.writing.lock();
         let next = self.last_number.load(Ordering::Relaxed) + 1;
-        (open.as_ref().map_or(next, |open| open.number), synced)
+        match &writing.open {
+            Some(open) if open.len == HEADER.len() as u64 => (open.number, Ok(())),
+            _ => (next, writing.close()),
+        }
     }
 
     /// Deletes the files before `new_file` that are also before `first_needed`, or all of them with `None`.
     pub(super) fn truncate(&self, first_needed: Option<u32>, new_file: u32) -> io::Result<()> {
-        let _writing = self.open.lock();
+        let _writing = self.writing.lock();
         let views = self.views.load_full();
         let needed =
             |number: u32| number >= new_file || first_needed.is_some_and(|first| number >= first);
