@@ -11,9 +11,9 @@ use super::{Head, Padded, Shared};
 use storage::{Error, Result};
 
 /// Bytes of chunks that are copied, and series whose chunks are given their places, before waiting writers get their
-/// turn: a tenth of a millisecond.
-const SLICE_BYTES: usize = 128 << 10;
-const SLICE: usize = 512;
+/// turn: a tenth of a millisecond. Little in the tests, whose heads are small.
+const SLICE_BYTES: usize = if cfg!(test) { 64 } else { 128 << 10 };
+const SLICE: usize = if cfg!(test) { 2 } else { 512 };
 
 impl Head {
     /// Writes all full chunks that are still in memory to `chunks_head/` and frees their memory. To be called every

@@ -7,7 +7,7 @@ use super::{Series, options, read, read_all, resolve};
 use crate::head::{Head, HeadOptions};
 use crate::sync::scheduled;
 use disk::{Disk, SimDisk};
-use model::{SeriesRef, TimeRange};
+use model::{MatchOp, Matcher, SeriesRef, TimeRange};
 use parking_lot::Mutex;
 use shuttle::scheduler::RandomScheduler;
 use shuttle::thread;
@@ -317,6 +317,41 @@ fn nothing_is_missed_while_idle_series_leave() {
             Box::new(|store: &Store| (0..2).for_each(|_| store.compact_idle(8))),
             maps(2),
             looks(3),
+        ];
+        together(&store, jobs);
+    });
+}
+
+/// Finds what this was: label pairs are freed slice by slice, and who looks through the values of a label between two of
+/// them, and goes on where it was, misses some, or takes a value for the one that had its place before.
+#[test]
+fn a_pattern_meets_every_value_while_series_leave() {
+    const STAY: [&str; 3] = ["stay1", "stay2", "stay3"];
+    explore(|| {
+        let store = store(1);
+        for second in 0..5 {
+            store.commit(&["gone1", "gone2", "gone3", "gone4", "gone5"], second);
+        }
+        store.commit(&STAY, 10);
+        store.commit(&STAY, 20);
+        let watch = |store: &Store| {
+            let pattern = [Matcher::new("s", MatchOp::Regex, "(stay|new).+").unwrap()];
+            for _ in 0..3 {
+                let querier = store.head.querier(TimeRange::ALL).unwrap();
+                let found = read(&*querier, &pattern, &SelectHints::default());
+                let found = stored(found, TimeRange::new(20 * SECOND, i64::MAX));
+                for name in STAY {
+                    assert!(found.contains_key(name), "{name} is not in {:?}", found.keys());
+                }
+                assert!(!found.keys().any(|name| name.starts_with("gone")), "{:?}", found.keys());
+                check(&Stored::new(), Vec::new(), found);
+            }
+        };
+        let jobs = vec![
+            writes(&["new1", "new2"], 21..23),
+            Box::new(|store: &Store| store.compact()),
+            Box::new(watch),
+            Box::new(watch),
         ];
         together(&store, jobs);
     });
