@@ -92,6 +92,16 @@ impl Matcher {
         }
     }
 
+    /// What every value that the literal or pattern matches begins with, one of these or another: sorted, and none the
+    /// beginning of another. One empty text if it may begin with anything.
+    #[must_use]
+    pub fn prefixes(&self) -> Vec<&str> {
+        match &self.regex {
+            None => vec![&*self.value[0]],
+            Some(regex) => regex.prefixes(),
+        }
+    }
+
     /// The label name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -65,10 +65,8 @@ impl Regex {
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
         match &self.shape {
-            Shape::Set(set) => {
-                set.binary_search_by(|known| known.as_bytes().cmp(text.as_bytes())).is_ok()
-            }
-            Shape::Glob(glob) => glob.is_match(text),
+            Shape::Set(set) => analyse::is_among(set, text),
+            Shape::Globs(globs) => globs.is_match(text),
             Shape::General(prefix) => {
                 analyse::begins_with(text, prefix)
                     && self.program().is_match(Input::new(text).anchored(Anchored::Yes))
@@ -81,7 +79,7 @@ impl Regex {
     pub fn set_matches(&self) -> Option<&[Box<str>]> {
         match &self.shape {
             Shape::Set(set) => Some(set),
-            Shape::Glob(_) | Shape::General(_) => None,
+            Shape::Globs(_) | Shape::General(_) => None,
         }
     }
 
@@ -91,10 +89,24 @@ impl Regex {
         let prefix = match &self.shape {
             Shape::Set(set) if set.len() == 1 => &*set[0],
             Shape::Set(_) => "",
-            Shape::Glob(glob) => glob.prefix(),
+            Shape::Globs(globs) => globs.prefix(),
             Shape::General(prefix) => prefix,
         };
         (!prefix.is_empty()).then_some(prefix)
+    }
+
+    /// What matching texts begin with, one of these or another: sorted, and none the beginning of another. One empty
+    /// text if they may begin with anything.
+    #[must_use]
+    pub fn prefixes(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = match &self.shape {
+            Shape::Set(set) => set.iter().map(|text| &**text).collect(),
+            Shape::Globs(globs) => globs.prefixes().collect(),
+            Shape::General(prefix) => vec![prefix],
+        };
+        all.sort_unstable();
+        all.dedup_by(|next, kept| next.starts_with(*kept));
+        all
     }
 
     /// If `input` matches, appends `template` to `out` with `$1`, `${name}` replaced by what the groups caught, by the

@@ -129,8 +129,13 @@ impl SeriesBatch {
 
     /// Ends the series at hand: the chunks pushed since the last call are its chunks, in time order per source.
     pub fn finish_series(&mut self, labels: &[LabelPair]) {
+        self.finish_series_of(labels.iter().copied());
+    }
+
+    /// The same, with labels that do not lie side by side.
+    pub fn finish_series_of(&mut self, labels: impl IntoIterator<Item = LabelPair>) {
         self.source = 0;
-        self.labels.push(labels.iter().copied());
+        self.labels.push(labels);
         self.chunk_ends.push(u32::try_from(self.slots.len()).expect("below 2^32 chunks a batch"));
     }
 

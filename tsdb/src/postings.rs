@@ -1,10 +1,12 @@
 //! Sorted sets of series ids: and, or, and not. Lists in mapped files are read in place, never decoded as a whole
-//! unless their union is asked for.
+//! unless their union is asked for. `select` finds them by matchers, `answers` remembers which values patterns match.
 
+mod answers;
 mod select;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use answers::{AnswerCache, Answers};
 pub(crate) use select::{candidates_with, select};
 
 use crate::index::PostingsList;

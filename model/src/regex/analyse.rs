@@ -1,4 +1,5 @@
 //! What a pattern amounts to: some literals, literals with gaps between them, or a real regular expression.
+//! Alternatives are multiplied out as long as they stay few: `node_(cpu|disk)_.+` is two globs.
 
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
@@ -8,14 +9,82 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 pub(super) enum Shape {
     /// One of these texts, sorted.
     Set(Box<[Box<str>]>),
-    /// Literals with `.*` or `.+` between them.
-    Glob(Glob),
+    /// One of these.
+    Globs(Globs),
     /// The automaton decides on texts with this prefix.
     General(Box<str>),
 }
 
 /// Patterns with more alternatives than this are left to the automaton.
 const MAX_SET: usize = 16_384;
+
+/// More globs than this are left to the automaton, and more of those that may begin with anything: each is tried.
+const MAX_GLOBS: usize = 32;
+const MAX_HEADLESS_GLOBS: usize = 4;
+
+/// Texts and patterns with gaps, any of which may match.
+#[derive(Clone, Debug)]
+pub(super) struct Globs {
+    /// Sorted.
+    texts: Box<[Box<str>]>,
+    /// At least one.
+    globs: Box<[Glob]>,
+    /// What every match begins with.
+    prefix: Box<str>,
+}
+
+impl Globs {
+    fn new(alternatives: &[Vec<Piece>]) -> Option<Self> {
+        let (mut texts, mut globs) = (Vec::new(), Vec::new());
+        for pieces in alternatives {
+            let has_gap = pieces.iter().any(|piece| matches!(piece, Piece::Gap(_)));
+            if has_gap {
+                globs.push(glob(pieces)?);
+            } else {
+                texts.push(pieces.iter().map(Piece::text).collect::<String>().into_boxed_str());
+            }
+        }
+        let num_headless = globs.iter().filter(|glob| glob.head.is_empty()).count();
+        if globs.is_empty() || num_headless > MAX_HEADLESS_GLOBS {
+            return None;
+        }
+        texts.sort_unstable();
+        let heads = globs.iter().map(|glob| &*glob.head);
+        let prefix = texts.iter().map(|text| &**text).chain(heads).reduce(common_prefix);
+        let prefix = prefix.unwrap_or_default().into();
+        Some(Self { texts: texts.into(), globs: globs.into(), prefix })
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// What matches begin with, one of these or another.
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = &str> {
+        let texts = self.texts.iter().map(|text| &**text);
+        texts.chain(self.globs.iter().map(|glob| &*glob.head))
+    }
+
+    #[inline]
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        self.globs.iter().any(|glob| glob.is_match(text)) || is_among(&self.texts, text)
+    }
+}
+
+/// Whether `text` is one of `texts`, which are sorted.
+#[inline]
+pub(super) fn is_among(texts: &[Box<str>], text: &str) -> bool {
+    texts.binary_search_by(|known| known.as_bytes().cmp(text.as_bytes())).is_ok()
+}
+
+fn common_prefix<'t>(a: &'t str, b: &'t str) -> &'t str {
+    let same = a.char_indices().zip(b.chars()).find(|((_, x), y)| x != y);
+    match same {
+        Some(((at, _), _)) => &a[..at],
+        None if a.len() < b.len() => a,
+        None => b,
+    }
+}
 
 /// Literals with gaps: `head`, then each of `middle` after its gap, then the last gap and `tail`.
 #[derive(Clone, Debug)]
@@ -34,11 +103,7 @@ struct Gap {
 }
 
 impl Glob {
-    pub(super) fn prefix(&self) -> &str {
-        &self.head
-    }
-
-    pub(super) fn is_match(&self, text: &str) -> bool {
+    fn is_match(&self, text: &str) -> bool {
         if !begins_with(text, &self.head) {
             return false;
         }
@@ -77,11 +142,8 @@ pub(super) fn shape(hir: &Hir) -> Shape {
         set.dedup();
         return Shape::Set(set.into_iter().map(String::into_boxed_str).collect());
     }
-    let mut pieces = Vec::new();
-    if flatten(&body, &mut pieces)
-        && let Some(glob) = glob(&pieces)
-    {
-        return Shape::Glob(glob);
+    if let Some(globs) = alternatives(&body).and_then(|all| Globs::new(&all)) {
+        return Shape::Globs(globs);
     }
     Shape::General(prefix(&body).into_boxed_str())
 }
@@ -146,31 +208,63 @@ fn literals(hir: &Hir, limit: usize) -> Option<Vec<String>> {
     }
 }
 
+#[derive(Clone, Debug)]
 enum Piece {
     Literal(String),
     Gap(Gap),
 }
 
-/// The sequence of literals and gaps that `hir` is, if it is one.
-fn flatten(hir: &Hir, pieces: &mut Vec<Piece>) -> bool {
+impl Piece {
+    fn text(&self) -> &str {
+        match self {
+            Self::Literal(text) => text,
+            Self::Gap(_) => "",
+        }
+    }
+}
+
+/// The sequences of literals and gaps of which `hir` is one or another, if it is that and they are few.
+fn alternatives(hir: &Hir) -> Option<Vec<Vec<Piece>>> {
+    if let Some(texts) = literals(hir, MAX_GLOBS) {
+        return Some(texts.into_iter().map(|text| vec![Piece::Literal(text)]).collect());
+    }
     match hir.kind() {
-        HirKind::Empty => true,
-        HirKind::Capture(capture) => flatten(&capture.sub, pieces),
-        HirKind::Concat(parts) => parts.iter().all(|part| flatten(part, pieces)),
-        HirKind::Literal(literal) => match String::from_utf8(literal.0.to_vec()) {
-            Ok(text) => {
-                pieces.push(Piece::Literal(text));
-                true
-            }
-            Err(_) => false,
-        },
+        HirKind::Capture(capture) => alternatives(&capture.sub),
+        HirKind::Repetition(Repetition { min: 0, max: Some(1), sub, .. }) => {
+            let mut all = alternatives(sub)?;
+            all.push(Vec::new());
+            (all.len() <= MAX_GLOBS).then_some(all)
+        }
         HirKind::Repetition(Repetition { min, max: None, sub, .. })
             if *min <= 1 && is_any_char(sub) =>
         {
-            pieces.push(Piece::Gap(Gap { min_bytes: *min as usize }));
-            true
+            Some(vec![vec![Piece::Gap(Gap { min_bytes: *min as usize })]])
         }
-        _ => false,
+        HirKind::Concat(parts) => {
+            let mut all: Vec<Vec<Piece>> = vec![Vec::new()];
+            for part in parts {
+                let next = alternatives(part)?;
+                if all.len() * next.len() > MAX_GLOBS {
+                    return None;
+                }
+                let joined = |head: &Vec<Piece>| {
+                    next.iter().map(|tail| [&head[..], tail].concat()).collect::<Vec<_>>()
+                };
+                all = all.iter().flat_map(joined).collect();
+            }
+            Some(all)
+        }
+        HirKind::Alternation(parts) => {
+            let mut all = Vec::new();
+            for part in parts {
+                all.extend(alternatives(part)?);
+                if all.len() > MAX_GLOBS {
+                    return None;
+                }
+            }
+            Some(all)
+        }
+        _ => None,
     }
 }
 

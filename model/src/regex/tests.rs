@@ -12,11 +12,29 @@ fn shapes() {
     assert_eq!(regex("foo.*").prefix(), Some("foo"));
     assert_eq!(regex("foo[0-9]+").prefix(), Some("foo"));
     assert!(regex("a.*b.+").set_matches().is_none());
-    assert!(matches!(regex(".*a.+b").shape, Shape::Glob(_)));
-    assert!(matches!(regex("(.*)").shape, Shape::Glob(_)));
+    for pattern in [".*a.+b", "(.*)", "a.*|b.*|cd", "x(a|b|cd.+)?y.*", "(?i)a.*"] {
+        assert!(matches!(regex(pattern).shape, Shape::Globs(_)), "{pattern}");
+    }
+    for pattern in ["a+", "a.*[0-9]+", ".*a.*|.*b.*|.*c.*|.*d.*|.*e.*", "[a-z]?[a-z]?.*"] {
+        assert!(matches!(regex(pattern).shape, Shape::General(_)), "{pattern}");
+    }
     assert!(matches!(regex("(?i)a").shape, Shape::Set(_)));
-    assert!(matches!(regex("a+").shape, Shape::General(_)));
     assert_eq!(regex("^(foo|bar)$").set_matches().map(<[_]>::len), Some(2));
+}
+
+#[test]
+fn prefixes() {
+    assert_eq!(
+        regex("node_(cpu|disk|cpuset)_.+|up").prefixes(),
+        ["node_cpu_", "node_cpuset_", "node_disk_", "up"]
+    );
+    assert_eq!(regex("abc.*|ab.*|abd").prefixes(), ["ab"]);
+    assert_eq!(regex("abc.*|abd.+").prefix(), Some("ab"));
+    assert_eq!(regex("\u{e9}a.*|\u{e8}.*").prefix(), None);
+    assert_eq!(regex("a.*|.*b").prefixes(), [""]);
+    assert_eq!(regex("b|a").prefixes(), ["a", "b"]);
+    assert_eq!(regex("ab[0-9]+").prefixes(), ["ab"]);
+    assert_eq!(regex("[0-9]+").prefixes(), [""]);
 }
 
 #[test]
@@ -47,15 +65,16 @@ fn huge_patterns_are_refused() {
 proptest::proptest! {
     #[test]
     fn fast_paths_agree_with_the_automaton(
-        pattern in r"(a|b|\.\*|\.\+|\.|ab|\(a\|b\)|a\?|\[ab\]|\n|c){0,6}",
+        pattern in r"(a|b|\.\*|\.\+|\.|ab|\(a\|b\)|\(a\.\+\|b\|\.\*c\)\??|\||a\?|\[ab\]|\n|c){0,6}",
         text in r"[ab\nc]{0,8}",
     ) {
         let regex = regex(&pattern);
         let parsed = parse::parse(&format!("^(?s:{pattern})$"), false).expect("parsed before");
         let program = compile(&parsed.hir, &pattern).expect("small");
         proptest::prop_assert_eq!(regex.is_match(&text), program.is_match(text.as_str()), "{}", pattern);
-        if let (Some(prefix), true) = (regex.prefix(), regex.is_match(&text)) {
-            proptest::prop_assert!(text.starts_with(prefix));
+        if regex.is_match(&text) {
+            proptest::prop_assert!(text.starts_with(regex.prefix().unwrap_or_default()));
+            proptest::prop_assert!(regex.prefixes().iter().any(|prefix| text.starts_with(prefix)));
         }
     }
 

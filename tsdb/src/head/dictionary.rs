@@ -160,6 +160,11 @@ impl Dictionary {
         self.text(self.pairs[pair as usize].value)
     }
 
+    /// One above the greatest id of a pair.
+    pub(super) fn num_pairs(&self) -> usize {
+        self.pairs.len()
+    }
+
     /// The slots that carry a pair.
     pub(super) fn postings(&self, pair: PairId) -> &[u32] {
         self.postings[pair as usize].as_slice()

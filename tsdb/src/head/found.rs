@@ -8,8 +8,8 @@ use crate::sync;
 use model::hash::HashMap;
 use model::{LabelPair, Matcher, Symbols, TimeRange};
 
-/// Series whose labels are looked up before a waiting writer gets its turn.
-const SLICE: usize = 1024;
+/// Series whose labels are looked up before a waiting writer gets its turn. Few in the tests, whose heads are small.
+const SLICE: usize = if cfg!(test) { 2 } else { 1024 };
 
 /// One selected series.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,49 @@ pub(super) struct Row {
     /// Its labels are `keys[begin..begin + len]`.
     pub(super) begin: u32,
     pub(super) len: u32,
+}
+
+/// The keys of the pairs of one shard that were met.
+#[derive(Debug)]
+enum Memo {
+    Few(HashMap<PairId, u32>),
+    /// By pair; those that were not met have no key.
+    Many(Vec<u32>),
+}
+
+impl Memo {
+    const NO_KEY: u32 = u32::MAX;
+
+    fn new(num_series: usize, num_pairs: usize) -> Self {
+        // Clearing a place takes less than finding one by its hash.
+        if num_series * 4 < num_pairs {
+            return Self::Few(HashMap::default());
+        }
+        Self::Many(vec![Self::NO_KEY; num_pairs])
+    }
+
+    #[inline]
+    fn get(&self, pair: PairId) -> Option<u32> {
+        match self {
+            Self::Few(keys) => keys.get(&pair).copied(),
+            Self::Many(keys) => keys.get(pair as usize).copied().filter(|&key| key != Self::NO_KEY),
+        }
+    }
+
+    fn insert(&mut self, pair: PairId, key: u32) {
+        match self {
+            Self::Few(keys) => {
+                keys.insert(pair, key);
+            }
+            Self::Many(keys) => {
+                let at = pair as usize;
+                if keys.len() <= at {
+                    keys.resize(at + 1, Self::NO_KEY);
+                }
+                keys[at] = key;
+            }
+        }
+    }
 }
 
 /// The selected series; their labels as indices into the distinct pairs.
@@ -44,7 +87,7 @@ impl Found {
         let mut shard = head.shards[index].0.read();
         let slots = select(&head.hasher, &mut shard, matchers);
         let mut generation = shard.generation;
-        let mut memo = HashMap::default();
+        let mut memo = Memo::new(slots.len(), shard.labels.num_pairs());
         let mut slots: Vec<(u32, u64)> =
             slots.into_iter().map(|slot| (slot, shard.cold[slot].number)).collect();
         let is_asked = |number| only.is_none_or(|only| only.binary_search(&number).is_ok());
@@ -54,7 +97,7 @@ impl Found {
             if shard.generation != generation {
                 // Pair ids may stand for other labels now.
                 generation = shard.generation;
-                memo.clear();
+                memo = Memo::new(slots.len(), shard.labels.num_pairs());
             }
             for &(slot, number) in slice {
                 if shard.cold[slot].number == number && reaches(&shard, slot, range) {
@@ -67,23 +110,19 @@ impl Found {
         }
     }
 
-    fn push_labels(
-        &mut self,
-        shard: &Shard,
-        pairs: &[PairId],
-        symbols: &Symbols,
-        memo: &mut HashMap<PairId, u32>,
-    ) {
+    fn push_labels(&mut self, shard: &Shard, pairs: &[PairId], symbols: &Symbols, memo: &mut Memo) {
         for &pair in pairs {
-            let key = *memo.entry(pair).or_insert_with(|| {
+            let known = memo.get(pair);
+            self.keys.push(known.unwrap_or_else(|| {
                 let (name, value) = shard.labels.label(pair);
-                let pair = LabelPair { name: symbols.intern(name), value: symbols.intern(value) };
-                *self.by_pair.entry(pair).or_insert_with(|| {
-                    self.distinct.push(pair);
+                let label = LabelPair { name: symbols.intern(name), value: symbols.intern(value) };
+                let key = *self.by_pair.entry(label).or_insert_with(|| {
+                    self.distinct.push(label);
                     self.distinct.len() as u32 - 1
-                })
-            });
-            self.keys.push(key);
+                });
+                memo.insert(pair, key);
+                key
+            }));
         }
     }
 

@@ -11,7 +11,7 @@ use super::shard::Shard;
 use super::{Head, Shared, labels};
 use crate::block::Tombstones;
 use chunk::{ChunkMeta, Encoding, SampleColumns};
-use model::{LabelPair, Matcher, Symbols, TimeRange};
+use model::{Matcher, Symbols, TimeRange};
 use parking_lot::RwLockReadGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -123,7 +123,8 @@ impl Querier for HeadQuerier {
             }
         }
         if hints.any_order {
-            found.rows.sort_unstable_by_key(|row| row.number);
+            // Each shard brought its series nearly in order, which a stable sort makes use of.
+            found.rows.sort_by_key(|row| row.number);
         } else {
             found.sort_by_labels(symbols);
         }
@@ -133,7 +134,6 @@ impl Querier for HeadQuerier {
             found,
             next: 0,
             left: if hints.limit == 0 { usize::MAX } else { hints.limit },
-            labels: Vec::new(),
             access: Access {
                 range,
                 in_order: TimeRange::new(range.min_ms.max(self.in_order_min_ms), range.max_ms),
@@ -177,7 +177,6 @@ struct HeadSeriesSet<'q> {
     found: Found,
     next: usize,
     left: usize,
-    labels: Vec<LabelPair>,
     access: Access,
 }
 
@@ -214,9 +213,7 @@ impl HeadSeriesSet<'_> {
             }
             if self.access.push(shard, row.slot, &views, out)? {
                 let keys = &self.found.keys[row.begin as usize..(row.begin + row.len) as usize];
-                self.labels.clear();
-                self.labels.extend(keys.iter().map(|&key| self.found.distinct[key as usize]));
-                out.finish_series(&self.labels);
+                out.finish_series_of(keys.iter().map(|&key| self.found.distinct[key as usize]));
                 self.left -= 1;
             }
         }

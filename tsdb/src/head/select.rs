@@ -1,6 +1,6 @@
 //! Matchers to slots within one shard: the shortest list first, the rest checked on the labels of what is left.
-//! A regular expression sees each distinct value once. Long work lets writers in between, and starts over in the rare
-//! case that slots were freed meanwhile.
+//! A regular expression sees each distinct value once, also over many queries. Long work lets writers in between, and starts over in the rare
+//! case that something was freed meanwhile.
 
 use super::dictionary::{LabelHasher, PairId};
 use super::postings::intersect;
@@ -9,11 +9,12 @@ use crate::sync;
 use model::hash::HashMap;
 use model::{MatchOp, Matcher};
 use parking_lot::RwLockReadGuard;
+use std::sync::Arc;
 
-/// How much is done before a waiting writer gets its turn.
-const SLICE: usize = 4096;
+/// How much is done before a waiting writer gets its turn. Little in the tests, whose heads are small.
+const SLICE: usize = if cfg!(test) { 2 } else { 4096 };
 
-/// The slots were freed while the lock was not held.
+/// Slots or label pairs were freed while the lock was not held.
 struct Outdated;
 
 /// The slots of the series that satisfy all `matchers`, ascending.
@@ -107,25 +108,29 @@ impl<'m> Plan<'m> {
     }
 }
 
-/// The pairs in use whose value satisfies `matcher`.
+/// The pairs in use whose value satisfies `matcher`. Values that were tried before are not tried again: they stay in
+/// their places as long as the generation does.
 fn matching_pairs(
     shard: &mut RwLockReadGuard<'_, Shard>,
     matcher: &Matcher,
 ) -> Result<Vec<PairId>, Outdated> {
-    let mut matching = Vec::new();
-    let Some(name) = shard.labels.find_text(matcher.name()) else { return Ok(matching) };
-    let mut begin = 0;
-    loop {
-        let pairs = shard.labels.pairs_of(name);
-        let end = pairs.len().min(begin + SLICE);
-        let pairs = pairs[begin..end].iter();
-        matching.extend(pairs.filter(|&&pair| matcher.matches(shard.labels.value(pair))));
-        if end == shard.labels.pairs_of(name).len() {
-            return Ok(matching);
+    let Some(name) = shard.labels.find_text(matcher.name()) else { return Ok(Vec::new()) };
+    let mut answers = shard.answers.get(matcher, shard.generation).unwrap_or_default();
+    let num_known = answers.len();
+    while answers.len() < shard.labels.pairs_of(name).len() {
+        if answers.len() > num_known {
+            pause(shard)?;
         }
-        begin = end;
-        pause(shard)?;
+        let answers = Arc::make_mut(&mut answers);
+        for &pair in shard.labels.pairs_of(name)[answers.len()..].iter().take(SLICE) {
+            answers.push(matcher.matches(shard.labels.value(pair)));
+        }
     }
+    if answers.len() > num_known {
+        shard.answers.put(matcher, shard.generation, Arc::clone(&answers));
+    }
+    let pairs = shard.labels.pairs_of(name);
+    Ok(answers.matching().map(|place| pairs[place]).collect())
 }
 
 fn num_slots(shard: &Shard, pairs: &[PairId]) -> usize {

@@ -6,6 +6,7 @@ use super::native::{Native, Natives};
 use super::ooo::Ooo;
 use super::series::{Cold, FullChunk, Hot, OooFloor, Place};
 use super::slab::{ByteSlab, Paged};
+use crate::postings::AnswerCache;
 use chunk::append::{CutRule, Encodings};
 use chunk::{ChunkMeta, Encoding, Starts};
 use hashbrown::HashTable;
@@ -156,8 +157,11 @@ pub(super) struct Shard {
     newest_group: u64,
     /// Number of chunks, open and full.
     pub(super) num_chunks: usize,
-    /// Counts up when slots are freed: whatever was looked up without a lock since must be checked again.
+    /// Counts up when slots or label pairs are freed: whatever was looked up before without a lock must be checked
+    /// again.
     pub(super) generation: u64,
+    /// What patterns were found to match, by the places of values in their lists, in the current generation.
+    pub(super) answers: AnswerCache,
 }
 
 impl Shard {

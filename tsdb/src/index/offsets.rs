@@ -163,6 +163,24 @@ pub(super) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
+    /// The offset of the list of the value at `place`, which is not before where this is; `None` behind the last one.
+    pub(super) fn list_at_place(&mut self, place: usize) -> Result<Option<u64>, Flaw> {
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        if place >= self.name.count {
+            return Ok(None);
+        }
+        // The kept position at or before it, unless this is behind that already.
+        self.index = self.index.max(place - place % self.name.stride);
+        loop {
+            let is_there = self.index == place;
+            let entry =
+                self.step().ok_or(Flaw::new(SECTION, self.section, "holds a malformed entry"))?;
+            if is_there {
+                return Ok(Some(entry.list_offset));
+            }
+        }
+    }
+
     fn step(&mut self) -> Option<Entry<'a>> {
         if let Some(fence) = self
             .index
@@ -177,18 +195,21 @@ impl<'a> Values<'a> {
 }
 
 impl<'a> Iterator for Values<'a> {
-    type Item = Result<(&'a str, u64), Flaw>;
+    /// Its place among the values of its name, the value, the offset of its list.
+    type Item = Result<(usize, &'a str, u64), Flaw>;
+
     fn next(&mut self) -> Option<Self::Item> {
         if self.index >= self.name.count {
             return None;
         }
         let section = self.section;
         let flaw = |what| Some(Err(Flaw::new(SECTION, section, what)));
+        let place = self.index as usize;
         let Some(entry) = self.step() else {
             return flaw("holds a malformed entry");
         };
         match std::str::from_utf8(entry.value) {
-            Ok(value) => Some(Ok((value, entry.list_offset))),
+            Ok(value) => Some(Ok((place, value, entry.list_offset))),
             Err(_) => flaw("holds a label value that is not valid UTF-8"),
         }
     }

@@ -5,6 +5,7 @@ use super::symbols::SymbolTable;
 use super::{
     ChunkEntry, Cursor, Flaw, HEADER_LEN, MAGIC, PostingsList, SeriesEntry, TOC_LEN, Toc, Version,
 };
+use crate::postings::AnswerCache;
 use bytes::Bytes;
 use model::hash::HashSet;
 use parking_lot::Mutex;
@@ -25,6 +26,7 @@ pub struct IndexReader {
     symbols: SymbolTable,
     offsets: OffsetTable,
     verified: Mutex<HashSet<u64>>,
+    answers: AnswerCache,
 }
 
 fn read_version(data: &[u8]) -> Result<Version, Flaw> {
@@ -71,7 +73,8 @@ impl IndexReader {
         let symbols = SymbolTable::open(&data, toc.symbols, version)?;
         let offsets = OffsetTable::open(&data, toc.postings_table)?;
         let verified = Mutex::default();
-        Ok(Self { data, path: path.into(), version, toc, symbols, offsets, verified })
+        let answers = AnswerCache::default();
+        Ok(Self { data, path: path.into(), version, toc, symbols, offsets, verified, answers })
     }
 
     /// A flaw of this file as an error.
@@ -119,9 +122,42 @@ impl IndexReader {
         name: &str,
         from: &str,
     ) -> impl Iterator<Item = Result<(&'a str, u64)>> {
+        let all = self.placed_values(name, from);
+        all.map(|value| value.map(|(_, value, offset)| (value, offset)))
+    }
+
+    /// The same, each with its place among all values of the label.
+    pub(crate) fn placed_values<'a>(
+        &'a self,
+        name: &str,
+        from: &str,
+    ) -> impl Iterator<Item = Result<(usize, &'a str, u64)>> {
         let values =
             self.offsets.name(name).map(|entry| self.offsets.values(&self.data, entry, from));
         values.into_iter().flatten().map(|value| value.map_err(|flaw| self.error(flaw)))
+    }
+
+    /// The lists of the values of label `name` at these places, which ascend.
+    pub(crate) fn lists_at_places<'a>(
+        &'a self,
+        name: &str,
+        places: impl Iterator<Item = usize>,
+    ) -> impl Iterator<Item = Result<PostingsList<'a>>> {
+        let mut values =
+            self.offsets.name(name).map(|entry| self.offsets.values(&self.data, entry, ""));
+        places.map(move |place| {
+            let found = values.as_mut().map_or(Ok(None), |values| values.list_at_place(place));
+            match found.map_err(|flaw| self.error(flaw))? {
+                Some(offset) => self.list_at(offset),
+                None => Ok(PostingsList::empty()),
+            }
+        })
+    }
+
+    /// What patterns were found to match among the values of its labels, by the places of these. It never changes, so
+    /// all of it is version 0.
+    pub(crate) fn answers(&self) -> &AnswerCache {
+        &self.answers
     }
 
     /// The series with label `name` equal to `value`.

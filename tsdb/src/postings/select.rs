@@ -1,10 +1,11 @@
 //! Matchers to series of one index, cheapest first: sizes of lists are known before any is read, patterns are tried
-//! once per distinct value, and where few candidates are left their labels are looked at instead of the values.
+//! once per distinct value and not again as long as they are remembered, and where few candidates are left their labels are looked at instead of the values.
 
-use super::{intersect, intersects, subtract, union};
+use super::{Answers, intersect, intersects, subtract, union};
 use crate::index::{IndexReader, PostingsList};
 use model::hash::HashMap;
 use model::{MatchOp, Matcher};
+use std::sync::Arc;
 use storage::{Cancel, Result};
 
 /// Reading the labels of a candidate costs about as much as trying this many values.
@@ -126,23 +127,33 @@ impl Plan<'_> {
 impl Pattern<'_> {
     /// The lists of the values for which the answer differs from that for an absent label.
     fn lists<'i>(&self, index: &'i IndexReader, cancel: &Cancel) -> Result<Vec<PostingsList<'i>>> {
+        let name = self.matcher.name();
+        if let Some(known) = index.answers().get(self.matcher, 0) {
+            return index.lists_at_places(name, known.matching()).collect();
+        }
         let is_negated = matches!(self.matcher.op(), MatchOp::NotEqual | MatchOp::NotRegex);
-        // All values with the prefix stand together; those without answer as an absent label does.
-        let prefix = self.matcher.prefix().filter(|_| is_negated == self.matches_empty);
-        let prefix = prefix.unwrap_or_default();
-        let mut lists = Vec::new();
-        for (number, entry) in index.values(self.matcher.name(), prefix).enumerate() {
-            if number % POLL == 0 {
-                cancel.check()?;
-            }
-            let (value, offset) = entry?;
-            if !value.starts_with(prefix) {
-                break;
-            }
-            if self.matcher.matches(value) != self.matches_empty {
-                lists.push(index.list_at(offset)?);
+        // All values with a prefix stand together; those without any answer as an absent label does.
+        let prefixes =
+            if is_negated == self.matches_empty { self.matcher.prefixes() } else { vec![""] };
+        let (mut lists, mut answers) = (Vec::new(), Answers::default());
+        for prefix in prefixes {
+            for (number, entry) in index.placed_values(name, prefix).enumerate() {
+                if number % POLL == 0 {
+                    cancel.check()?;
+                }
+                let (place, value, offset) = entry?;
+                if !value.starts_with(prefix) {
+                    break;
+                }
+                if self.matcher.matches(value) != self.matches_empty {
+                    answers.skip_to(place);
+                    answers.push(true);
+                    lists.push(index.list_at(offset)?);
+                }
             }
         }
+        answers.skip_to(self.num_values);
+        index.answers().put(self.matcher, 0, Arc::new(answers));
         Ok(lists)
     }
 
