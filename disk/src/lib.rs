@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod atomic;
+mod counted;
 mod fault;
 mod lock;
 mod map;
@@ -10,6 +11,7 @@ mod real;
 mod sim;
 
 pub use atomic::{dir_size, write_atomic};
+pub use counted::CountedDisk;
 pub use fault::{Fault, FaultDisk};
 pub use lock::Lock;
 pub use real::RealDisk;

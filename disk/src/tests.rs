@@ -1,6 +1,6 @@
 //! The contract of the disk, held by all its kinds, and the crash model of the simulated one.
 
-use crate::{Disk, Fault, FaultDisk, RealDisk, SimDisk, dir_size, write_atomic};
+use crate::{CountedDisk, Disk, Fault, FaultDisk, RealDisk, SimDisk, dir_size, write_atomic};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,6 +78,11 @@ fn lock_contract(disk: &dyn Disk, root: &Path) {
 fn every_disk_holds_the_contract() {
     let scratch = Scratch::new("contract");
     contract(&RealDisk, &scratch.0);
+    let written_bytes = metrics::Counter::default();
+    let counter = written_bytes.clone();
+    let counted = CountedDisk::new(Arc::new(SimDisk::new()), move |_| counter.clone());
+    contract(&counted, Path::new("/data"));
+    assert_eq!(written_bytes.get(), 13.0, "what the contract appends and overwrites");
     contract(&SimDisk::new(), Path::new("/data"));
     contract(&FaultDisk::new(Arc::new(SimDisk::new())), Path::new("data"));
 }

@@ -24,6 +24,7 @@ pub use relief::MemoryState;
 pub use safe_mode::SafeModeRule;
 
 pub use image::IMAGE_GROWTH_BYTES;
+pub(crate) use image::IMAGE_DIR;
 
 use crate::head::SharedLog;
 use crate::log::{Log, LogSink};
@@ -69,7 +70,7 @@ impl Parts {
         self,
         head: Head,
         writer: SharedLog,
-        image: Option<(u32, u64)>,
+        image: Option<u32>,
         safe_mode: SafeMode,
     ) -> Db {
         let mut work = Work::new(self.seed);
@@ -130,6 +131,7 @@ impl Db {
         let options = options.validated()?;
         let log = Log::new(sink);
         let metrics = DbMetrics::new(registry, &options);
+        let disk = crate::metrics::count_written(registry, disk, dir);
         if !disk.is_dir(dir) {
             disk.create_dir(dir)?;
             disk.sync_dir(dir.parent().unwrap_or(Path::new("")))?;

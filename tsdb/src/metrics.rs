@@ -1,12 +1,15 @@
 //! Metrics of the database as a whole, with the names Prometheus gives them. Those of the head live in `head`.
 
+use crate::block::Ulid;
+use crate::db::{HEAD_CHUNKS_DIR, IMAGE_DIR, LATE_LOG_DIR, LOG_DIR};
 use crate::log::Log;
 use crate::{DbOptions, Loss, Quarantined};
 use ::metrics::{Counter, Gauge, Histogram, Registry, Summary};
-use disk::Disk;
+use disk::{CountedDisk, Disk};
 use model::TimeRange;
 use parking_lot::Mutex;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wal::WriterStats;
 
@@ -270,6 +273,35 @@ pub(crate) fn register_writer(
     register_size(registry, (name, "Bytes of the log on disk."), disk, dir);
 }
 
+/// The same disk, which counts what is written to the database in `dir`, by what it is for.
+pub(crate) fn count_written(registry: &Registry, disk: Arc<dyn Disk>, dir: &Path) -> Arc<dyn Disk> {
+    let (name, help) = ("firesteel_tsdb_written_bytes_total", "Bytes written, by kind of file.");
+    let family = registry.counter_vec(name, help, &["file"]);
+    // All are shown from the start.
+    FILE_KINDS.iter().for_each(|kind| drop(family.with(&[kind])));
+    let dir = dir.to_owned();
+    Arc::new(CountedDisk::new(disk, move |path| family.with(&[kind_of(&dir, path)])))
+}
+
+const FILE_KINDS: [&str; 7] =
+    ["log", "checkpoint", "head_chunks", "head_image", "late_log", "block", "other"];
+
+/// What a file of a data directory is for: one of [`FILE_KINDS`].
+fn kind_of(dir: &Path, path: &Path) -> &'static str {
+    let mut names = path.strip_prefix(dir).unwrap_or(path).iter().filter_map(OsStr::to_str);
+    let (first, second) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+    let stem = first.split('.').next().unwrap_or_default();
+    match stem {
+        LOG_DIR if second.starts_with("checkpoint.") => "checkpoint",
+        LOG_DIR => "log",
+        HEAD_CHUNKS_DIR => "head_chunks",
+        IMAGE_DIR => "head_image",
+        LATE_LOG_DIR => "late_log",
+        _ if stem.parse::<Ulid>().is_ok() => "block",
+        _ => "other",
+    }
+}
+
 /// Shows how large a directory is.
 pub(crate) fn register_size(
     registry: &Registry,
@@ -284,3 +316,6 @@ pub(crate) fn register_size(
         size.map_or(0.0, |bytes| bytes as f64)
     });
 }
+
+#[cfg(test)]
+mod tests;

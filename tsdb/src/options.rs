@@ -46,8 +46,8 @@ pub struct DbOptions {
     pub no_lockfile: bool,
     /// How far behind the newest sample others may come out of order; zero takes none.
     pub out_of_order_window_ms: i64,
-    /// Keep an image of the head beside the log, so that a start need not read all of it: a new one once the log grew
-    /// by this much, and by its length. Zero keeps none.
+    /// Keep an image of the head beside the log, so that a start need not read all of it: a new one at the earliest once
+    /// the log grew by this much. Zero keeps none.
     pub head_image_growth_bytes: u64,
     /// How long a commit waits for others before it flushes the log; `None` does not flush.
     pub sync_commits: Option<Duration>,

@@ -7,11 +7,11 @@ use benches::load::work::{self, Scale};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,compacting,scrape,protobuf,query,expressions,blocks,histograms,answers,containers,idle,rw2,otlp,rwout,read,dashboards,growth,scale] \
+const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,compacting,scrape,protobuf,query,expressions,blocks,histograms,answers,containers,idle,rw2,otlp,rwout,read,written,dashboards,growth,scale] \
 [--divisor N] [--seconds N] [--dir DIR] [--out DIR]
   --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
            or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
-  --work   which works, by default all but dashboards, growth, protobuf and scale
+  --work   which works, by default all but dashboards, growth, protobuf, scale and written
   --divisor  makes every work smaller by this factor
            (idle holds 20,000 connections on both sides: run it under `ulimit -n 65536`;
            under a lower limit it takes fewer targets, and says so)
@@ -42,6 +42,7 @@ const WORKS: &[(&str, Work)] = &[
     ("otlp", work::otlp),
     ("rwout", work::rwout),
     ("read", work::read),
+    ("written", work::written),
     ("dashboards", work::dashboards),
     ("growth", work::growth),
     ("scale", work::scale),
@@ -49,7 +50,7 @@ const WORKS: &[(&str, Work)] = &[
 
 /// Asked for by name only: they last long, take all memory where nothing bounds it, or want a server that knows native
 /// histograms.
-const BY_NAME_ONLY: [&str; 4] = ["dashboards", "growth", "protobuf", "scale"];
+const BY_NAME_ONLY: [&str; 5] = ["dashboards", "growth", "protobuf", "scale", "written"];
 
 #[derive(Debug)]
 struct Args {

@@ -40,6 +40,8 @@ pub struct Usage {
     pub rss_bytes: f64,
     /// Most resident bytes ever.
     pub rss_max_bytes: f64,
+    /// Bytes that went towards a disk, as the pages of files that were changed.
+    pub written_bytes: f64,
 }
 
 const PROMETHEUS: &str = "--config.file={config} --storage.tsdb.path={dir} \
@@ -161,10 +163,16 @@ impl Running {
                 .and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok())
                 .unwrap_or(0.0)
         };
+        let counts = std::fs::read_to_string(format!("/proc/{id}/io")).unwrap_or_default();
+        let io = |key: &str| {
+            let count = counts.lines().find_map(|line| line.strip_prefix(key));
+            count.and_then(|count| count.trim().parse::<f64>().ok()).unwrap_or(0.0)
+        };
         Usage {
             cpu_s: (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0,
             rss_bytes: kib("VmRSS:") * 1024.0,
             rss_max_bytes: kib("VmHWM:") * 1024.0,
+            written_bytes: io("write_bytes:") - io("cancelled_write_bytes:"),
         }
     }
 

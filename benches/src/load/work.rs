@@ -17,6 +17,7 @@ mod read;
 mod receive;
 mod scale;
 mod scrape;
+mod written;
 
 pub use answers::answers;
 pub use blocks::blocks;
@@ -33,6 +34,7 @@ pub use read::read;
 pub use receive::{otlp, rw2};
 pub use scale::scale;
 pub use scrape::{protobuf, scrape};
+pub use written::written;
 
 use crate::load::http::Client;
 use crate::load::peer::{Peer, Running, Usage, disk_bytes};

@@ -13,7 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 use wal::{checkpoint, list_segments, segment_path};
 
-const DIR: &str = "head_image";
+/// The directory of the image in the data directory.
+pub(crate) const IMAGE_DIR: &str = "head_image";
 const UNFINISHED_DIR: &str = "head_image.tmp";
 
 /// The first record: this byte, the version, the segment, length and checksum of the end of the one before, the seed of
@@ -25,6 +26,11 @@ const CHECKED_BYTES: u64 = 4096;
 
 /// How much the log of a server grows at least before another image is written.
 pub const IMAGE_GROWTH_BYTES: u64 = 32 << 20;
+
+/// An image of at most so many parts of the log that a start would read without it is written at once.
+const CHEAP_PART: u64 = 4;
+/// Longer ones wait until the log has grown by so many times the least growth.
+const DUE_GROWTHS: u64 = 2;
 
 /// Length of a segment and the checksum of its end; zeros if it is not there any more.
 fn fingerprint(disk: &dyn Disk, log_dir: &Path, segment: u32) -> std::io::Result<[u8; 12]> {
@@ -54,15 +60,13 @@ pub(super) struct FoundImage {
     pub(super) segment: u32,
     /// The seed of the head's label hashes. A head of the same seed and cores takes its series shard by shard.
     pub(super) seed: u64,
-    /// Its length.
-    pub(super) len_bytes: u64,
     /// Behind the first record.
     pub(super) reader: wal::Reader,
 }
 
 /// The image in `dir`, if the log is the one it was taken beside.
 fn find(disk: &Arc<dyn Disk>, dir: &Path) -> Option<FoundImage> {
-    let (place, log_dir) = (dir.join(DIR), dir.join(LOG_DIR));
+    let (place, log_dir) = (dir.join(IMAGE_DIR), dir.join(LOG_DIR));
     if !disk.is_dir(&place) {
         return None;
     }
@@ -82,8 +86,7 @@ fn find(disk: &Arc<dyn Disk>, dir: &Path) -> Option<FoundImage> {
         let last = checkpoint::last(&**disk, &log_dir).ok()??;
         last.segment == before
     };
-    let len_bytes = disk::dir_size(&**disk, &place).ok()?;
-    fits.then_some(FoundImage { segment, seed, len_bytes, reader })
+    fits.then_some(FoundImage { segment, seed, reader })
 }
 
 impl Parts {
@@ -98,8 +101,8 @@ impl Parts {
 
     /// Removes an image that is not to be trusted.
     pub(super) fn remove_image(&self) -> Result<()> {
-        if self.disk.is_dir(&self.dir.join(DIR)) {
-            self.disk.remove(&self.dir.join(DIR))?;
+        if self.disk.is_dir(&self.dir.join(IMAGE_DIR)) {
+            self.disk.remove(&self.dir.join(IMAGE_DIR))?;
             self.disk.sync_dir(&self.dir)?;
         }
         Ok(())
@@ -113,19 +116,42 @@ impl Db {
         self.refresh_image_in(&mut self.work.lock());
     }
 
+    /// Chunks fill up together, since samples come to all series of a target at a time: right behind that moment an
+    /// image is short. It is taken then if the log has grown enough for it to pay; else not before reading the log takes
+    /// longer than reading the image.
     pub(super) fn refresh_image_in(&self, work: &mut Work) {
         if !self.options.keeps_image() {
             return;
         }
-        let first = list_segments(&*self.disk, &self.dir.join(LOG_DIR)).unwrap_or_default();
-        let first = first.first().copied().unwrap_or(0);
-        let (from, image_bytes) = work.image.filter(|image| image.0 >= first).unwrap_or((first, 0));
-        let position = self.writer.lock().position();
-        let segments = u64::from(position.segment.saturating_sub(from));
-        let grown = segments * self.options.wal_segment_bytes + position.offset;
-        if grown >= self.options.head_image_growth_bytes.max(image_bytes) {
+        // What cannot be told now is told at the next look.
+        let Ok(unread_bytes) = self.unread_log_bytes(work.image) else { return };
+        let least = self.options.head_image_growth_bytes;
+        if unread_bytes < least {
+            return;
+        }
+        let image_bytes = self.head.image_bytes_estimate();
+        let is_cheap = image_bytes <= unread_bytes / CHEAP_PART;
+        let is_due = unread_bytes >= image_bytes.max(least.saturating_mul(DUE_GROWTHS));
+        if is_cheap || is_due {
             self.write_image(work);
         }
+    }
+
+    /// What of the log a start would read now, beside an image that ends before segment `image`.
+    fn unread_log_bytes(&self, image: Option<u32>) -> std::io::Result<u64> {
+        let dir = self.dir.join(LOG_DIR);
+        let segments = list_segments(&*self.disk, &dir).map_err(std::io::Error::other)?;
+        let image = image.filter(|from| segments.binary_search(from).is_ok());
+        let mut bytes = 0;
+        if image.is_none()
+            && let Some(last) = checkpoint::last(&*self.disk, &dir).map_err(std::io::Error::other)?
+        {
+            bytes += disk::dir_size(&*self.disk, &last.path)?;
+        }
+        for segment in segments.into_iter().filter(|&segment| image.is_none_or(|at| segment >= at)) {
+            bytes += self.disk.len(&segment_path(&dir, segment))?;
+        }
+        Ok(bytes)
     }
 
     /// Writes an image. A failure costs nothing but time at the next start: it is logged.
@@ -133,8 +159,8 @@ impl Db {
         let stopwatch = Stopwatch::start();
         match self.try_write_image() {
             Ok(Some((segment, stats))) => {
-                let bytes = disk::dir_size(&*self.disk, &self.dir.join(DIR)).unwrap_or(0);
-                work.image = Some((segment, bytes));
+                let bytes = disk::dir_size(&*self.disk, &self.dir.join(IMAGE_DIR)).unwrap_or(0);
+                work.image = Some(segment);
                 self.log.info(
                     "Wrote an image of the head",
                     &[
@@ -156,7 +182,7 @@ impl Db {
     }
 
     fn try_write_image(&self) -> Result<Option<(u32, crate::head::ImageStats)>> {
-        let (aside, place) = (self.dir.join(UNFINISHED_DIR), self.dir.join(DIR));
+        let (aside, place) = (self.dir.join(UNFINISHED_DIR), self.dir.join(IMAGE_DIR));
         if self.disk.exists(&aside) {
             self.disk.remove(&aside)?;
         }

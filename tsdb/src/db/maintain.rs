@@ -37,8 +37,8 @@ pub(super) struct Work {
     unmergeable: HashSet<Ulid>,
     /// Where the blocks end that the log was truncated for.
     truncated_ms: i64,
-    /// The segment behind the image of the head, and its length in bytes.
-    pub(super) image: Option<(u32, u64)>,
+    /// The segment behind the image of the head.
+    pub(super) image: Option<u32>,
 }
 
 impl Work {

@@ -40,7 +40,7 @@ impl Parts {
         if let Some(mut image) = image {
             if loaded.corruption.is_none() && Head::load_image(&mut replay, &mut image.reader) {
                 log.begin_at(image.segment)?;
-                used_image = Some((image.segment, image.len_bytes));
+                used_image = Some(image.segment);
             } else {
                 self.metrics.image_failures.inc();
                 self.log.warn("The image of the head does not fit; reading the whole log", &[]);

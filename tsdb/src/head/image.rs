@@ -15,6 +15,7 @@ mod series;
 pub(super) use load::load;
 
 use super::dictionary::PairId;
+use super::native::TARGET_BYTES;
 use super::series::Place;
 use super::shard::Shard;
 use super::{Head, Shared};
@@ -40,6 +41,9 @@ const NO_OPEN: u8 = 0;
 const OPEN_STATE: u8 = 1;
 /// The open chunk has to be read to be continued.
 const OPEN_CHUNK: u8 = 2;
+
+/// What a series takes in an image beside its chunks, about: reference, labels as numbers, state of the open chunk.
+const SERIES_BYTES: usize = 80;
 
 /// Series that are encoded under one lock of a shard.
 const SLICE: u32 = 256;
@@ -67,6 +71,12 @@ impl Head {
         let mut log = log.lock();
         log.cut().map_err(crate::error::from_log)?;
         Ok(Some(log.last_segment()))
+    }
+
+    /// How long an image would be now, about, in bytes. Cheap: nothing is encoded.
+    #[must_use]
+    pub fn image_bytes_estimate(&self) -> u64 {
+        self.0.shards.iter().map(|shard| shard.0.read().image_bytes_estimate()).sum()
     }
 
     /// Writes the image to a log of its own. Nothing is mapped or collected meanwhile; commits and queries go on.
@@ -109,6 +119,14 @@ impl Head {
         record.extend_from_slice(&head.last_ref.load(Ordering::Relaxed).to_le_bytes());
         put(&record)?;
         Ok(ImageStats { num_series, ..stats })
+    }
+}
+
+impl Shard {
+    /// Most of it are chunks in memory.
+    fn image_bytes_estimate(&self) -> u64 {
+        let chunk_bytes = self.buffers.used_bytes() + self.natives.len() * TARGET_BYTES;
+        (chunk_bytes + self.num_series() * SERIES_BYTES) as u64
     }
 }
 

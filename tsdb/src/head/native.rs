@@ -13,7 +13,7 @@ use model::is_stale_nan;
 use storage::RejectReason;
 
 /// How many bytes a histogram chunk should get.
-const TARGET_BYTES: usize = 1024;
+pub(super) const TARGET_BYTES: usize = 1024;
 /// How many samples a histogram chunk gets even where that is more.
 const MIN_SAMPLES: u16 = 10;
 
@@ -90,6 +90,12 @@ pub(super) struct Natives {
 const PAGE: usize = 64;
 
 impl Natives {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        let full_pages = self.pages.len().saturating_sub(1);
+        full_pages * PAGE + self.pages.last().map_or(0, Vec::len) - self.free.len()
+    }
+
     #[inline]
     fn get(&self, of: Buffer) -> Option<&Native> {
         let index = of.native()? as usize;
@@ -120,8 +126,7 @@ impl Natives {
         let index = of.native()?;
         let native = self.pages[index as usize / PAGE][index as usize % PAGE].take();
         self.free.push(index);
-        let num_places = (self.pages.len() - 1) * PAGE + self.pages.last().map_or(0, Vec::len);
-        if self.free.len() == num_places {
+        if self.len() == 0 {
             *self = Self::default();
         }
         native

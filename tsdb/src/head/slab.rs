@@ -263,21 +263,29 @@ pub(super) struct ByteSlab {
     blocks: Blocks,
     large: Vec<Box<[u8]>>,
     free_large: Vec<u32>,
+    used_bytes: usize,
 }
 
 impl ByteSlab {
+    /// Bytes of the buffers in use.
+    pub(super) fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
     /// A buffer of at least `len` bytes; its content is arbitrary.
     pub(super) fn alloc(&mut self, len: usize) -> Buffer {
         let Some(class) = CLASSES.iter().position(|&size| size >= len) else {
             return self.alloc_large(len);
         };
         let slot = self.classes[class].alloc(CLASSES[class], &mut self.blocks);
+        self.used_bytes += CLASSES[class];
         assert!(slot < 1 << CLASS_SHIFT, "a shard holds under 2^28 chunks of a size");
         Buffer((class as u32) << CLASS_SHIFT | slot)
     }
 
     fn alloc_large(&mut self, len: usize) -> Buffer {
         let memory = vec![0; len].into_boxed_slice();
+        self.used_bytes += len;
         let index = if let Some(index) = self.free_large.pop() {
             self.large[index as usize] = memory;
             index
@@ -292,9 +300,10 @@ impl ByteSlab {
     /// Takes a buffer back.
     pub(super) fn free(&mut self, buffer: Buffer) {
         if buffer.class() == LARGE {
-            self.large[buffer.index()] = Box::default();
+            self.used_bytes -= std::mem::take(&mut self.large[buffer.index()]).len();
             self.free_large.push(buffer.index() as u32);
         } else if buffer.class() < LARGE {
+            self.used_bytes -= CLASSES[buffer.class()];
             self.classes[buffer.class()].free(buffer.place(), &mut self.blocks);
         }
     }

@@ -32,6 +32,12 @@ fn buffers_grow_and_come_back() {
     assert!(slab.get(larger).len() >= 1000);
     assert_eq!(slab.alloc(24), first);
     slab.free(Buffer::NONE);
+    let beyond = slab.alloc(5000);
+    assert_eq!(slab.used_bytes(), 24 + 24 + 1024 + 5000);
+    for buffer in [first, other, larger, beyond] {
+        slab.free(buffer);
+    }
+    assert_eq!(slab.used_bytes(), 0);
 }
 
 /// Series that begin together grow out of a size together: what they leave behind must not stay.
