@@ -23,8 +23,8 @@ pub(crate) use ooo::LateFeed;
 pub use relief::MemoryState;
 pub use safe_mode::SafeModeRule;
 
-pub use image::IMAGE_GROWTH_BYTES;
 pub(crate) use image::IMAGE_DIR;
+pub use image::IMAGE_GROWTH_BYTES;
 
 use crate::head::SharedLog;
 use crate::log::{Log, LogSink};
@@ -66,13 +66,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn into_db(
-        self,
-        head: Head,
-        writer: SharedLog,
-        image: Option<u32>,
-        safe_mode: SafeMode,
-    ) -> Db {
+    fn into_db(self, head: Head, writer: SharedLog, image: Option<u32>, safe_mode: SafeMode) -> Db {
         let mut work = Work::new(self.seed);
         work.image = image;
         let db = Db {

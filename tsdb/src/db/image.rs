@@ -144,11 +144,13 @@ impl Db {
         let image = image.filter(|from| segments.binary_search(from).is_ok());
         let mut bytes = 0;
         if image.is_none()
-            && let Some(last) = checkpoint::last(&*self.disk, &dir).map_err(std::io::Error::other)?
+            && let Some(last) =
+                checkpoint::last(&*self.disk, &dir).map_err(std::io::Error::other)?
         {
             bytes += disk::dir_size(&*self.disk, &last.path)?;
         }
-        for segment in segments.into_iter().filter(|&segment| image.is_none_or(|at| segment >= at)) {
+        for segment in segments.into_iter().filter(|&segment| image.is_none_or(|at| segment >= at))
+        {
             bytes += self.disk.len(&segment_path(&dir, segment))?;
         }
         Ok(bytes)
