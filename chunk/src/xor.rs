@@ -201,12 +201,6 @@ impl Window {
         other.leading >= self.leading && other.trailing >= self.trailing
     }
 
-    /// The window of this width, 1 to 64, with so many zeros behind it.
-    #[inline]
-    fn of_parts(width: u8, trailing: u8) -> Self {
-        Self { leading: 64 - width - trailing, trailing }
-    }
-
     #[inline]
     pub(crate) fn width(self) -> u32 {
         64 - u32::from(self.leading) - u32::from(self.trailing)

@@ -65,9 +65,16 @@ impl Bits<'_> {
 /// No sample but one with a full timestamp reaches beyond so many bytes from the byte it begins in.
 const WHOLE_BYTES: usize = 16;
 
+/// What a sample may lie in.
+type Whole = [u8; WHOLE_BYTES];
+
+/// No wider value is taken whole from the eight bytes that its sample begins in.
+const MAX_FITTING: u32 = 54;
+
 /// Eight bytes from number `byte` on, up to the seventh.
 #[inline]
-fn first_word(bytes: &[u8; WHOLE_BYTES], byte: usize) -> u64 {
+fn eight(bytes: &Whole, byte: usize) -> u64 {
+    let byte = byte % 8;
     let word: &[u8; 8] = bytes[byte..byte + 8].first_chunk().expect("eight bytes");
     u64::from_be_bytes(*word)
 }
@@ -129,9 +136,8 @@ impl<'a> Cursor<'a> {
     /// read. Stops before a run of samples that repeat, a full timestamp and whatever is malformed.
     fn changing(&mut self, times: &mut [i64], values: &mut [f64]) -> usize {
         let data = self.bits.data;
-        let whole = data.len().saturating_sub(WHOLE_BYTES);
-        if self.at / 8 < whole {
-            return self.changing_within(data, usize::MAX, times, values);
+        if self.at / 8 + WHOLE_BYTES < data.len() {
+            return self.changing_within::<false>((data, 0), times, values);
         }
         // The end of the chunk, with zeros behind it.
         let begin = self.at / 8;
@@ -139,77 +145,58 @@ impl<'a> Cursor<'a> {
         let mut padded = [0; 3 * WHOLE_BYTES];
         padded[..rest.len()].copy_from_slice(rest);
         self.at %= 8;
-        let read = self.changing_within(&padded, rest.len() * 8, times, values);
+        let read = self.changing_within::<true>((&padded, rest.len() * 8), times, values);
         self.at += begin * 8;
         read
     }
 
-    /// The same within `data`, whose first `limit` bits may be read. The place of the next sample depends on nothing of
-    /// this one but its width, which is found without a branch: whether a value brings a window of its own is as good
-    /// as random.
+    /// The same within `data`; at the `END` of a chunk within its first `limit` bits. Values that fit the window of the
+    /// one before at an interval that stays are nearly all there are: the first eight bytes hold all of them.
     #[inline(never)]
-    fn changing_within(
+    fn changing_within<const END: bool>(
         &mut self,
-        data: &[u8],
-        limit: usize,
+        (data, limit): (&[u8], usize),
         times: &mut [i64],
         values: &mut [f64],
     ) -> usize {
         let (mut at, mut time, mut delta, mut value) = (self.at, self.time, self.delta, self.value);
-        let mut window = (u64::from(self.window.width()), u64::from(self.window.trailing));
+        let mut window = self.window;
+        let mut fitting = Fitting::of(window);
         let mut read = 0;
         for (time_out, value_out) in times.iter_mut().zip(values) {
-            let Some(bytes) = data.get(at / 8..).and_then(<[u8]>::first_chunk::<WHOLE_BYTES>)
-            else {
-                break;
-            };
-            let mut word = first_word(bytes, 0) << (at % 8);
-            let mut next = at;
-            let mut dod = 0;
-            if word >> 63 == 0 {
-                if word >> 60 == 0 {
+            let Some(bytes) = data.get(at / 8..).and_then(<[u8]>::first_chunk) else { break };
+            let word = eight(bytes, 0) << (at % 8);
+            if word >> 61 == FITTING {
+                let next = at + fitting.length;
+                if END && next > limit {
                     break;
                 }
-                word <<= 1;
-                next += 1;
+                value ^= if fitting.is_wide {
+                    value_at(bytes, at + 3 - at / 8 * 8, fitting.length - 3) << window.trailing
+                } else {
+                    (word << 3 & fitting.mask) >> fitting.leading
+                };
+                at = next;
             } else {
-                let Some((change, length)) = short_change(word) else { break };
-                dod = change;
-                word <<= length;
-                next += length;
-            }
-            if word >> 63 == 0 {
-                next += 1;
-            } else {
-                next += 2;
-                let (mut width, mut trailing) = window;
-                if word >> 62 == 0b11 {
-                    let Ok(new) = Window::read(word << 2) else { break };
-                    next += Window::BITS as usize;
-                    (width, trailing) = (u64::from(new.width()), u64::from(new.trailing));
-                }
-                let (byte, shift) = ((next / 8 - at / 8) % 8, next % 8);
-                let behind = u64::from(bytes[byte + 8]) >> (8 - shift);
-                let bits = first_word(bytes, byte) << shift | behind;
-                next += width as usize;
-                if next > limit {
+                let Some(sample) = other(bytes, at, word, window) else { break };
+                if END && sample.next > limit {
                     break;
                 }
-                value ^= bits >> (64 - width) << trailing;
-                window = (width, trailing);
+                at = sample.next;
+                delta = delta.wrapping_add(sample.dod);
+                value ^= sample.change;
+                if sample.window != window {
+                    window = sample.window;
+                    fitting = Fitting::of(window);
+                }
             }
-            if next > limit {
-                break;
-            }
-            at = next;
-            delta = delta.wrapping_add(dod);
             time = time.wrapping_add(delta as i64);
             *time_out = time;
             *value_out = f64::from_bits(value);
             read += 1;
         }
         (self.at, self.time, self.delta, self.value) = (at, time, delta, value);
-        self.window = Window::of_parts(window.0 as u8, window.1 as u8);
+        self.window = window;
         read
     }
 
@@ -233,22 +220,98 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// The first three bits of a sample that keeps the interval and whose value fits the window of the one before.
+const FITTING: u64 = 0b010;
+
+/// How a sample looks that keeps the interval and whose value fits the window of the one before.
+struct Fitting {
+    /// The bits of the value behind its first three.
+    mask: u64,
+    /// The value may reach beyond the word that the sample begins in.
+    is_wide: bool,
+    leading: u32,
+    /// All its bits.
+    length: usize,
+}
+
+impl Fitting {
+    #[inline]
+    fn of(window: Window) -> Self {
+        let width = window.width();
+        Self {
+            mask: !(u64::MAX.checked_shr(width).unwrap_or(0)),
+            is_wide: width > MAX_FITTING,
+            leading: u32::from(window.leading),
+            length: 3 + width as usize,
+        }
+    }
+}
+
+/// A sample that changes something else than its value alone.
+struct Other {
+    next: usize,
+    dod: u64,
+    /// What is different in the bits of the value.
+    change: u64,
+    window: Window,
+}
+
+/// The sample at bit `at` of the chunk, which is on top of `word` and in the first of `bytes`; none where a run of samples
+/// that repeat begins, for a full timestamp and for what is malformed.
+#[inline]
+fn other(bytes: &Whole, at: usize, mut word: u64, mut window: Window) -> Option<Other> {
+    let (mut next, mut dod) = (at + 1, 0);
+    if word >> 63 == 0 {
+        if word >> 60 == 0 {
+            return None;
+        }
+        word <<= 1;
+    } else {
+        let (change, length) = short_change(word)?;
+        dod = change;
+        next = at + length;
+        word <<= length;
+    }
+    if word >> 63 == 0 {
+        return Some(Other { next: next + 1, dod, change: 0, window });
+    }
+    next += 2;
+    if word >> 62 == 0b11 {
+        window = Window::read(word << 2).ok()?;
+        next += Window::BITS as usize;
+    }
+    let width = window.width() as usize;
+    let change = value_at(bytes, next - at / 8 * 8, width) << window.trailing;
+    Some(Other { next: next + width, dod, change, window })
+}
+
+/// The `width` bits, 1 to 64, at bit `at`, which is in the first eight of `bytes`.
+#[inline]
+fn value_at(bytes: &Whole, at: usize, width: usize) -> u64 {
+    let (byte, shift) = (at / 8, at % 8);
+    let behind = u64::from(bytes[byte % 8 + 8]) >> (8 - shift);
+    (eight(bytes, byte) << shift | behind) >> (64 - width)
+}
+
 /// The change of the interval on top of `word` with its length in bits, unless it is none or a full one.
 #[inline]
 fn short_change(word: u64) -> Option<(u64, usize)> {
+    if word >> 62 == 0b10 {
+        return Some((signed(word << 2, 14), 16));
+    }
     match word.leading_ones() {
-        1 => Some((signed(word << 2, 14), 16)),
         2 => Some((signed(word << 3, 17), 20)),
         3 => Some((signed(word << 4, 20), 24)),
         _ => None,
     }
 }
 
-/// The field of `width` bits on top of `word`: a one and zeros mean plus.
+/// The field of `width` bits on top of `word`: a one and zeros mean plus. Without a branch: signs of jitter are random.
 #[inline]
 fn signed(word: u64, width: u32) -> u64 {
-    let raw = word >> (64 - width);
-    if raw > 1 << (width - 1) { raw.wrapping_sub(1 << width) } else { raw }
+    let one = 1_u64 << (64 - width);
+    let less = (word & one.wrapping_neg()).wrapping_sub(one) as i64 >> (64 - width);
+    (less as u64).wrapping_add(1)
 }
 
 /// Appends the first `num_samples` samples of an XOR chunk (count included) to `out`.
