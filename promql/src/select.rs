@@ -7,7 +7,7 @@ use crate::functions::native::{Told, edges};
 use crate::kernel::{Samples, Windows};
 use crate::operator::{Sink, StepBatch, cost};
 use crate::plan::{Select, Shown, hints};
-use crate::selection::{self, Block, Reader};
+use crate::selection::{self, Block, Reader, RowBytes};
 use chunk::SampleColumns;
 use model::histogram::FloatHistogram;
 use model::{LabelPair, StepGrid, is_stale_nan};
@@ -51,19 +51,19 @@ impl Newest<'_, '_> {
         let steps = self.windows.grid.len;
         let mut rows = reader.fresh_rows(steps, batch.len());
         let mut extra = Counts { per_step: vec![0; steps], full_rows: 0 };
-        let mut taken_bytes = 0;
+        let mut taken = RowBytes::default();
         reader.each(batch, &mut |labels, columns| {
             if self.row(&mut rows, labels, columns) {
                 extra.count(&rows);
                 let bytes = rows.row_bytes(rows.len() - 1);
-                taken_bytes += bytes;
-                self.exec.take(bytes)?;
+                taken.take(&self.exec, bytes)?;
             }
             Ok(())
         })?;
         // Rows take time, too, where they are much longer than what was read.
         let num_samples = reader.samples_read() + rows.values.len() + 16 * batch.len();
         let notes = self.exec.take_notes();
+        let taken_bytes = taken.end(&self.exec)?;
         Ok(Block { rows, extra, notes, taken_bytes, num_samples })
     }
 

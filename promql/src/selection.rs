@@ -19,6 +19,9 @@ pub(crate) type EachSeries<'f> =
 /// How many series are counted beyond those that memory was enough for.
 const MAX_COUNTED_SERIES: usize = 200_000;
 
+/// The chunks of so many series are asked for together.
+const WARM_SERIES: usize = 8;
+
 /// Reads the series of batches one after the other; keeps its memory from series to series.
 pub(crate) struct Reader<'s, 'a> {
     exec: Exec<'a>,
@@ -45,6 +48,9 @@ impl<'s, 'a> Reader<'s, 'a> {
     pub(crate) fn each(&mut self, batch: &SeriesBatch, each: EachSeries<'_>) -> Result<(), Error> {
         for row in 0..batch.len() {
             self.exec.cancel.check()?;
+            if row % WARM_SERIES == 0 {
+                batch.warm(row..row + WARM_SERIES);
+            }
             let columns = &mut self.columns;
             let has_totals =
                 self.select.totals_only && batch.read_totals(row, self.range, columns)?;
@@ -79,6 +85,36 @@ impl<'s, 'a> Reader<'s, 'a> {
 impl Drop for Reader<'_, '_> {
     fn drop(&mut self) {
         self.exec.memory.give(self.taken_bytes);
+    }
+}
+
+/// Memory for the rows of a block. The query hears of it in pieces: all its threads count in one place.
+#[derive(Debug, Default)]
+pub(crate) struct RowBytes {
+    untold: usize,
+    told: usize,
+}
+
+impl RowBytes {
+    const PIECE_BYTES: usize = 32 << 10;
+
+    /// Takes memory for one more row.
+    #[inline]
+    pub(crate) fn take(&mut self, exec: &Exec<'_>, bytes: usize) -> Result<(), Error> {
+        self.untold += bytes;
+        if self.untold < Self::PIECE_BYTES { Ok(()) } else { self.tell(exec) }
+    }
+
+    fn tell(&mut self, exec: &Exec<'_>) -> Result<(), Error> {
+        let bytes = std::mem::take(&mut self.untold);
+        self.told += bytes;
+        exec.take(bytes)
+    }
+
+    /// Ends a block: what was taken for it.
+    pub(crate) fn end(&mut self, exec: &Exec<'_>) -> Result<usize, Error> {
+        self.tell(exec)?;
+        Ok(std::mem::take(&mut self.told))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::functions::range::RangeKernel;
 use crate::kernel::{Each, Samples, Window, Windows, slide};
 use crate::operator::{LabelIndex, Sink, StepBatch, label};
 use crate::plan::{self, Source, WindowCall, hints};
-use crate::selection::{self, Block, Reader};
+use crate::selection::{self, Block, Reader, RowBytes};
 use crate::{absent, bitmap, select, subquery};
 use chunk::SampleColumns;
 use model::{LabelPair, LabelsColumn, StepGrid, Sym, TimeRange};
@@ -197,7 +197,7 @@ struct Slider<'e, 'a> {
     counters: CounterCheck,
     rows: StepBatch,
     counts: Counts,
-    taken_bytes: usize,
+    taken: RowBytes,
 }
 
 impl<'e, 'a> Slider<'e, 'a> {
@@ -205,7 +205,7 @@ impl<'e, 'a> Slider<'e, 'a> {
         let kernel = RangeKernel::new(call, params.to_vec());
         let counts = Counts::new(steps);
         let (counters, rows) = (CounterCheck::default(), StepBatch::new(steps));
-        Self { exec, call, kernel, counters, rows, counts, taken_bytes: 0 }
+        Self { exec, call, kernel, counters, rows, counts, taken: RowBytes::default() }
     }
 
     /// Adds the row of a series, if it has any value.
@@ -259,26 +259,24 @@ impl<'e, 'a> Slider<'e, 'a> {
             self.counters.check(&self.exec, self.call, labels);
         }
         self.counts.series.push((self.rows.num_samples_of(row), widest.get()));
-        let bytes = self.rows.row_bytes(row);
-        self.taken_bytes += bytes;
-        self.exec.take(bytes)
+        self.taken.take(&self.exec, self.rows.row_bytes(row))
     }
 
     /// What was made since the last call, of `num_samples` samples.
-    fn block(&mut self, num_samples: usize) -> Block<Counts> {
+    fn block(&mut self, num_samples: usize) -> Result<Block<Counts>, Error> {
         let steps = self.rows.steps;
         let fresh = Counts::new(steps);
         let mut extra = std::mem::replace(&mut self.counts, fresh);
         self.kernel.count(&mut extra.per_step);
         // Windows take time, too, where they are many or large.
         let looked_at: usize = extra.per_step.iter().map(|[num, _]| num).sum();
-        Block {
+        Ok(Block {
             rows: std::mem::replace(&mut self.rows, StepBatch::new(steps)),
             num_samples: num_samples + looked_at / 8 + 16 * extra.series.len(),
             extra,
             notes: self.exec.take_notes(),
-            taken_bytes: std::mem::take(&mut self.taken_bytes),
-        }
+            taken_bytes: self.taken.end(&self.exec)?,
+        })
     }
 }
 
@@ -332,7 +330,7 @@ pub(crate) fn stream(
                         select::drop_stale(columns);
                         slider.row(labels, false, columns, windows)
                     })?;
-                    Ok(slider.block(reader.samples_read()))
+                    slider.block(reader.samples_read())
                 }
             };
             selection::for_each_block(exec, selector, (&windows, false), &worker, &mut fold)?;
@@ -348,7 +346,7 @@ pub(crate) fn stream(
                         num_samples += columns.len() + columns.histograms.len();
                         slider.row(labels, drop, columns, windows)
                     })?;
-                    Ok(slider.block(num_samples))
+                    slider.block(num_samples)
                 }
             };
             subquery::for_each_block(exec, points, grid, &worker, &mut fold)?;

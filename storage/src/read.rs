@@ -49,6 +49,10 @@ pub(crate) fn read(
             break;
         }
         decode(chunk, out)?;
+        if last_ms.is_none() && chunk.meta.min_ms < range.min_ms {
+            // While there is little to move.
+            chunk::trim(out, TimeRange::new(range.min_ms, i64::MAX));
+        }
         last_ms = Some(chunk.meta.max_ms);
     }
     chunk::trim(out, range);

@@ -6,7 +6,7 @@ use crate::engine::Error;
 use crate::exec::Exec;
 use crate::functions::FunctionId;
 use crate::kernel::counter::{Counting, Events, Extrapolated, at_edges, between};
-use crate::kernel::extreme::Extreme;
+use crate::kernel::extreme::{Extreme, ExtremeTime};
 use crate::kernel::order::SlidingQuantile;
 use crate::kernel::sum::SlidingSum;
 use crate::kernel::{Each, Samples, Window, Windows, order, slide, sum};
@@ -24,6 +24,8 @@ pub(crate) enum RangeKernel {
     Sum(SlidingSum),
     Min(Extreme<false>),
     Max(Extreme<true>),
+    MinTime(ExtremeTime<false>),
+    MaxTime(ExtremeTime<true>),
     Events(Events<Event>),
     AnchoredEvents(Event, bool),
     Plain(Plain),
@@ -100,10 +102,10 @@ impl RangeKernel {
             }
             FunctionId::SumOverTime => Self::Sum(SlidingSum::new(false)),
             FunctionId::AvgOverTime => Self::Sum(SlidingSum::new(true)),
-            FunctionId::MinOverTime => Self::Min(Extreme::new(false)),
-            FunctionId::MaxOverTime => Self::Max(Extreme::new(false)),
-            FunctionId::TsOfMinOverTime => Self::Min(Extreme::new(true)),
-            FunctionId::TsOfMaxOverTime => Self::Max(Extreme::new(true)),
+            FunctionId::MinOverTime => Self::Min(Extreme::new()),
+            FunctionId::MaxOverTime => Self::Max(Extreme::new()),
+            FunctionId::TsOfMinOverTime => Self::MinTime(ExtremeTime::new()),
+            FunctionId::TsOfMaxOverTime => Self::MaxTime(ExtremeTime::new()),
             FunctionId::QuantileOverTime => Self::Quantile(SlidingQuantile::new(param())),
             FunctionId::MadOverTime => Self::Mad { scratch: Vec::new() },
             FunctionId::PredictLinear => Self::PredictLinear { seconds: param() },
@@ -149,6 +151,8 @@ impl RangeKernel {
             Self::Sum(kernel) => slide(kernel, windows, samples, emit, count),
             Self::Min(kernel) => slide(kernel, windows, samples, emit, count),
             Self::Max(kernel) => slide(kernel, windows, samples, emit, count),
+            Self::MinTime(kernel) => slide(kernel, windows, samples, emit, count),
+            Self::MaxTime(kernel) => slide(kernel, windows, samples, emit, count),
             Self::Events(kernel) => slide(kernel, windows, samples, emit, count),
             Self::Plain(value) => slide(&mut Each(value), windows, samples, emit, count),
             Self::Edges { counting, smoothed } => {

@@ -107,9 +107,9 @@ proptest! {
     ) {
         let samples = Samples { times: &times, values: &values, starts_ms: &[] };
         let min = alone(&windows, samples, || Box::new(|s, _| Some(naive_extreme::<false>(s))));
-        prop_assert_eq!(run(&mut Extreme::<false>::new(false), &windows, samples), min);
+        prop_assert_eq!(run(&mut Extreme::<false>::new(), &windows, samples), min);
         let max = alone(&windows, samples, || Box::new(|s, _| Some(naive_extreme::<true>(s))));
-        prop_assert_eq!(run(&mut Extreme::<true>::new(false), &windows, samples), max);
+        prop_assert_eq!(run(&mut Extreme::<true>::new(), &windows, samples), max);
     }
 
     #[test]

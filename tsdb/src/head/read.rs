@@ -1,8 +1,8 @@
 //! Queries on the head: a snapshot by watermark, series in label order or in that of their creation, their chunks
 //! copied or pinned some hundred series at a time. An instant selector gets the newest sample straight from the series.
 
-use super::chunks::{Views, locate};
-use super::found::Found;
+use super::chunks::{Views, first_byte, locate};
+use super::found::{Found, Row};
 use super::idle::IdleSeries;
 use super::isolation::ReaderId;
 use super::ooo::{OooCut, push_merged, push_open};
@@ -206,7 +206,10 @@ impl HeadSeriesSet<'_> {
         }
         // Taken after the locks: a place on disk is entered under them, when its file is mapped.
         let views = self.head.chunks.views();
-        for row in rows {
+        for (index, row) in rows.iter().enumerate() {
+            if index % WARM_ROWS == 0 {
+                self.access.warm(&guards, &rows[index..rows.len().min(index + WARM_ROWS)], &views);
+            }
             let shard = guards[row.shard as usize].as_deref().expect("locked above");
             if self.left == 0 || shard.cold[row.slot].number != row.number {
                 continue;
@@ -220,6 +223,9 @@ impl HeadSeriesSet<'_> {
         Ok(())
     }
 }
+
+/// Of so many series what is needed of memory is asked for together, see [`Access::warm`].
+const WARM_ROWS: usize = 32;
 
 /// How the chunks of a series are read.
 struct Access {
@@ -237,6 +243,29 @@ struct Access {
 }
 
 impl Access {
+    /// Touches what pushing these series reads: each of them lies on cache lines of its own, and waiting for many at once
+    /// takes hardly longer than for one.
+    fn warm(&self, guards: &[Option<RwLockReadGuard<'_, Shard>>], rows: &[Row], views: &Views) {
+        let mut touched = 0;
+        let shard_of =
+            |row: &Row| guards[row.shard as usize].as_deref().map(|shard| (shard, row.slot));
+        for (shard, slot) in rows.iter().filter_map(shard_of) {
+            touched ^= shard.hot[slot].open.num_samples() as u8 ^ shard.cold[slot].number as u8;
+        }
+        if !self.is_labels_only && !self.is_newest_only {
+            for (shard, slot) in rows.iter().filter_map(shard_of) {
+                touched ^= shard.open_bytes(slot).last().copied().unwrap_or(0);
+                for chunk in shard.full_chunks(slot) {
+                    if let (true, Place::Disk(place)) = (self.touches(chunk.meta()), chunk.place())
+                    {
+                        touched ^= first_byte(views, place);
+                    }
+                }
+            }
+        }
+        std::hint::black_box(touched);
+    }
+
     /// Pushes what is wanted of a series; `false` if it has nothing in the range.
     fn push(
         &mut self,
