@@ -142,6 +142,23 @@ impl Found {
         }
     }
 
+    /// Sorts the rows by number. What is sorted is small: the number and the place of each row in one word, then every row
+    /// moves once.
+    pub(super) fn sort_by_creation(&mut self) {
+        const PLACE_BITS: u32 = 24;
+        let fits = |row: &Row| row.number >> (u64::BITS - PLACE_BITS) == 0;
+        if self.rows.len() >> PLACE_BITS != 0 || !self.rows.iter().all(fits) {
+            self.rows.sort_unstable_by_key(|row| row.number);
+            return;
+        }
+        let places = self.rows.iter().zip(0..);
+        let mut order: Vec<u64> =
+            places.map(|(row, place)| row.number << PLACE_BITS | place).collect();
+        order.sort_unstable();
+        let place = |word: &u64| (word & ((1 << PLACE_BITS) - 1)) as usize;
+        self.rows = order.iter().map(|word| self.rows[place(word)]).collect();
+    }
+
     /// Sorts the rows by label text. With many rows to a distinct pair, the pairs are ranked once and rows compare as
     /// integers; otherwise only the first pairs that differ are compared as text.
     pub(super) fn sort_by_labels(&mut self, symbols: &Symbols) {

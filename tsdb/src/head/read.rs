@@ -123,8 +123,7 @@ impl Querier for HeadQuerier {
             }
         }
         if hints.any_order {
-            // Each shard brought its series nearly in order, which a stable sort makes use of.
-            found.rows.sort_by_key(|row| row.number);
+            found.sort_by_creation();
         } else {
             found.sort_by_labels(symbols);
         }
