@@ -17,7 +17,9 @@ const WARM_SERIES: usize = 32;
 /// Touches where the labels and the open chunks of series lie: waiting for many cache lines at once takes hardly longer
 /// than for one.
 fn warm<'s>(shard: &Shard, series: impl Iterator<Item = &'s (u32, u64)>) {
-    let touched = series.fold(0, |touched, &(slot, _)| {
+    // A series that is gone has neither.
+    let live = series.filter(|&&(slot, number)| shard.cold[slot].number == number);
+    let touched = live.fold(0, |touched, &(slot, _)| {
         let last_pair = shard.pairs(slot).last().copied().unwrap_or(0);
         touched ^ last_pair ^ u32::from(shard.hot[slot].open.num_samples())
     });

@@ -245,11 +245,14 @@ impl Access {
     /// Touches what pushing these series reads: each of them lies on cache lines of its own, and waiting for many at once
     /// takes hardly longer than for one.
     fn warm(&self, guards: &[Option<RwLockReadGuard<'_, Shard>>], rows: &[Row], views: &Views) {
+        let shard_of = |row: &Row| {
+            let shard = guards[row.shard as usize].as_deref();
+            // A series that is gone has nothing.
+            shard.filter(|shard| shard.cold[row.slot].number == row.number).map(|s| (s, row.slot))
+        };
         let mut touched = 0;
-        let shard_of =
-            |row: &Row| guards[row.shard as usize].as_deref().map(|shard| (shard, row.slot));
         for (shard, slot) in rows.iter().filter_map(shard_of) {
-            touched ^= shard.hot[slot].open.num_samples() as u8 ^ shard.cold[slot].number as u8;
+            touched ^= shard.hot[slot].open.num_samples() as u8;
         }
         if !self.is_labels_only && !self.is_newest_only {
             for (shard, slot) in rows.iter().filter_map(shard_of) {
