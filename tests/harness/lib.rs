@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod mutate;
+pub mod random;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! What the fuzz targets do, over recorded and written bytes: cut short everywhere and changed bit by bit where that is
 //! cheap, and with a few thousand random changes, the same in every run. `FIRESTEEL_FUZZ_RUNS=1000000` makes more.
 
+mod replies;
 mod seeds;
 mod targets;
 
@@ -53,34 +54,71 @@ fn fuzz(seeds: &Seeds, runs: usize, target: fn(&[u8])) {
 }
 
 macro_rules! fuzzed {
-    ($($name:ident: $seeds:expr, $runs:expr;)*) => {
+    ($($home:ident: $name:ident: $seeds:expr, $runs:expr;)*) => {
+        /// What the programs are called.
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+
         $(#[test]
         fn $name() {
-            fuzz(&$seeds, $runs, targets::$name);
+            fuzz(&$seeds, $runs, $home::$name);
         })*
     };
 }
 
+/// Each target here is a program of its own in `fuzz/`, so that more than random changes can be tried on it.
+#[test]
+fn each_target_has_a_program() {
+    let folder = tests::root().join("fuzz/fuzz_targets");
+    let files = std::fs::read_dir(folder).expect("the programs");
+    let name = |file: std::io::Result<std::fs::DirEntry>| {
+        let name = file.expect("a name").file_name().into_string().expect("text");
+        name.strip_suffix(".rs").expect("a program").to_owned()
+    };
+    let mut programs: Vec<String> = files.map(name).collect();
+    programs.sort_unstable();
+    let mut names = NAMES.to_vec();
+    names.sort_unstable();
+    assert_eq!(programs, names);
+}
+
+/// The recorded answers go the whole way, so that changes to them meet all of it.
+#[test]
+fn recorded_replies_are_targets() {
+    let seeds = seeds::replies();
+    let mut by_section = std::collections::BTreeMap::<&str, usize>::new();
+    for seed in &seeds {
+        let found = replies::finds_targets(seed);
+        *by_section.entry(replies::SECTIONS[usize::from(seed[0])]).or_default() +=
+            usize::from(found);
+    }
+    let none: Vec<_> = by_section.iter().filter(|(_, found)| **found == 0).collect();
+    // Servers of the last one are asked for behind an address that nobody listens at.
+    assert!(none.iter().all(|(section, _)| section.starts_with("openstack")), "{none:?}");
+}
+
 fuzzed! {
-    chunk: seeds::chunks(), 5000;
-    record: seeds::records(), 10_000;
-    segment: seeds::segments(), 2000;
-    replay: seeds::records_joined(), 1000;
-    image: seeds::image(), 1000;
-    head_chunks: seeds::head_chunks(), 1000;
-    tombstones: seeds::tombstones(), 5000;
-    meta: seeds::meta(), 5000;
-    index: seeds::index(), 3000;
-    exposition: seeds::texts("exposition/text.jsonl", "body"), 10_000;
-    openmetrics: seeds::texts("exposition/openmetrics.jsonl", "body"), 10_000;
-    protobuf: seeds::protobuf(), 10_000;
-    remote_write: seeds::remote_write(), 3000;
-    remote_read: seeds::remote_read(), 3000;
-    otlp: seeds::otlp(), 3000;
-    promql_text: seeds::texts("parse.jsonl", "q"), 10_000;
-    script: seeds::scripts(), 5000;
-    config: seeds::texts("config/own.jsonl", "yaml"), 2000;
-    targets_file: seeds::texts("config/file_sd.jsonl", "body"), 5000;
-    regex: seeds::regexes(), 3000;
-    texts: seeds::numbers(), 10_000;
+    targets: chunk: seeds::chunks(), 5000;
+    targets: record: seeds::records(), 10_000;
+    targets: segment: seeds::segments(), 2000;
+    targets: replay: seeds::records_joined(), 1000;
+    targets: image: seeds::image(), 1000;
+    targets: head_chunks: seeds::head_chunks(), 1000;
+    targets: tombstones: seeds::tombstones(), 5000;
+    targets: meta: seeds::meta(), 5000;
+    targets: index: seeds::index(), 3000;
+    targets: exposition: seeds::texts("exposition/text.jsonl", "body"), 10_000;
+    targets: openmetrics: seeds::texts("exposition/openmetrics.jsonl", "body"), 10_000;
+    targets: protobuf: seeds::protobuf(), 10_000;
+    targets: remote_write: seeds::remote_write(), 3000;
+    targets: remote_read: seeds::remote_read(), 3000;
+    targets: otlp: seeds::otlp(), 3000;
+    targets: promql_text: seeds::texts("parse.jsonl", "q"), 10_000;
+    targets: script: seeds::scripts(), 5000;
+    targets: config: seeds::texts("config/own.jsonl", "yaml"), 2000;
+    targets: web_config: seeds::texts("config/web.jsonl", "yaml"), 2000;
+    targets: scrape_config: seeds::jobs(), 2000;
+    replies: discovery: seeds::replies(), 400;
+    targets: targets_file: seeds::texts("config/file_sd.jsonl", "body"), 5000;
+    targets: regex: seeds::regexes(), 3000;
+    targets: texts: seeds::numbers(), 10_000;
 }

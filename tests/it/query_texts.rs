@@ -7,6 +7,7 @@ use crate::{naive, real_world};
 use base64::Engine as _;
 use promql::{Engine, EngineOptions, Error, Features, Request, parse, parse_selector, pretty};
 use storage::{Cancel, MemoryStorage};
+use tests::random::Random;
 
 /// What queries are made of.
 const PIECES: [&str; 78] = [
@@ -161,15 +162,12 @@ fn check(text: &[u8]) -> bool {
     true
 }
 
-/// Numbers that look random (xorshift).
-struct Random(u64);
+/// Changes texts.
+struct Changes(Random);
 
-impl Random {
+impl Changes {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound.max(1)
+        self.0.index(bound)
     }
 
     /// A part of a text.
@@ -252,7 +250,7 @@ fn changed_queries_do_no_harm() {
         ..EngineOptions::default()
     });
     let seed = number("FIRESTEEL_SEED", 1);
-    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut random = Changes(Random::new(seed));
     let (mut parsed, count) = (0, number("FIRESTEEL_TEXTS", 30_000));
     for _ in 0..count {
         let mut text = corpus[random.below(corpus.len())].clone();

@@ -90,7 +90,7 @@ impl History {
             said.lock().push(format!("{} {:?}", line.message, line.fields));
         });
         // Another one each time, as from a source of randomness: the names of blocks come from it.
-        let seed = world.random.next(u64::MAX);
+        let seed = world.random.below(u64::MAX);
         let opened = Db::open(disk, Path::new(DIR), options(self.traffic), seed, &registry, sink);
         let db = opened.unwrap_or_else(|error| panic!("{error}\n{}", world.log.join("\n")));
         if self.traffic == Traffic::Between {
@@ -125,9 +125,9 @@ impl History {
         let (range, series) = {
             let mut world = self.world.lock();
             world.end_append();
-            let begin = world.now_ms - world.random.next(8 * HOUR as u64) as i64;
-            let range = TimeRange::new(begin, begin + world.random.next(2 * HOUR as u64) as i64);
-            let series = world.random.next(NUM_SERIES as u64) as usize;
+            let begin = world.now_ms - world.random.below(8 * HOUR as u64) as i64;
+            let range = TimeRange::new(begin, begin + world.random.below(2 * HOUR as u64) as i64);
+            let series = world.random.below(NUM_SERIES as u64) as usize;
             if self.traffic == Traffic::Between {
                 // Who looks meanwhile may see them or not.
                 world.model.delete(series, range, false);
@@ -193,7 +193,7 @@ impl History {
         let kind = {
             let mut world = self.world.lock();
             world.disk.set_budget(None);
-            world.random.next(3)
+            world.random.below(3)
         };
         let mut is_clean = false;
         if kind == 0 {
@@ -205,7 +205,7 @@ impl History {
         self.world.lock().give_up();
         drop(self.db.take());
         if kind == 2 {
-            let seed = self.world.lock().random.next(u64::MAX);
+            let seed = self.world.lock().random.below(u64::MAX);
             self.say(&format!("power cut {seed}"));
             self.sim = self.sim.crash(seed);
         } else {
@@ -229,20 +229,20 @@ impl History {
     /// Lets one of the next changes of the disk fail, or room run out for a while.
     fn trouble(&self) {
         let mut world = self.world.lock();
-        if world.random.next(3) == 0 {
-            let room = world.random.next(3000);
+        if world.random.below(3) == 0 {
+            let room = world.random.below(3000);
             world.say(&format!("room for {room} bytes"));
             world.disk.set_budget(Some(room));
         } else {
-            let number = world.disk.changes() + world.random.next(40);
-            let fault = if world.random.next(2) == 0 { Fault::Io } else { Fault::Full };
+            let number = world.disk.changes() + world.random.below(40);
+            let fault = if world.random.below(2) == 0 { Fault::Io } else { Fault::Full };
             world.say(&format!("change {number} will fail"));
             world.disk.fail_once(number, fault);
         }
     }
 
     fn step(&mut self) {
-        let kind = self.world.lock().random.next(100);
+        let kind = self.world.lock().random.below(100);
         if self.traffic == Traffic::Between && self.step_between(kind) {
             return;
         }
@@ -281,7 +281,7 @@ impl History {
 fn run(seed: u64, traffic: Traffic, looks_always: bool) {
     let mut history = History::new(seed, traffic);
     history.say(&format!("seed {seed}"));
-    let steps = 150 + history.world.lock().random.next(250);
+    let steps = 150 + history.world.lock().random.below(250);
     for _ in 0..steps {
         history.step();
         if looks_always {

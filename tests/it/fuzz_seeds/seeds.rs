@@ -1,9 +1,10 @@
 //! Recorded and written bytes of every kind that is fuzzed.
 
+use super::replies::{BETWEEN, SECTIONS};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use disk::Disk;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -220,4 +221,136 @@ pub(super) fn scripts() -> Seeds {
         "eval_ordered instant at 1m topk(2, x)\n  x 1\neval_fail instant at 0 {}\n  expect fail msg: x\n",
     ];
     known.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+/// The first job of each recorded configuration.
+pub(super) fn jobs() -> Seeds {
+    let first = |yaml: &String| {
+        let (_, jobs) = yaml.split_once("scrape_configs:\n")?;
+        let indent = jobs.find("- ")? + 2;
+        let mut lines = jobs.lines();
+        let mut job = format!("{}\n", lines.next()?.get(indent..)?);
+        for line in lines {
+            match line.split_at_checked(indent) {
+                Some((before, line)) if before.trim().is_empty() => {
+                    job.push_str(line);
+                    job.push('\n');
+                }
+                _ => break,
+            }
+        }
+        Some(job.into_bytes())
+    };
+    let all: Seeds = fields("config/own.jsonl", "yaml").iter().filter_map(first).collect();
+    assert!(all.len() > 80, "{} jobs", all.len());
+    all
+}
+
+/// What servers answer to discovery, with the number of the section that asks for it.
+pub(super) fn replies() -> Seeds {
+    let mut seeds = Seeds::new();
+    let mut add = |section: &str, answers: &[&str]| {
+        let number = SECTIONS.iter().position(|known| known.contains(section)).expect(section);
+        let joined = answers.iter().map(|text| text.as_bytes()).collect::<Vec<_>>().join(&BETWEEN);
+        seeds.push([&[number as u8], &joined[..]].concat());
+    };
+    for kind in ["consul", "ec2", "http", "kuma", "marathon", "nomad", "uyuni"] {
+        for line in tests::golden(&format!("scrape/discovery/{kind}.jsonl")) {
+            let requests = line["requests"].as_array().into_iter().flatten();
+            let answers: Vec<&str> =
+                requests.filter_map(|asked| asked["response"]["body"].as_str()).collect();
+            add(&format!("{kind}_sd"), &answers);
+        }
+    }
+    let objects = tests::golden_bytes("scrape/discovery/kubernetes_objects.json");
+    let objects: Value = serde_json::from_slice(&objects).expect("JSON");
+    let roles = ["node", "pod", "service", "endpoints", "endpointslice", "ingress"];
+    let kinds = ["nodes", "pods", "services", "endpoints", "endpointslices", "ingresses"];
+    for (role, kind) in roles.into_iter().zip(kinds) {
+        for item in objects[kind]["items"].as_array().expect("objects") {
+            let list = json!({"items": [item], "metadata": {"resourceVersion": "1"}}).to_string();
+            let event = json!({"type": "MODIFIED", "object": item}).to_string();
+            add(&format!("role: {role}}}"), &[&list, &event]);
+        }
+    }
+    for (section, answers) in WRITTEN_REPLIES {
+        add(section, answers);
+    }
+    for section in ["nerve_sd", "serverset_sd"] {
+        let number = SECTIONS.iter().position(|known| known.contains(section)).expect(section);
+        seeds.push([&[number as u8], &zookeeper()[..]].concat());
+    }
+    seeds
+}
+
+/// Answers as documented, where nothing is recorded.
+const WRITTEN_REPLIES: &[(&str, &[&str])] = &[
+    (
+        "docker_sd",
+        &[
+            r#"[{"Id":"n1","Name":"bridge","Scope":"local","Internal":false,"Ingress":false,"Labels":{"a":"b"}}]"#,
+            r#"[{"Id":"c1","Names":["/x"],"Labels":{"l":"v"},"Ports":[{"IP":"0.0.0.0","PrivatePort":80,"PublicPort":81,"Type":"tcp"}],"HostConfig":{"NetworkMode":"bridge"},"NetworkSettings":{"Networks":{"bridge":{"NetworkID":"n1","IPAddress":"172.17.0.2"}}}}]"#,
+        ],
+    ),
+    (
+        "role: nodes",
+        &[
+            r#"[{"ID":"i","Spec":{"Labels":{"a":"b"},"Role":"manager","Availability":"active"},"Description":{"Hostname":"h","Platform":{"Architecture":"x","OS":"l"},"Engine":{"EngineVersion":"1"}},"Status":{"State":"ready","Addr":"10.0.0.1"},"ManagerStatus":{"Leader":true,"Reachability":"reachable","Addr":"10.0.0.1:2377"}}]"#,
+        ],
+    ),
+    (
+        "eureka_sd",
+        &[
+            "<applications><application><name>A</name><instance><hostName>h</hostName><app>A</app><ipAddr>1.2.3.4</ipAddr><status>UP</status><port enabled=\"true\">80</port><securePort enabled=\"false\">443</securePort><dataCenterInfo class=\"x\"><name>MyOwn</name><metadata><k>v</k></metadata></dataCenterInfo><metadata><m.x>1</m.x></metadata></instance></application></applications>",
+        ],
+    ),
+    (
+        "puppetdb_sd",
+        &[
+            r#"[{"certname":"c","resource":"49af","type":"Class","title":"T","tags":["a","b"],"file":"/f.pp","environment":"prod","exported":false,"parameters":{"p":1,"l":["x"],"o":{"i":true},"n":null}}]"#,
+        ],
+    ),
+    (
+        "lightsail_sd",
+        &[
+            r#"{"instances":[{"name":"n","privateIpAddress":"10.0.0.1","publicIpAddress":"1.2.3.4","location":{"availabilityZone":"a","regionName":"r"},"state":{"name":"running"},"tags":[{"key":"k","value":"v"}],"ipv6Addresses":["::1"],"blueprintId":"b","bundleId":"u","supportCode":"s"}]}"#,
+        ],
+    ),
+    (
+        "openstack_sd",
+        &[
+            r#"{"token":{"catalog":[{"type":"compute","endpoints":[{"interface":"public","region":"r","url":"http://127.0.0.1:1/"}]}]}}"#,
+        ],
+    ),
+];
+
+/// A session with a node that has a member below it, as the server sends it.
+fn zookeeper() -> Vec<u8> {
+    fn frame(parts: &[&[u8]]) -> Vec<u8> {
+        let body = parts.concat();
+        [&(body.len() as u32).to_be_bytes()[..], &body].concat()
+    }
+    fn text(text: &str) -> Vec<u8> {
+        [&(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat()
+    }
+    let head = |number: i32| [&number.to_be_bytes()[..], &[0; 8], &[0; 4]].concat();
+    let stat = [0; 68];
+    let member = r#"{"host":"h","port":1,"name":"n","serviceEndpoint":{"host":"h","port":80},"status":"ALIVE"}"#;
+    let event = [&head(-1)[..], &3_u32.to_be_bytes(), &3_u32.to_be_bytes(), &text("/a/b")].concat();
+    [
+        frame(&[
+            &[0; 4],
+            &10_000_u32.to_be_bytes(),
+            &7_u64.to_be_bytes(),
+            &text("0123456789abcdef"),
+        ]),
+        frame(&[&head(0), &text(""), &stat]),
+        frame(&[&head(1), &1_u32.to_be_bytes(), &text("b")]),
+        frame(&[&head(2), &text(member), &stat]),
+        frame(&[&head(3), &0_u32.to_be_bytes()]),
+        frame(&[&event]),
+        frame(&[&head(4), &text(member), &stat]),
+        frame(&[&head(5), &0_u32.to_be_bytes()]),
+    ]
+    .concat()
 }

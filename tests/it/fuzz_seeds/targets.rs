@@ -313,7 +313,24 @@ pub(crate) fn config(bytes: &[u8]) {
     let context = cli::config::Context::new(&environment);
     if let Ok(config) = cli::config::load(bytes, "fuzzed.yml", &context) {
         let _text = config.to_yaml();
+        let _jobs = config.scrape_configs();
     }
+}
+
+/// A file of `--web.config.file`.
+pub(crate) fn web_config(bytes: &[u8]) {
+    let name = format!("firesteel-fuzz-{}.yml", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, bytes).expect("room in the temporary directory");
+    let _checked = web::Guard::check(&path);
+    std::fs::remove_file(&path).expect("written above");
+}
+
+/// A file of `scrape_config_files`, in the configuration that names none else, and what a job makes of it.
+pub(crate) fn scrape_config(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let indented: String = text.lines().map(|line| format!("  {line}\n")).collect();
+    config(format!("scrape_configs:\n-\n{indented}").as_bytes());
 }
 
 /// A file of targets, as YAML and as JSON.
@@ -337,6 +354,7 @@ pub(crate) fn regex(bytes: &[u8]) {
     if let Some(prefix) = regex.prefix() {
         assert!(!matched || text.starts_with(prefix));
     }
+    assert!(!matched || regex.prefixes().iter().any(|prefix| text.starts_with(prefix)));
     if let Some(set) = regex.set_matches() {
         assert_eq!(set.iter().any(|known| **known == *text), matched);
     }

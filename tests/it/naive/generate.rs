@@ -1,10 +1,9 @@
 //! Random queries, the same for the same seed.
 
 use super::evaluate::{Binary, Node, Selector};
+use tests::random::Random;
 
-pub(crate) struct Generator {
-    state: u64,
-}
+pub(crate) struct Generator(Random);
 
 const OVER: [&str; 16] = [
     "rate",
@@ -65,23 +64,20 @@ enum Kind {
 
 impl Generator {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1 }
+        Self(Random::new(seed))
     }
 
     /// A number below `bound`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        (self.state >> 11) % bound
+        self.0.below(bound)
     }
 
     pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize]
+        self.0.of(choices)
     }
 
     pub(crate) fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
+        self.0.one_in(n)
     }
 
     pub(crate) fn query(&mut self) -> Node {

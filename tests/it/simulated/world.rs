@@ -13,20 +13,8 @@ use storage::{
     Appendable, Appender, Cancel, FloatBatch, LabelBatch, Querier, Queryable, Rejected,
     SelectHints, SeriesBatch,
 };
+use tests::random::Random;
 use tsdb::Db;
-
-/// Numbers that a seed stands for.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (x ^ (x >> 31)) % below
-    }
-}
 
 pub(super) fn name(series: usize) -> String {
     format!("s{series}")
@@ -138,7 +126,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, disk: FaultDisk, has_pauses: bool) -> Self {
         Self {
-            random: Random(seed.wrapping_mul(0x5851_F42D_4C95_7F2D)),
+            random: Random::new(seed.wrapping_mul(0x5851_F42D_4C95_7F2D)),
             model: Model::new(NUM_SERIES),
             disk,
             now_ms: START,
@@ -167,7 +155,7 @@ impl World {
         let times: Vec<i64> = samples.iter().map(|(_, time)| *time).collect();
         let values: Vec<f64> = times
             .iter()
-            .map(|&time| match self.random.next(12) {
+            .map(|&time| match self.random.below(12) {
                 0 => STALE_NAN,
                 1 => 0.1 * time as f64,
                 _ => (time / MINUTE) as f64,
@@ -209,18 +197,18 @@ impl World {
 
     /// The series that get a sample now.
     fn wanted(&mut self) -> Vec<usize> {
-        let mut wanted = self.random.next(1 << NUM_SERIES) | 1;
+        let mut wanted = self.random.below(1 << NUM_SERIES) | 1;
         if self.has_pauses {
             let hours = (self.now_ms - START) / (5 * HOUR);
-            wanted &=
-                Random(hours as u64).next(1 << NUM_SERIES) | 1 << (hours as usize % NUM_SERIES);
+            wanted &= Random::new(hours as u64).below(1 << NUM_SERIES)
+                | 1 << (hours as usize % NUM_SERIES);
         }
         (0..NUM_SERIES).filter(|series| wanted >> series & 1 == 1).collect()
     }
 
     /// Goes on in time with samples of some series.
     pub(super) fn append_in_order(&mut self, db: &Db) {
-        let next_ms = self.now_ms + MINUTE * (1 + self.random.next(15) as i64);
+        let next_ms = self.now_ms + MINUTE * (1 + self.random.below(15) as i64);
         if self.staged.as_ref().is_some_and(|staged| staged.cut < may_be_cut(next_ms)) {
             // The database would wait for the transaction before it cuts that far.
             if self.is_visiting {
@@ -234,11 +222,11 @@ impl World {
     }
 
     pub(super) fn append_late(&mut self, db: &Db) {
-        let series = self.random.next(NUM_SERIES as u64) as usize;
+        let series = self.random.below(NUM_SERIES as u64) as usize;
         let mut samples = Vec::new();
-        for _ in 0..=self.random.next(4) {
+        for _ in 0..=self.random.below(4) {
             // A little beyond the window, too.
-            let back = self.random.next((WINDOW + 10 * MINUTE) as u64 / 1000) as i64 * 1000;
+            let back = self.random.below((WINDOW + 10 * MINUTE) as u64 / 1000) as i64 * 1000;
             let time = self.now_ms - back;
             if self.model.is_free(series, time) && !samples.contains(&(series, time)) {
                 samples.push((series, time));
@@ -306,12 +294,12 @@ impl World {
         let Some(place) = Place::of(path) else { return };
         let is_free = place == Place::Free;
         self.end_reading();
-        if self.random.next(8) > 0 {
+        if self.random.below(8) > 0 {
             return;
         }
         self.say(&format!("while {} is written", path.display()));
         self.is_visiting = true;
-        match self.random.next(9) {
+        match self.random.below(9) {
             0..4 if self.busy != Busy::Deleting => self.append_in_order(db),
             4 if self.busy != Busy::Deleting && is_free => self.append_late(db),
             5 if self.busy != Busy::Deleting && is_free => self.end_append(),
