@@ -183,22 +183,36 @@ impl Db {
         }
     }
 
+    /// Makes the log durable up to the segment at hand, without holding up commits.
+    fn sync_full_segments(&self) -> Result<()> {
+        let retired = self.writer.lock().take_retired();
+        retired.sync()?;
+        Ok(self.disk.sync_dir(&self.dir.join(LOG_DIR))?)
+    }
+
     fn try_write_image(&self) -> Result<Option<(u32, crate::head::ImageStats)>> {
         let (aside, place) = (self.dir.join(UNFINISHED_DIR), self.dir.join(IMAGE_DIR));
         if self.disk.exists(&aside) {
             self.disk.remove(&aside)?;
         }
         let Some(segment) = self.head.cut_log_for_image()? else { return Ok(None) };
-        // A log that loses its end in a crash of the machine must not find an image that is ahead of it.
-        let retired = self.writer.lock().take_retired();
-        retired.sync()?;
-        // Nor one of a segment that another one of the same number replaces.
-        self.disk.sync_dir(&self.dir.join(LOG_DIR))?;
+        // A log that loses its end in a crash of the machine must not find an image that is ahead of it, nor one of a
+        // segment that another one of the same number replaces.
+        self.sync_full_segments()?;
         let before = fingerprint(&*self.disk, &self.dir.join(LOG_DIR), segment - 1)?;
         let mut out = Head::new_image(&self.disk, &aside)?;
         out.log(&[&header(segment, before, self.head.hash_seed())])?;
         let stats = self.head.write_image(&mut out)?;
         out.close()?;
+        // Commits went on meanwhile, and the image may have what they logged. Were it lost from the log, it would be lost
+        // for good with the first chunk file that makes the image unusable.
+        {
+            let mut log = self.writer.lock();
+            if log.position() != (wal::Position { segment, offset: 0 }) {
+                log.cut()?;
+            }
+        }
+        self.sync_full_segments()?;
         if self.disk.exists(&place) {
             self.disk.remove(&place)?;
         }
