@@ -34,7 +34,7 @@ impl Querier for MergeQuerier {
             return only.select(matchers, hints, symbols, cancel);
         }
         // Merging by labels needs them sorted, whatever the caller would accept.
-        let sorted = SelectHints { any_order: false, ..hints.clone() };
+        let sorted = SelectHints { any_order: false, wanted_labels: None, ..hints.clone() };
         let sets: Result<Vec<_>> =
             self.0.iter().map(|q| q.select(matchers, &sorted, symbols, cancel)).collect();
         Ok(limited(merge(sets?, symbols), hints.limit))

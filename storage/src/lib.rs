@@ -27,4 +27,4 @@ pub use exemplars::{Exemplar, ExemplarQueryable, SeriesExemplars};
 pub use fanout::MergeQuerier;
 pub use memory::MemoryStorage;
 pub use merge::{SourceHeap, chain_exact, chain_samples, merge, merge_names};
-pub use query::{Annotations, Querier, Queryable, SelectHints, SeriesSet};
+pub use query::{Annotations, NAME_LABELS, Querier, Queryable, SelectHints, SeriesSet};

@@ -5,8 +5,8 @@
 mod tests;
 
 use crate::{
-    Appendable, Appender, Cancel, FloatBatch, HistogramBatch, LabelBatch, Querier, Queryable,
-    RejectReason, Rejected, Result, SelectHints, SeriesBatch, SeriesSet,
+    Appendable, Appender, Cancel, FloatBatch, HistogramBatch, LabelBatch, NAME_LABELS, Querier,
+    Queryable, RejectReason, Rejected, Result, SelectHints, SeriesBatch, SeriesSet,
 };
 use chunk::{ChunkMeta, Encoding};
 use model::hash::HashMap;
@@ -340,7 +340,13 @@ impl Querier for Snapshot {
         }
         let rest = series.into_iter();
         let labels_only = hints.labels_only;
-        Ok(Box::new(Stream { rest, range, labels_only, symbols, cancel, pairs: Vec::new() }))
+        let has_name_labels = |series: &Arc<Series>| {
+            series.labels.iter().any(|(name, _)| NAME_LABELS.contains(&name))
+        };
+        let mut wanted = hints.enough_labels().cloned();
+        wanted = wanted.filter(|_| !rest.as_slice().iter().any(has_name_labels));
+        let pairs = Vec::new();
+        Ok(Box::new(Stream { rest, range, labels_only, wanted, symbols, cancel, pairs }))
     }
 
     fn label_names(&self, matchers: &[Matcher], limit: usize) -> Result<Vec<Box<str>>> {
@@ -368,6 +374,7 @@ struct Stream<'q> {
     rest: std::vec::IntoIter<Arc<Series>>,
     range: TimeRange,
     labels_only: bool,
+    wanted: Option<Arc<[Box<str>]>>,
     symbols: &'q Symbols,
     cancel: &'q Cancel,
     pairs: Vec<LabelPair>,
@@ -384,6 +391,10 @@ impl SeriesSet for Stream<'_> {
             }
             self.pairs.clear();
             self.symbols.intern_labels(&series.labels, &mut self.pairs);
+            if let Some(wanted) = &self.wanted {
+                let is_wanted = |name: &str| wanted.iter().any(|wanted| **wanted == *name);
+                self.pairs.retain(|pair| is_wanted(self.symbols.text(pair.name)));
+            }
             out.finish_series(&self.pairs);
         }
         Ok(!out.is_empty())

@@ -2,6 +2,7 @@
 
 use crate::{Cancel, Result, SeriesBatch};
 use model::{Matcher, Symbols, TimeRange};
+use std::sync::Arc;
 
 /// Something that can be queried.
 pub trait Queryable: Send + Sync {
@@ -52,9 +53,23 @@ pub struct SelectHints {
     pub labels_only: bool,
     /// The caller does not care for label order; a single source then skips the sort.
     pub any_order: bool,
+    /// The labels that somebody looks at, where it is not all: in any order others may be left out, then. Not so the name,
+    /// and not of series with labels that belong to it, see [`NAME_LABELS`]: those are told apart by what is left.
+    pub wanted_labels: Option<Arc<[Box<str>]>>,
     /// Stop after this many series; zero means all.
     pub limit: usize,
 }
+
+impl SelectHints {
+    /// The labels that are enough, the name among them; `None` if all are needed.
+    #[must_use]
+    pub fn enough_labels(&self) -> Option<&Arc<[Box<str>]>> {
+        self.wanted_labels.as_ref().filter(|_| self.any_order && !self.labels_only)
+    }
+}
+
+/// Labels that a series loses together with its name.
+pub const NAME_LABELS: [&str; 2] = ["__type__", "__unit__"];
 
 /// Messages for the user that are not failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,6 +7,8 @@ use super::shard::Shard;
 use crate::sync;
 use model::hash::HashMap;
 use model::{LabelPair, Matcher, Symbols, TimeRange};
+use std::sync::Arc;
+use storage::{Cancel, NAME_LABELS, Result, SelectHints};
 
 /// Series whose labels are looked up before a waiting writer gets its turn. Few in the tests, whose heads are small.
 const SLICE: usize = if cfg!(test) { 2 } else { 1024 };
@@ -47,6 +49,8 @@ enum Memo {
 
 impl Memo {
     const NO_KEY: u32 = u32::MAX;
+    /// Nobody looks at the label.
+    const LEFT_OUT: u32 = u32::MAX - 1;
 
     fn new(num_series: usize, num_pairs: usize) -> Self {
         // Clearing a place takes less than finding one by its hash.
@@ -87,11 +91,38 @@ pub(super) struct Found {
     pub(super) keys: Vec<u32>,
     pub(super) distinct: Vec<LabelPair>,
     by_pair: HashMap<LabelPair, u32>,
+    /// The labels that somebody looks at; `None` for all.
+    wanted: Option<Arc<[Box<str>]>>,
+    /// There are labels which forbid to leave out others.
+    needs_all: bool,
 }
 
 impl Found {
+    /// The series of all shards that may have samples in `range`, in no order yet.
+    pub(super) fn of(
+        head: &Shared,
+        (matchers, only, hints): (&[Matcher], Option<&[u64]>, &SelectHints),
+        range: TimeRange,
+        (symbols, cancel): (&Symbols, &Cancel),
+    ) -> Result<Self> {
+        let mut found = Self { wanted: hints.enough_labels().cloned(), ..Self::default() };
+        if range.min_ms > range.max_ms {
+            return Ok(found);
+        }
+        loop {
+            for shard in 0..head.shards.len() {
+                cancel.check()?;
+                found.collect(head, shard, (matchers, only), range, symbols);
+            }
+            if !found.needs_all {
+                return Ok(found);
+            }
+            found = Self::default();
+        }
+    }
+
     /// Adds the series of one shard that may have samples in `range`; where `only` names references, sorted, no others.
-    pub(super) fn collect(
+    fn collect(
         &mut self,
         head: &Shared,
         index: usize,
@@ -131,8 +162,15 @@ impl Found {
     fn push_labels(&mut self, shard: &Shard, pairs: &[PairId], symbols: &Symbols, memo: &mut Memo) {
         for &pair in pairs {
             let known = memo.get(pair);
-            self.keys.push(known.unwrap_or_else(|| {
+            let key = known.unwrap_or_else(|| {
                 let (name, value) = shard.labels.label(pair);
+                if let Some(wanted) = &self.wanted {
+                    self.needs_all |= NAME_LABELS.contains(&name);
+                    if !wanted.iter().any(|wanted| **wanted == *name) {
+                        memo.insert(pair, Memo::LEFT_OUT);
+                        return Memo::LEFT_OUT;
+                    }
+                }
                 let label = LabelPair { name: symbols.intern(name), value: symbols.intern(value) };
                 let key = *self.by_pair.entry(label).or_insert_with(|| {
                     self.distinct.push(label);
@@ -140,7 +178,10 @@ impl Found {
                 });
                 memo.insert(pair, key);
                 key
-            }));
+            });
+            if key != Memo::LEFT_OUT {
+                self.keys.push(key);
+            }
         }
     }
 

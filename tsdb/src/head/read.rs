@@ -114,14 +114,8 @@ impl Querier for HeadQuerier {
             range.min_ms = range.min_ms.max(hint.min_ms);
             range.max_ms = range.max_ms.min(hint.max_ms);
         }
-        let mut found = Found::default();
-        if range.min_ms <= range.max_ms {
-            for shard in 0..self.head.shards.len() {
-                cancel.check()?;
-                let wanted = (matchers, self.only.as_deref());
-                found.collect(&self.head, shard, wanted, range, symbols);
-            }
-        }
+        let wanted = (matchers, self.only.as_deref(), hints);
+        let mut found = Found::of(&self.head, wanted, range, (symbols, cancel))?;
         if hints.any_order {
             found.sort_by_creation();
         } else {

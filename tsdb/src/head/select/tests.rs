@@ -80,3 +80,26 @@ fn values_limits_and_order() {
     let later = head.querier(TimeRange::new(2000, 3000)).unwrap();
     assert_eq!(later.label_names(&[], 0).unwrap(), []);
 }
+
+#[test]
+fn labels_that_nobody_looks_at_are_left_out_but_where_series_are_told_apart_by_more_than_names() {
+    let head = head();
+    commit(&head, &[("__name__", "m"), ("pod", "p-1"), ("x", "1")], &[(1000, 1.0)]);
+    commit(&head, &[("__name__", "m"), ("pod", "p-2"), ("x", "1")], &[(1000, 1.0)]);
+    let querier = head.querier(TimeRange::ALL).unwrap();
+    let wanted = Some(["x", "__name__"].map(Box::from).into());
+    let hints = SelectHints { any_order: true, wanted_labels: wanted, ..SelectHints::default() };
+    let texts = |hints: &SelectHints| -> Vec<String> {
+        read(&*querier, &[], hints).into_iter().map(|series| series.0).collect()
+    };
+    assert_eq!(texts(&hints), ["__name__=m,x=1", "__name__=m,x=1"]);
+    // Whoever sorts or merges by labels needs all of them.
+    let sorted = SelectHints { any_order: false, ..hints.clone() };
+    assert_eq!(texts(&sorted), ["__name__=m,pod=p-1,x=1", "__name__=m,pod=p-2,x=1"]);
+    commit(&head, &[("__name__", "m"), ("__type__", "counter"), ("x", "1")], &[(1000, 1.0)]);
+    let querier = head.querier(TimeRange::ALL).unwrap();
+    let found: Vec<String> = read(&*querier, &[], &hints).into_iter().map(|s| s.0).collect();
+    let all =
+        ["__name__=m,pod=p-1,x=1", "__name__=m,pod=p-2,x=1", "__name__=m,__type__=counter,x=1"];
+    assert_eq!(found, all);
+}
