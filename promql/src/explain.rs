@@ -166,7 +166,9 @@ fn source(range: &Range, profile: Option<&Profile<'_>>) -> PlanNode {
 
 fn selector(select: &Select) -> String {
     let totals = if select.totals_only { " (histograms without buckets)" } else { "" };
-    format!("{select}{}{totals}", time(select.look))
+    let wanted = select.wanted_labels.as_ref();
+    let wanted = wanted.map_or_else(String::new, |names| format!(" (labels {})", names.join(", ")));
+    format!("{select}{}{totals}{wanted}", time(select.look))
 }
 
 fn time(look: Look) -> String {

@@ -80,8 +80,14 @@ fn info_series(
     grid: StepGrid,
 ) -> Result<StepBatch, Error> {
     let matchers = wanted.names.iter().chain(&wanted.data).cloned().collect();
-    let selection =
-        Select { matchers, look, smoothed: false, totals_only: false, span: Span::default() };
+    let selection = Select {
+        matchers,
+        look,
+        smoothed: false,
+        totals_only: false,
+        wanted_labels: None,
+        span: Span::default(),
+    };
     let windows = hints::instant_windows(&selection, grid, exec.lookback_ms);
     let mut out = StepBatch::new(grid.len);
     selection::for_each_series(exec, &selection, &windows, true, &mut |labels, columns| {

@@ -13,6 +13,7 @@ use crate::engine::Error;
 use crate::functions::FunctionId;
 use model::{METRIC_NAME, MatchOp, Matcher, StepGrid};
 use std::fmt;
+use std::sync::Arc;
 
 /// The times of a request.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +80,8 @@ pub(crate) struct Select {
     pub(crate) smoothed: bool,
     /// Nobody looks at the buckets of its histograms.
     pub(crate) totals_only: bool,
+    /// The labels that somebody looks at; `None` for all.
+    pub(crate) wanted_labels: Option<Arc<[Box<str>]>>,
     pub(crate) span: Span,
 }
 
@@ -191,6 +194,13 @@ pub(crate) struct Aggregate {
     pub(crate) span: Span,
 }
 
+impl Select {
+    fn has_one_name(&self) -> bool {
+        let is_name = |m: &Matcher| m.name() == METRIC_NAME && m.op() == MatchOp::Equal;
+        self.matchers.iter().any(|m| is_name(m) && !m.value().is_empty())
+    }
+}
+
 impl fmt::Display for Select {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let equals_name = |m: &&Matcher| m.name() == METRIC_NAME && m.op() == MatchOp::Equal;
@@ -219,6 +229,23 @@ impl Node {
             Self::Binary(binary) => binary.lhs.first_select().or_else(|| binary.rhs.first_select()),
             Self::Aggregate(aggregate) => aggregate.operand.first_select(),
         }
+    }
+
+    /// Of the series of this operand nobody looks at other labels than these and the name. Functions of windows take the
+    /// name away and have to see series that become equal by that, so they need it to be one.
+    fn want_labels(&mut self, names: &[Box<str>]) {
+        let select = match self {
+            Self::Select { select, shown: Shown::Value } => select,
+            Self::Window(call) if call.function != FunctionId::AbsentOverTime => {
+                match &mut call.range.source {
+                    Source::Stored(select) if select.has_one_name() => select,
+                    _ => return,
+                }
+            }
+            _ => return,
+        };
+        let names = names.iter().map(|name| &**name).chain([METRIC_NAME]);
+        select.wanted_labels = Some(names.map(Box::from).collect());
     }
 
     /// Whether it yields a number at each step rather than a vector.

@@ -2,6 +2,7 @@
 
 use super::{Answer, Engine, EngineOptions, Error, Request, Shared};
 use crate::crew::Helpers;
+use crate::explain::Clock;
 use crate::memory::MemoryPool;
 use crate::value::{Matrix, Value};
 use model::{Matcher, Symbols, TimeRange};
@@ -356,4 +357,41 @@ fn what_would_be_too_large_or_out_of_order_does_not_begin_to_leave() {
     let (answer, parts) = in_parts(&engine, &storage, ("count_over_time(m[1h])", usize::MAX));
     let Value::Matrix(all) = &answer.expect("an answer").value else { panic!("a matrix") };
     assert_eq!((parts.len(), all.labels.len(), all.labels.get(0).len()), (0, 900, 0));
+}
+
+/// Two series that are the same but for a label which goes with the name.
+fn two_types() -> MemoryStorage {
+    let storage = MemoryStorage::new();
+    let mut appender = storage.appender(0);
+    let mut rejected = Vec::new();
+    for kind in ["counter", "gauge"] {
+        let pairs = [("__name__", "m"), ("__type__", kind), ("i", "1")];
+        let mut refs = Vec::new();
+        appender.resolve(LabelBatch::new(&pairs, &[3]), &mut refs, &mut rejected).unwrap();
+        let refs = [refs[0].unwrap()];
+        for at in [0, 60_000] {
+            appender.append_floats(FloatBatch::new(&refs, &[at], &[1.0]), &mut rejected).unwrap();
+        }
+    }
+    appender.commit().unwrap();
+    storage
+}
+
+#[test]
+fn aggregations_ask_for_the_labels_of_their_groups_and_equal_series_are_found_all_the_same() {
+    let cancel = Cancel::new();
+    let request =
+        Request { clock: Some(Clock(&|| std::time::Duration::ZERO)), ..Request::new(&cancel) };
+    let engine = Engine::new(EngineOptions::default());
+    let ask = |storage: &MemoryStorage, query: &str| {
+        engine.range(storage, query, 60_000, 60_000, 60_000, &request)
+    };
+    let plan = |query: &str| format!("{:?}", ask(&ten_series(), query).unwrap().plan.unwrap());
+    assert!(plan("sum by (x) (rate(m[5m]))").contains("m (labels x, __name__)"));
+    assert!(plan("count(m)").contains("m (labels __name__)"));
+    for whole in ["sum without (x) (m)", "topk(1, m)", "sum(rate({i=\"1\"}[5m]))", "sum(-m)"] {
+        assert!(!plan(whole).contains("(labels"), "{whole}");
+    }
+    let error = ask(&two_types(), "sum by (i) (rate(m[5m]))").unwrap_err().to_string();
+    assert_eq!(error, "vector cannot contain metrics with the same labelset");
 }

@@ -5,7 +5,9 @@ use super::{
     Aggregate, Argument, Binary, Call, Look, Node, Plan, Range, Root, Select, Shown, Source, Times,
     WindowCall, invariant,
 };
-use crate::ast::{self, At, BinaryOp, Expr, Extended, Length, TimeModifiers, ValueType};
+use crate::ast::{
+    self, AggregateOp, At, BinaryOp, Expr, Extended, Length, TimeModifiers, ValueType,
+};
 use crate::engine::{EngineOptions, Error};
 use crate::functions::{self, FunctionId};
 use model::quote::QuotedBytes;
@@ -20,6 +22,12 @@ struct Builder<'a> {
     wants_totals: bool,
     /// Inside something that needs the buckets of histograms, or to know their neighbours.
     wants_buckets: bool,
+}
+
+/// Whether an aggregation needs nothing of the labels of a series but its group.
+fn looks_at_groups_only(op: AggregateOp) -> bool {
+    use AggregateOp::{Bottomk, CountValues, LimitRatio, Limitk, Topk};
+    !matches!(op, Topk | Bottomk | Limitk | LimitRatio | CountValues)
 }
 
 impl Plan {
@@ -106,7 +114,10 @@ impl Builder<'_> {
     }
 
     fn aggregate(&mut self, aggregate: &ast::Aggregate) -> Result<Node, Error> {
-        let operand = self.node(aggregate.expr.unwrap_parens())?;
+        let mut operand = self.node(aggregate.expr.unwrap_parens())?;
+        if !aggregate.without && looks_at_groups_only(aggregate.op) {
+            operand.want_labels(&aggregate.grouping);
+        }
         let outside = std::mem::replace(&mut self.in_parameter, true);
         let param = aggregate.param.as_deref().map(|param| self.argument(param)).transpose();
         self.in_parameter = outside;
@@ -225,6 +236,7 @@ impl Builder<'_> {
             look: self.look(&selector.at)?,
             smoothed: selector.extended == Some(Extended::Smoothed),
             totals_only: self.wants_totals && !self.wants_buckets,
+            wanted_labels: None,
             span: selector.span,
         })
     }

@@ -101,6 +101,7 @@ pub(crate) fn select_hints(select: &Select, windows: &Windows, instant: bool) ->
         window_ms: if instant { 0 } else { windows.range_ms },
         newest_only: newest,
         any_order: true,
+        wanted_labels: select.wanted_labels.clone(),
         ..SelectHints::default()
     }
 }
