@@ -200,7 +200,7 @@ fn a_query_explains_itself() {
     let rate = &sum["children"][0];
     assert_eq!((&rate["operator"], &rate["detail"]), (&"rate".into(), &"[5m]".into()));
     let select = &rate["children"][0];
-    assert_eq!(select["detail"], "m_total{x!=\"c\"} offset 1m");
+    assert_eq!(select["detail"], "m_total{x!=\"c\"} offset 1m (labels x, __name__)");
     assert!(select["series"].is_null());
     let analyzed = json(&running, &format!("{path}&explain=analyze"));
     assert_eq!(analyzed["result"], plain["result"]);
