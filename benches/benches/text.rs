@@ -5,7 +5,7 @@ use divan::{
     Bencher,
     counter::{BytesCount, ItemsCount},
 };
-use expfmt::{Entry, Parser as _, TextParser};
+use expfmt::{Entry, Fingerprint, Parser as _, TextParser};
 
 fn main() {
     divan::main();
@@ -39,12 +39,12 @@ fn body() -> Vec<u8> {
     text.into_bytes()
 }
 
-fn series(body: &[u8]) -> Vec<Vec<u8>> {
+fn series(body: &[u8]) -> Vec<Fingerprint> {
     let mut parser = TextParser::new(body);
     let mut all = Vec::new();
     while let Ok(Some(entry)) = parser.next_entry() {
         if let Entry::Sample(sample) = entry {
-            all.push(sample.series.to_vec());
+            all.push(Fingerprint::of(sample.series));
         }
     }
     all
@@ -79,8 +79,8 @@ fn parse_known_lines(bencher: Bencher<'_, '_>) {
                 while parser.at_comment() {
                     divan::black_box(parser.next_entry().is_ok());
                 }
-                if let Ok(Some(point)) = parser.next_of(series) {
-                    sum += point.value;
+                if let Ok(Some(sample)) = parser.next_of(*series) {
+                    sum += sample.point.value;
                 }
             }
             sum

@@ -3,6 +3,7 @@
 
 use crate::classic::ClassicHistogram;
 use crate::entry::{Entry, Exemplar, ParseError, ParseOptions, Parser, Point, Sample};
+use crate::fingerprint::Fingerprint;
 use crate::labels::{Bound, Declared, Key, LabelBuffer, split_series, write_pair};
 use crate::{OpenMetricsParser, TextParser};
 use model::histogram::{CounterResetHint, Histogram};
@@ -219,7 +220,7 @@ impl<'a, P: LineParser<'a>> Parser for ConvertClassic<'a, P> {
         }
     }
 
-    fn next_of(&mut self, _series: &[u8]) -> Result<Option<Point>, ParseError> {
+    fn next_of(&mut self, _series: Fingerprint) -> Result<Option<Sample<'_>>, ParseError> {
         Ok(None)
     }
 
@@ -235,7 +236,7 @@ impl<'a, P: LineParser<'a>> Parser for ConvertClassic<'a, P> {
         self.exemplars.get(index).copied()
     }
 
-    fn take_histogram(&mut self) -> Histogram {
+    fn take_histogram(&mut self, _used: Option<Histogram>) -> Histogram {
         self.histogram.take().expect("taken once, after its entry")
     }
 }

@@ -1,6 +1,7 @@
 //! What parsers give out, whatever the format: entries, samples, exemplars, errors, and the trait that readers of bodies
 //! use. Not how a format is read.
 
+use crate::fingerprint::Fingerprint;
 use crate::labels::LabelBuffer;
 use model::histogram::Histogram;
 use model::metadata::MetricType;
@@ -117,9 +118,9 @@ pub trait Parser {
     /// The next entry; `None` at the end of the body. After an error the parser is of no more use.
     fn next(&mut self) -> Result<Option<Entry<'_>>, ParseError>;
 
-    /// The point of the next entry if it is a sample of `series`, which must come from an earlier [`Sample`];
-    /// `None`, and nothing is consumed, if it is anything else, or if the parser cannot tell so fast.
-    fn next_of(&mut self, series: &[u8]) -> Result<Option<Point>, ParseError>;
+    /// The next entry if it is a sample of `series`, which must be of an earlier [`Sample`]; `None`, and nothing is
+    /// consumed, if it is anything else, or if the parser cannot tell so fast.
+    fn next_of(&mut self, series: Fingerprint) -> Result<Option<Sample<'_>>, ParseError>;
 
     /// Whether the next line begins with `#`.
     fn at_comment(&self) -> bool;
@@ -133,8 +134,8 @@ pub trait Parser {
         None
     }
 
-    /// The value of the [`Entry::Histogram`] given last. To be called at most once.
-    fn take_histogram(&mut self) -> Histogram {
+    /// The value of the [`Entry::Histogram`] given last. To be called at most once. `used` is memory for the next one.
+    fn take_histogram(&mut self, _used: Option<Histogram>) -> Histogram {
         unreachable!("this format has no histograms")
     }
 }

@@ -7,6 +7,7 @@ use crate::entry::{
     Entry, Escapes, Exemplar, ExemplarLabels, ParseError, ParseOptions, Parser, Point, Sample,
     shown,
 };
+use crate::fingerprint::Fingerprint;
 use crate::float::parse_float;
 use crate::text::{is_label_start, is_name_byte, is_name_start};
 use model::metadata::MetricType;
@@ -405,19 +406,19 @@ impl Parser for OpenMetricsParser<'_> {
     }
 
     #[inline]
-    fn next_of(&mut self, series: &[u8]) -> Result<Option<Point>, ParseError> {
+    fn next_of(&mut self, series: Fingerprint) -> Result<Option<Sample<'_>>, ParseError> {
         // Start timestamps need the labels.
         if self.start.is_some() || self.broken {
             return Ok(None);
         }
-        match self.rest().strip_prefix(series) {
-            // After anything but a blank the name is longer, or there are labels.
-            Some([b' ', ..]) => {}
-            _ => return Ok(None),
+        let Some(series) = series.find(self.rest()) else { return Ok(None) };
+        // Before anything but a blank the name is longer, or there are labels.
+        if self.body.get(self.at + series.len()) != Some(&b' ') {
+            return Ok(None);
         }
         self.exemplar = None;
         self.at += series.len();
-        self.point().map(Some)
+        Ok(Some(Sample { series, point: self.point()? }))
     }
 
     #[inline]

@@ -6,6 +6,7 @@ use crate::classic::ClassicHistogram;
 use crate::entry::{
     Entry, Escapes, Exemplar, ParseError, ParseOptions, Parser, Place, Point, Sample, shown,
 };
+use crate::fingerprint::Fingerprint;
 use crate::labels::{Bound, Key};
 use message::{Family, Metric};
 use model::histogram::{CounterResetHint, Histogram, Layout};
@@ -67,6 +68,8 @@ pub struct ProtobufParser<'a> {
     key_labels: Vec<u8>,
     point: Point,
     histogram: Option<Histogram>,
+    /// Memory for the next native histogram.
+    used: Option<Histogram>,
     /// The layout of the last native histogram.
     layout: Arc<Layout>,
     exemplars: Vec<Exemplar<'a>>,
@@ -94,6 +97,7 @@ impl<'a> ProtobufParser<'a> {
             key_labels: Vec::new(),
             point: Point::default(),
             histogram: None,
+            used: None,
             layout: Arc::default(),
             exemplars: Vec::new(),
             collected: ClassicHistogram::default(),
@@ -238,7 +242,7 @@ impl<'a> ProtobufParser<'a> {
         if !options.keep_classic || metric.buckets.is_empty() {
             self.step = Step::NextMetric;
         }
-        let histogram = native::histogram(metric, self.hint(), &mut self.layout);
+        let histogram = native::histogram(metric, self.hint(), &mut self.layout, self.used.take());
         let histogram = histogram.map_err(|reason| {
             self.error(format!("histogram {}: {reason}", shown(self.family.name)))
         })?;
@@ -362,7 +366,7 @@ impl Parser for ProtobufParser<'_> {
     }
 
     #[inline]
-    fn next_of(&mut self, series: &[u8]) -> Result<Option<Point>, ParseError> {
+    fn next_of(&mut self, series: Fingerprint) -> Result<Option<Sample<'_>>, ParseError> {
         if !self.peeked {
             if !self.advance()? {
                 // The next call finds the end again.
@@ -370,11 +374,11 @@ impl Parser for ProtobufParser<'_> {
             }
             self.peeked = true;
         }
-        if self.kind != Kind::Sample || self.key != series {
+        if self.kind != Kind::Sample || !series.is_of(&self.key) {
             return Ok(None);
         }
         self.peeked = false;
-        Ok(Some(self.point))
+        Ok(Some(Sample { series: &self.key, point: self.point }))
     }
 
     fn at_comment(&self) -> bool {
@@ -390,7 +394,8 @@ impl Parser for ProtobufParser<'_> {
         self.exemplars.get(index).copied()
     }
 
-    fn take_histogram(&mut self) -> Histogram {
+    fn take_histogram(&mut self, used: Option<Histogram>) -> Histogram {
+        self.used = used;
         self.histogram.take().expect("taken once, after its entry")
     }
 }

@@ -4,6 +4,7 @@
 #![deny(clippy::indexing_slicing)]
 
 use crate::entry::{Entry, Escapes, ParseError, Parser, Point, Sample, shown};
+use crate::fingerprint::Fingerprint;
 use crate::float::parse_float;
 use model::metadata::MetricType;
 
@@ -314,17 +315,18 @@ impl Parser for TextParser<'_> {
     }
 
     #[inline]
-    fn next_of(&mut self, series: &[u8]) -> Result<Option<Point>, ParseError> {
-        let Some(rest) = self.rest().strip_prefix(series) else { return Ok(None) };
+    fn next_of(&mut self, series: Fingerprint) -> Result<Option<Sample<'_>>, ParseError> {
+        let Some(series) = series.find(self.rest()) else { return Ok(None) };
         if series.last() != Some(&b'}') {
             // A bare name: the line's name may be longer, or labels may follow after blanks.
+            let rest = self.slice(self.at + series.len(), self.body.len());
             let blanks = rest.iter().take_while(|&&b| is_blank(b)).count();
             if blanks == 0 || rest.get(blanks) == Some(&b'{') {
                 return Ok(None);
             }
         }
         self.at += series.len();
-        self.point().map(Some)
+        Ok(Some(Sample { series, point: self.point()? }))
     }
 
     #[inline]

@@ -6,18 +6,21 @@ use crate::cache::{Cache, Slot, State};
 use crate::histograms::HistogramLimits;
 use crate::metadata::MetadataCache;
 use crate::sample_labels::LabelRules;
+use crate::spare::Reusable;
 use crate::{Error, Result};
+use again::Source;
 use exemplars::Exemplars;
-use expfmt::labels::{Declared, LabelBuffer, split_series};
+use expfmt::labels::LabelBuffer;
 use expfmt::{Format, ParseOptions};
 use model::histogram::Histogram;
 use model::relabel::Scratch;
 use model::{Labels, LabelsBuilder, STALE_NAN, SeriesRef};
-use read::Reading;
+use read::{Read, Reading, with_parser};
 use rows::{Column, Rows, When, fatal};
 use storage::{Appender, LabelBatch, RejectReason, Rejected};
 use told::Told;
 
+mod again;
 mod exemplars;
 mod read;
 mod rows;
@@ -78,11 +81,18 @@ struct NewSeries {
     labels: Labels,
 }
 
-/// The memory of one target: caches and buffers.
+/// What is kept of one target from scrape to scrape.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    cache: Cache,
+    pub(crate) metadata: MetadataCache,
+}
+
+/// The work of one scrape, with buffers that the targets of a job share. It has the memory of a target in the meantime.
 #[derive(Debug, Default)]
 pub(crate) struct Ingest {
     cache: Cache,
-    pub(crate) metadata: MetadataCache,
+    metadata: MetadataCache,
     floats: Rows<f64>,
     histograms: Rows<Histogram>,
     /// Samples of zero where counters began; they come before all others.
@@ -100,6 +110,23 @@ pub(crate) struct Ingest {
 }
 
 impl Ingest {
+    /// Forgets what was read.
+    fn clear(&mut self) {
+        self.floats.clear();
+        self.histograms.clear();
+        self.zero_floats.clear();
+        self.zero_histograms.clear();
+        self.exemplars.clear();
+        self.told.clear();
+        self.new_series.clear();
+    }
+
+    /// Exchanges the memory it works on: before a scrape for that of the target, and back again after it.
+    pub(crate) fn exchange(&mut self, memory: &mut Memory) {
+        std::mem::swap(&mut self.cache, &mut memory.cache);
+        std::mem::swap(&mut self.metadata, &mut memory.metadata);
+    }
+
     /// Stages the samples of `body`, scraped at `now_ms`, and the markers of series that are no longer in it. After an
     /// error the caller drops the transaction and calls [`Ingest::append_nothing`] with a new one. The counts hold in
     /// both cases.
@@ -112,17 +139,14 @@ impl Ingest {
     ) -> (Counts, Result<()>) {
         let room = appender.room_for_series();
         let mut reading = Reading::new(rules, now_ms, &self.cache, room);
-        self.floats.clear();
-        self.histograms.clear();
-        self.zero_floats.clear();
-        self.zero_histograms.clear();
-        self.exemplars.clear();
-        self.told.clear();
-        self.new_series.clear();
-        let read = self.read(format, body, &mut reading);
+        self.clear();
+        let options = rules.parse;
+        let read = Read { ingest: self, body, reading: &mut reading };
+        let read = with_parser(format, body, options, read);
         let mut counts = reading.counts;
         // Also after an error: the series read before it are not the ones that vanished.
-        let stored = self.store(rules, appender, &mut counts);
+        let source = Source { format, body, options };
+        let stored = self.store(rules, source, appender, &mut counts);
         let limit = if counts.over_limit > 0 {
             Err(Error::SampleLimit)
         } else if counts.over_bucket_limit > 0 {
@@ -130,10 +154,8 @@ impl Ingest {
         } else {
             Ok(())
         };
-        let result = read
-            .and(stored)
-            .and(limit)
-            .and_then(|()| self.append_markers(now_ms, &rules.labels, appender));
+        let result =
+            read.and(stored).and(limit).and_then(|()| self.append_markers(now_ms, appender));
         self.forget_lines_of_refused();
         if result.is_ok() {
             self.cache.finish(true, self.metadata.len());
@@ -147,10 +169,9 @@ impl Ingest {
     pub(crate) fn append_nothing(
         &mut self,
         now_ms: i64,
-        rules: &SampleRules,
         appender: &mut dyn Appender,
     ) -> Result<bool> {
-        let result = self.append_markers(now_ms, &rules.labels, appender);
+        let result = self.append_markers(now_ms, appender);
         self.forget_lines_of_refused();
         self.cache.forget_exemplars();
         let forced = self.cache.finish(false, self.metadata.len());
@@ -162,18 +183,19 @@ impl Ingest {
     fn store(
         &mut self,
         rules: &SampleRules,
+        source: Source<'_>,
         appender: &mut dyn Appender,
         counts: &mut Counts,
     ) -> Result<()> {
         let num_new = self.new_series.len() as u64;
         let new_series = std::mem::take(&mut self.new_series);
         self.resolve(new_series.iter().map(|new| (new.slot, &new.labels)), appender)?;
-        self.append_zeros(&rules.labels, appender)?;
+        self.append_zeros(&rules.labels, source, appender)?;
         let mut floats = std::mem::take(&mut self.floats);
         let mut histograms = std::mem::take(&mut self.histograms);
         let appended = self
-            .append_rows(&mut floats, rules, appender, counts)
-            .and_then(|()| self.append_rows(&mut histograms, rules, appender, counts));
+            .append_rows(&mut floats, (rules, source), appender, counts)
+            .and_then(|()| self.append_rows(&mut histograms, (rules, source), appender, counts));
         if appended.is_ok() {
             let refused = self.forget_refused(&new_series, &floats, &histograms);
             counts.series_added = num_new - refused;
@@ -186,13 +208,18 @@ impl Ingest {
     }
 
     /// Samples of zero that the storage has no place for are of no consequence.
-    fn append_zeros(&mut self, rules: &LabelRules, appender: &mut dyn Appender) -> Result<()> {
+    fn append_zeros(
+        &mut self,
+        rules: &LabelRules,
+        source: Source<'_>,
+        appender: &mut dyn Appender,
+    ) -> Result<()> {
         let mut floats = std::mem::take(&mut self.zero_floats);
         let mut histograms = std::mem::take(&mut self.zero_histograms);
         (floats.in_order_only, histograms.in_order_only) = (true, true);
         let appended = self
-            .append_resolved(&mut floats, rules, appender)
-            .and_then(|()| self.append_resolved(&mut histograms, rules, appender));
+            .append_resolved(&mut floats, (rules, source), appender)
+            .and_then(|()| self.append_resolved(&mut histograms, (rules, source), appender));
         (self.zero_floats, self.zero_histograms) = (floats, histograms);
         appended
     }
@@ -242,13 +269,13 @@ impl Ingest {
     fn append_resolved<V: Column>(
         &mut self,
         rows: &mut Rows<V>,
-        rules: &LabelRules,
+        (rules, source): (&LabelRules, Source<'_>),
         appender: &mut dyn Appender,
     ) -> Result<()> {
         let unknown = rows.append(&self.cache, appender)?;
         if !unknown.is_empty() {
             let slots: Vec<Slot> = unknown.iter().map(|&row| rows.slots[row as usize]).collect();
-            self.resolve_again(&slots, rules, appender)?;
+            self.resolve_again(&slots, rules, source, appender)?;
             rows.append_again(&unknown, &self.cache, appender)?;
         }
         rows.rejected.sort_unstable_by_key(|rejected| rejected.row);
@@ -260,11 +287,11 @@ impl Ingest {
     fn append_rows<V: Column>(
         &mut self,
         rows: &mut Rows<V>,
-        rules: &SampleRules,
+        (rules, source): (&SampleRules, Source<'_>),
         appender: &mut dyn Appender,
         counts: &mut Counts,
     ) -> Result<()> {
-        self.append_resolved(rows, &rules.labels, appender)?;
+        self.append_resolved(rows, (&rules.labels, source), appender)?;
         for rejected in &rows.rejected {
             match rejected.reason {
                 RejectReason::OutOfOrder => counts.out_of_order += 1,
@@ -289,25 +316,6 @@ impl Ingest {
         Ok(())
     }
 
-    /// Resolves lines from their text, as when they were new.
-    fn resolve_again(
-        &mut self,
-        slots: &[Slot],
-        rules: &LabelRules,
-        appender: &mut dyn Appender,
-    ) -> Result<()> {
-        let mut series = Vec::with_capacity(slots.len());
-        for &slot in slots {
-            let (metric_type, unit, as_labels) = self.cache.declared(slot);
-            let declared = Declared { metric_type, unit, as_labels };
-            split_series(self.cache.text(slot), &declared, &mut self.exposed_labels);
-            let kept = rules.apply(&self.exposed_labels, &mut self.builder, &mut self.scratch)?;
-            assert!(kept, "a line with a series is not dropped by the same rules");
-            series.push((slot, self.builder.labels()));
-        }
-        self.resolve(series.iter().map(|(slot, labels)| (*slot, labels)), appender)
-    }
-
     /// Removes new lines all of whose rows were refused. Returns their number.
     fn forget_refused(
         &mut self,
@@ -328,13 +336,9 @@ impl Ingest {
     }
 
     /// Stages a marker at `now_ms` for each series that vanished. Where a new loop of the same series was faster, the
-    /// storage refuses the marker as out of order, which is as it should be.
-    fn append_markers(
-        &mut self,
-        now_ms: i64,
-        rules: &LabelRules,
-        appender: &mut dyn Appender,
-    ) -> Result<()> {
+    /// storage refuses the marker as out of order, which is as it should be; a series that it forgot needs none, for its
+    /// samples are older than any query looks back.
+    fn append_markers(&mut self, now_ms: i64, appender: &mut dyn Appender) -> Result<()> {
         let mut vanished = std::mem::take(&mut self.vanished);
         vanished.clear();
         self.cache.vanished(&mut vanished);
@@ -349,15 +353,29 @@ impl Ingest {
         }
         self.vanished = vanished;
         markers.in_order_only = true;
-        let appended = self.append_resolved(&mut markers, rules, appender);
+        let appended = markers.append(&self.cache, appender);
         markers.in_order_only = false;
-        let harmless = [RejectReason::OutOfOrder, RejectReason::DuplicateTimestamp];
-        let is_harmless =
-            |reason: RejectReason| harmless.contains(&reason) || reason.refuses_new_series();
-        let harm = markers.rejected.iter().find(|r| !is_harmless(r.reason)).copied();
+        let is_harm = |reason: RejectReason| {
+            !matches!(reason, RejectReason::OutOfOrder | RejectReason::DuplicateTimestamp)
+        };
+        let harm = markers.rejected.iter().map(|r| r.reason).find(|&reason| is_harm(reason));
         self.floats = markers;
         appended?;
-        harm.map_or(Ok(()), |rejected| Err(fatal(rejected.reason)))
+        harm.map_or(Ok(()), |reason| Err(fatal(reason)))
+    }
+}
+
+impl Reusable for Box<Ingest> {
+    fn clear(&mut self) {
+        (**self).clear();
+    }
+
+    fn capacity_bytes(&self) -> usize {
+        let rows = [&self.floats, &self.zero_floats].map(Rows::capacity_bytes);
+        let histograms = [&self.histograms, &self.zero_histograms].map(Rows::capacity_bytes);
+        let new_series = self.new_series.capacity() * size_of::<NewSeries>();
+        let others = self.exemplars.capacity_bytes() + new_series;
+        rows.into_iter().chain(histograms).sum::<usize>() + others
     }
 }
 

@@ -1,9 +1,8 @@
 //! Targets in, samples out: configuration, target construction, the scrape loops.
-//! Reading order: `target` and `schedule` (what is scraped when), `fetch`, `bodies`, `cache` and `ingest` (a body into
+//! Reading order: `target` and `schedule` (what is scraped when), `fetch`, `spare`, `cache` and `ingest` (a body into
 //! storage), `scrape_loop`, `pool`, `manager`, `status` (what the API shows).
 #![forbid(unsafe_code)]
 
-mod bodies;
 mod cache;
 pub mod config;
 mod error;
@@ -20,6 +19,7 @@ mod report;
 mod sample_labels;
 pub mod schedule;
 mod scrape_loop;
+mod spare;
 mod starts;
 mod status;
 mod target;

@@ -194,7 +194,8 @@ impl Manager {
         all
     }
 
-    /// Stops all loops; no markers are written, so that a restart leaves no gap. Ends when the last loop has.
+    /// Stops all loops once the scrapes at hand are finished; no markers are written, so that a restart leaves no gap.
+    /// Ends when the last loop has.
     pub async fn stop(&self) {
         if let Some(updater) = self.0.updater.lock().take() {
             updater.abort();

@@ -1,6 +1,5 @@
 //! The targets of one job: which are scraped, which loops start and stop when targets or configuration change.
 
-use crate::bodies::Bodies;
 use crate::config::{LimitMode, ScrapeConfig};
 use crate::failure_log::FailureLog;
 use crate::fetch::Fetch;
@@ -10,6 +9,7 @@ use crate::manager::Shared;
 use crate::metrics::interval_text;
 use crate::sample_labels::LabelRules;
 use crate::scrape_loop::{Handover, LoopContext, Order, ScrapeLoop, fallback};
+use crate::spare::Spare;
 use crate::status::{DroppedTarget, PoolStatus, TargetMetadata};
 use crate::target::{Discovered, Target, TargetState, build};
 use crate::{Error, Result};
@@ -228,10 +228,10 @@ impl Pool {
         }
     }
 
-    /// Aborts all loops; nothing is written any more. Returns the tasks to wait for.
+    /// Ends all loops: scrapes at hand are finished, markers are not written any more. Returns the tasks to wait for.
     pub(crate) fn stop(mut self) -> Vec<JoinHandle<()>> {
         for (_, running) in self.running.drain() {
-            running.orders.send_replace(Order::Abort);
+            running.orders.send_replace(Order::Finish);
         }
         for (orders, _) in &self.retiring {
             orders.send_replace(Order::Abort);
@@ -287,7 +287,8 @@ fn context(
         clock: Arc::clone(&shared.clock),
         appendable: Arc::clone(&shared.appendable),
         fetch,
-        bodies: Bodies::default(),
+        bodies: Spare::default(),
+        ingests: Spare::default(),
         metrics: shared.metrics.clone(),
         offset_seed: shared.offset_seed.load(Ordering::Relaxed),
         timestamp_tolerance: shared.timestamp_tolerance,

@@ -1,16 +1,16 @@
 //! The life of one target: wait for its place in the interval, scrape, report, and at the end leave markers. One task
 //! each; what it decides about samples is in `ingest`, when it acts is in `schedule`.
 
-use crate::bodies::Bodies;
 use crate::config::LimitMode;
 use crate::failure_log::FailureLog;
 use crate::fetch::{Fetch, FetchRequest, format_of};
-use crate::ingest::{Counts, Ingest, SampleRules};
+use crate::ingest::{Counts, Ingest, Memory, SampleRules};
 use crate::manager::Clock;
 use crate::metadata::MetadataGauges;
 use crate::metrics::{ScrapeMetrics, Times, interval_text};
 use crate::report::{Report, ReportSeries};
 use crate::schedule::{Grid, first_delay, offset};
+use crate::spare::Spare;
 use crate::status::Health;
 use crate::target::{LastScrape, Target, TargetState};
 use crate::{Error, FetchError, Result};
@@ -35,12 +35,14 @@ pub(crate) enum Order {
     HandOver,
     /// The target is gone: leave markers once it is sure that nobody else scrapes it.
     Retire,
-    /// Stop now and leave no markers: the server stops, or the whole job is gone.
+    /// Finish the scrape at hand, if any, and leave no markers: the server stops, or the whole job is gone.
+    Finish,
+    /// As `Finish`, for a loop that only has markers to leave.
     Abort,
 }
 
 /// What follows from one loop to the next; `None` if there is nothing to hand over.
-pub(crate) type Handover = Option<Box<Ingest>>;
+pub(crate) type Handover = Option<Box<Memory>>;
 
 /// What all loops of a job share.
 pub(crate) struct LoopContext {
@@ -49,7 +51,8 @@ pub(crate) struct LoopContext {
     pub(crate) clock: Clock,
     pub(crate) appendable: Arc<dyn Appendable>,
     pub(crate) fetch: Arc<dyn Fetch>,
-    pub(crate) bodies: Bodies,
+    pub(crate) bodies: Spare<Vec<u8>>,
+    pub(crate) ingests: Spare<Box<Ingest>>,
     pub(crate) metrics: ScrapeMetrics,
     pub(crate) offset_seed: u64,
     pub(crate) timestamp_tolerance: Duration,
@@ -69,7 +72,7 @@ pub(crate) struct ScrapeLoop {
     target: Arc<Target>,
     state: Arc<TargetState>,
     rules: Arc<SampleRules>,
-    ingest: Box<Ingest>,
+    memory: Box<Memory>,
     report: ReportSeries,
     metadata_gauges: MetadataGauges,
     interval_seconds: Times,
@@ -96,7 +99,7 @@ impl ScrapeLoop {
         let interval = interval_text(target.interval);
         Self {
             interval_seconds: context.metrics.interval_seconds.with(&[&interval]),
-            ingest: Box::default(),
+            memory: Box::default(),
             context,
             target,
             state,
@@ -115,20 +118,20 @@ impl ScrapeLoop {
         stopped: oneshot::Sender<Handover>,
     ) {
         if let Some(before) = before
-            && let Ok(Some(ingest)) = before.await
+            && let Ok(Some(memory)) = before.await
         {
-            self.ingest = ingest;
+            self.memory = memory;
         }
-        *self.state.metadata.lock() = Some(self.ingest.metadata.shared());
+        *self.state.metadata.lock() = Some(self.memory.metadata.shared());
         let Some(mut ticks) = self.wait_for_offset().await else {
-            let kept = self.orders.borrow().eq(&Order::HandOver).then_some(self.ingest);
+            let kept = self.orders.borrow().eq(&Order::HandOver).then_some(self.memory);
             drop(stopped.send(kept));
             return;
         };
         let scraped = self.scrape_on_ticks(&mut ticks).await;
         let order = *self.orders.borrow();
         if order == Order::HandOver {
-            drop(stopped.send(Some(self.ingest)));
+            drop(stopped.send(Some(self.memory)));
             return;
         }
         drop(stopped.send(None));
@@ -200,9 +203,11 @@ impl ScrapeLoop {
             Ok(format) => (format, None),
             Err(error) => (Format::Text, Some(error)),
         };
+        let mut ingest = self.context.ingests.take();
+        ingest.exchange(&mut self.memory);
         let mut job = IngestJob {
             format,
-            ingest: std::mem::take(&mut self.ingest),
+            ingest,
             body,
             rules: Arc::clone(&self.rules),
             context: Arc::clone(&self.context),
@@ -220,9 +225,10 @@ impl ScrapeLoop {
         } else {
             job.run(&mut failure)
         };
-        self.ingest = job.ingest;
+        job.ingest.exchange(&mut self.memory);
+        self.context.ingests.give_back(job.ingest);
         self.context.bodies.give_back(job.body);
-        self.metadata_gauges.update(&self.ingest.metadata);
+        self.metadata_gauges.update(&self.memory.metadata);
         let report = Report {
             up: failure.is_none(),
             duration_seconds: stopwatch.elapsed_seconds(),
@@ -332,9 +338,10 @@ impl ScrapeLoop {
             } => stale_ms,
         };
         let mut appender = self.context.appendable.appender((self.context.clock)());
-        let staged = self
-            .ingest
-            .append_nothing(stale_ms, &self.rules, &mut *appender)
+        let mut ingest = self.context.ingests.take();
+        ingest.exchange(&mut self.memory);
+        let staged = ingest
+            .append_nothing(stale_ms, &mut *appender)
             .and_then(|_| self.report.append_stale(stale_ms, &mut *appender))
             .and_then(|()| Ok(appender.commit()?));
         if let Err(error) = staged {
@@ -349,9 +356,12 @@ async fn ordered(orders: &mut watch::Receiver<Order>) {
     drop(orders.wait_for(|order| *order != Order::Run).await);
 }
 
-/// Ends when the order is to abort.
+/// Ends when the order is to abort, or when there is nobody left who could order anything.
 async fn aborted(orders: &mut watch::Receiver<Order>) {
-    drop(orders.wait_for(|order| *order == Order::Abort).await);
+    let alone = orders.wait_for(|order| *order == Order::Abort).await.is_err();
+    if alone && *orders.borrow() == Order::Finish {
+        std::future::pending().await
+    }
 }
 
 /// The part of a scrape that needs neither network nor waiting.
@@ -380,7 +390,7 @@ impl IngestJob {
             *failure = Some(error);
             appender = self.context.appendable.appender(self.timestamp_ms);
         }
-        match self.ingest.append_nothing(self.timestamp_ms, &self.rules, &mut *appender) {
+        match self.ingest.append_nothing(self.timestamp_ms, &mut *appender) {
             Ok(false) => {}
             Ok(true) => self.context.metrics.cache_flush_forced.inc(),
             Err(error) => {

@@ -141,7 +141,7 @@ fn entries<P: Parser>(mut parser: P, as_labels: bool) -> (Vec<Value>, Option<Str
             Entry::Histogram(sample) => sample_value("histogram", &sample),
         };
         if value["e"] == "histogram" {
-            value["h"] = histogram(&parser.take_histogram());
+            value["h"] = histogram(&parser.take_histogram(None));
         }
         if value["e"] == "histogram" || value["e"] == "series" {
             value["exemplars"] = json!(exemplars(&parser));

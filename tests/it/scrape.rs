@@ -296,3 +296,82 @@ fn a_clock_that_is_set_back_loses_samples_until_it_has_caught_up() {
     let duplicates = "prometheus_target_scrapes_sample_duplicate_timestamp_total";
     assert_eq!(counted(&metrics, duplicates), "0");
 }
+
+/// Answers after three seconds.
+struct Slow;
+
+impl scrape::Fetch for Slow {
+    fn fetch<'a>(
+        &'a self,
+        _request: scrape::FetchRequest<'a>,
+        body: &'a mut Vec<u8>,
+    ) -> scrape::Fetching<'a> {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            body.extend_from_slice(b"a 1\n");
+            Ok("text/plain; version=0.0.4".into())
+        })
+    }
+}
+
+/// Scrapes a slow target each ten seconds, and ends that by `end` in the middle of the second scrape. The times of its
+/// samples, from the first on, and how long the end took.
+async fn scrapes_ended_by(end: impl AsyncFnOnce(&scrape::Manager)) -> (Vec<i64>, Duration) {
+    let start = Instant::now();
+    let clock: scrape::Clock =
+        Arc::new(move || script::START_MS + start.elapsed().as_millis() as i64);
+    let storage = Arc::new(TestStorage::new(false));
+    let text = "scrape_configs:\n- job_name: j\n  scrape_interval: 10s\n  static_configs: [{targets: ['a:1']}]\n";
+    let config = cli::config::load(text.as_bytes(), "p.yml", &cli::config::Context::new(&|_| None));
+    let config = config.expect("a good configuration");
+    let targets = groups(&config, &BTreeMap::new(), &TargetGroups::new());
+    let (_publish, receive) = watch::channel(Arc::new(targets));
+    let options = scrape::ManagerOptions {
+        clock: Arc::clone(&clock),
+        appendable: Arc::clone(&storage) as _,
+        registry: metrics::Registry::new(),
+        hostname: "host".into(),
+        fetch: Arc::new(|_| Ok(Arc::new(Slow))),
+        discovery_reload_interval: Duration::ZERO,
+        timestamp_tolerance: Duration::from_millis(2),
+        features: scrape::Features::default(),
+    };
+    let manager = scrape::Manager::new(options, receive);
+    apply(&manager, &config);
+    let stored = || {
+        let series = storage.series();
+        let a = series.into_iter().find(|(labels, _)| labels.get("__name__") == Some("a"));
+        a.map_or_else(Vec::new, |(_, samples)| {
+            samples.iter().map(|sample| (sample.timestamp_ms, sample.is_stale())).collect()
+        })
+    };
+    while stored().is_empty() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // The next one began seven seconds after this one ended.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let before = Instant::now();
+    end(&manager).await;
+    let took = before.elapsed();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let samples = stored();
+    assert!(samples.iter().all(|&(_, is_stale)| !is_stale), "no markers");
+    (samples.iter().map(|&(ms, _)| ms - samples[0].0).collect(), took)
+}
+
+#[test]
+fn a_scrape_at_hand_is_finished_at_the_end() {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().start_paused(true).build().expect("a runtime");
+    let (times, took) =
+        runtime.block_on(scrapes_ended_by(async |manager: &scrape::Manager| manager.stop().await));
+    assert_eq!(times, [0, 10_000], "that of the server");
+    assert!((1..=3).contains(&took.as_secs()), "{took:?}");
+    let remove = async |manager: &scrape::Manager| {
+        let none = cli::config::load(b"", "p.yml", &cli::config::Context::new(&|_| None));
+        apply(manager, &none.expect("an empty configuration"));
+    };
+    let (times, took) = runtime.block_on(scrapes_ended_by(remove));
+    assert_eq!(times, [0, 10_000], "that of the job");
+    assert_eq!(took, Duration::ZERO, "a reload does not wait");
+}

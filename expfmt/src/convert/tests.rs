@@ -19,7 +19,7 @@ fn converted(body: &str) -> Vec<String> {
             Some(_) => false,
         };
         if is_histogram {
-            out.push(parser.take_histogram().to_string());
+            out.push(parser.take_histogram(None).to_string());
         }
     }
 }

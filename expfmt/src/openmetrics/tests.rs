@@ -12,8 +12,9 @@ fn a_known_line_is_recognised_only_whole() {
         ("a{} 5\n", "a", None),
     ] {
         let mut parser = OpenMetricsParser::new(body.as_bytes(), ParseOptions::default());
-        let point = parser.next_of(series.as_bytes()).expect("a good line");
-        assert_eq!(point.map(|p| (p.value, p.timestamp_ms)), expected, "{body}");
+        let sample = parser.next_of(Fingerprint::of(series.as_bytes())).expect("a good line");
+        let found = sample.map(|s| (s.point.value, s.point.timestamp_ms));
+        assert_eq!(found, expected, "{body}");
         if expected.is_none() {
             assert_eq!(parser.position(), 0);
         }
@@ -24,10 +25,10 @@ fn a_known_line_is_recognised_only_whole() {
 fn a_known_line_keeps_its_exemplar() {
     let body = b"a 5 # {b=\"c\"} 1 2\nd 1\n# EOF\n";
     let mut parser = OpenMetricsParser::new(body, ParseOptions::default());
-    parser.next_of(b"a").expect("a good line").expect("the line of a");
+    parser.next_of(Fingerprint::of(b"a")).expect("a good line").expect("the line of a");
     let exemplar = parser.exemplar(0).expect("an exemplar");
     assert_eq!((exemplar.value, exemplar.timestamp_ms), (1.0, Some(2000)));
-    parser.next_of(b"d").expect("a good line").expect("the line of d");
+    parser.next_of(Fingerprint::of(b"d")).expect("a good line").expect("the line of d");
     assert_eq!(parser.exemplar(0), None);
 }
 

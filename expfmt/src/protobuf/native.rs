@@ -7,11 +7,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The histogram of `metric`, empty buckets left out; the error says which side does not fit its spans. `last` is the
-/// layout of the one before, which many share.
+/// layout of the one before, which many share; `used` is memory.
 pub(super) fn histogram(
     metric: &Metric<'_>,
     hint: CounterResetHint,
     last: &mut Arc<Layout>,
+    used: Option<Histogram>,
 ) -> Result<Histogram, String> {
     let is_float = metric.count.float > 0.0 || metric.zero_count.float > 0.0;
     for (name, side) in [("positive", &metric.positive), ("negative", &metric.negative)] {
@@ -38,8 +39,12 @@ pub(super) fn histogram(
         Arc::clone(last)
     };
     if is_float {
-        let (positive_spans, positive) = floats(&metric.positive);
-        let (negative_spans, negative) = floats(&metric.negative);
+        let [positive, negative] = match used {
+            Some(Histogram::Float(used)) => [used.positive, used.negative],
+            _ => Default::default(),
+        };
+        let (positive_spans, positive) = floats(&metric.positive, positive);
+        let (negative_spans, negative) = floats(&metric.negative, negative);
         return Ok(Histogram::Float(FloatHistogram {
             layout: layout(positive_spans, negative_spans),
             hint,
@@ -50,8 +55,12 @@ pub(super) fn histogram(
             negative,
         }));
     }
-    let (positive_spans, positive_deltas) = integers(&metric.positive);
-    let (negative_spans, negative_deltas) = integers(&metric.negative);
+    let [positive, negative] = match used {
+        Some(Histogram::Int(used)) => [used.positive_deltas, used.negative_deltas],
+        _ => Default::default(),
+    };
+    let (positive_spans, positive_deltas) = integers(&metric.positive, positive);
+    let (negative_spans, negative_deltas) = integers(&metric.negative, negative);
     Ok(Histogram::Int(IntHistogram {
         layout: layout(positive_spans, negative_spans),
         hint,
@@ -68,22 +77,24 @@ fn is_compact(spans: &[Span]) -> bool {
     spans.iter().all(|span| span.length > 0) && spans.iter().skip(1).all(|span| span.offset != 0)
 }
 
-fn floats(side: &Side) -> (Cow<'_, [Span]>, Vec<f64>) {
+fn floats(side: &Side, mut used: Vec<f64>) -> (Cow<'_, [Span]>, Vec<f64>) {
     if is_compact(&side.spans) && side.counts.iter().all(|&count| count != 0.0) {
-        return (Cow::Borrowed(&side.spans), side.counts.clone());
+        side.counts.clone_into(&mut used);
+        return (Cow::Borrowed(&side.spans), used);
     }
     let (spans, counts) = compact(&side.spans, &side.counts, 0);
     (Cow::Owned(spans), counts)
 }
 
-fn integers(side: &Side) -> (Cow<'_, [Span]>, Vec<i64>) {
+fn integers(side: &Side, mut used: Vec<i64>) -> (Cow<'_, [Span]>, Vec<i64>) {
     let mut count = 0_i64;
     let mut counts = side.deltas.iter().map(|&delta| {
         count = count.wrapping_add(delta);
         count
     });
     if is_compact(&side.spans) && counts.all(|count| count != 0) {
-        return (Cow::Borrowed(&side.spans), side.deltas.clone());
+        side.deltas.clone_into(&mut used);
+        return (Cow::Borrowed(&side.spans), used);
     }
     let mut count = 0_i64;
     let counts = side.deltas.iter().map(|&delta| {

@@ -38,8 +38,8 @@ fn known_series_are_recognised_in_order() {
     let mut found = Vec::new();
     let mut others = 0;
     while let Some((series, _)) = known.get(found.len()) {
-        match again.next_of(series).expect("a good body") {
-            Some(point) => found.push((series.clone(), point.value)),
+        match again.next_of(Fingerprint::of(series)).expect("a good body") {
+            Some(sample) => found.push((sample.series.to_vec(), sample.point.value)),
             None => {
                 assert!(again.next().expect("a good body").is_some());
                 others += 1;
@@ -48,7 +48,7 @@ fn known_series_are_recognised_in_order() {
     }
     assert_eq!(found, known);
     assert_eq!(others, 2, "help and type");
-    assert_eq!(again.next_of(b"x"), Ok(None));
+    assert_eq!(again.next_of(Fingerprint::of(b"x")), Ok(None));
     assert_eq!(again.next(), Ok(None));
 }
 

@@ -75,6 +75,8 @@ impl<'a> Field<'a> {
         match self.value {
             Value::Varint(number) => out.push(zigzag(number)),
             Value::Bytes(bytes) => {
+                // A number takes a byte or more.
+                out.reserve(bytes.len());
                 let mut fields = Fields::new(bytes);
                 while !fields.rest.is_empty() {
                     out.push(zigzag(fields.varint()?));
@@ -135,6 +137,14 @@ impl<'a> Fields<'a> {
             self.rest = rest;
             return Ok(u64::from(*byte));
         }
+        if let [low, high @ 0..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(low & 0x7f) | u64::from(*high) << 7);
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut number = 0_u64;
         for (index, &byte) in self.rest.iter().take(10).enumerate() {
             if index == 9 && byte > 1 {
@@ -158,6 +168,23 @@ impl<'a> Fields<'a> {
     /// The next field; groups are passed over.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, WireError> {
+        // Tags of fields below 16 are one byte.
+        let [tag @ 8..0x80, rest @ ..] = self.rest else { return self.next_of_any() };
+        let value = match tag & 7 {
+            0 | 1 | 2 => {
+                self.rest = rest;
+                match tag & 7 {
+                    0 => Value::Varint(self.varint()?),
+                    1 => Value::Fixed64(*self.take(8)?.first_chunk().ok_or(WireError::Cut)?),
+                    _ => Value::Bytes(self.delimited()?),
+                }
+            }
+            _ => return self.next_of_any(),
+        };
+        Ok(Some(Field { number: u32::from(tag >> 3), value }))
+    }
+
+    fn next_of_any(&mut self) -> Result<Option<Field<'a>>, WireError> {
         let mut depth = 0_usize;
         while !self.rest.is_empty() {
             let tag = self.varint()?;

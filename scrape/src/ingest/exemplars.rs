@@ -33,6 +33,13 @@ pub(super) struct Exemplars {
 }
 
 impl Exemplars {
+    /// The memory of rows and texts.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Row>()
+            + self.text.capacity()
+            + self.ends.capacity() * size_of::<[usize; 2]>()
+    }
+
     pub(super) fn clear(&mut self) {
         self.rows.clear();
         self.text.clear();

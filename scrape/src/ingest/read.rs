@@ -8,7 +8,8 @@ use crate::starts::Start;
 use crate::{Error, Result};
 use expfmt::labels::{Declared, split_series};
 use expfmt::{
-    ConvertClassic, Entry, Format, OpenMetricsParser, Parser, Point, ProtobufParser, TextParser,
+    ConvertClassic, Entry, Fingerprint, Format, OpenMetricsParser, ParseOptions, Parser, Point,
+    ProtobufParser, TextParser,
 };
 use model::METRIC_NAME;
 use model::histogram::{FloatHistogram, Histogram, IntHistogram, Layout};
@@ -122,32 +123,48 @@ impl<'a> Reading<'a> {
     }
 }
 
-impl Ingest {
-    /// Reads a body into the columns.
-    pub(super) fn read(
-        &mut self,
-        format: Format,
-        body: &[u8],
-        reading: &mut Reading<'_>,
-    ) -> Result<()> {
-        let options = reading.rules.parse;
-        let convert = options.convert_classic;
-        match format {
-            Format::Text if convert => {
-                self.read_all(ConvertClassic::new(TextParser::new(body), options), body, reading)
-            }
-            Format::Text => self.read_all(TextParser::new(body), body, reading),
-            Format::OpenMetrics if convert => {
-                let parser = OpenMetricsParser::new(body, options);
-                self.read_all(ConvertClassic::new(parser, options), body, reading)
-            }
-            Format::OpenMetrics => {
-                self.read_all(OpenMetricsParser::new(body, options), body, reading)
-            }
-            Format::Protobuf => self.read_all(ProtobufParser::new(body, options), body, reading),
-        }
-    }
+/// What is done with the parser of a body, whatever its format.
+pub(super) trait WithParser {
+    type Output;
 
+    fn run<P: Parser>(self, parser: P) -> Self::Output;
+}
+
+/// Does `work` with the parser of `body`.
+pub(super) fn with_parser<W: WithParser>(
+    format: Format,
+    body: &[u8],
+    options: ParseOptions,
+    work: W,
+) -> W::Output {
+    let convert = options.convert_classic;
+    match format {
+        Format::Text if convert => work.run(ConvertClassic::new(TextParser::new(body), options)),
+        Format::Text => work.run(TextParser::new(body)),
+        Format::OpenMetrics if convert => {
+            work.run(ConvertClassic::new(OpenMetricsParser::new(body, options), options))
+        }
+        Format::OpenMetrics => work.run(OpenMetricsParser::new(body, options)),
+        Format::Protobuf => work.run(ProtobufParser::new(body, options)),
+    }
+}
+
+/// Reads a body into the columns.
+pub(super) struct Read<'a, 'r> {
+    pub(super) ingest: &'a mut Ingest,
+    pub(super) body: &'a [u8],
+    pub(super) reading: &'a mut Reading<'r>,
+}
+
+impl WithParser for Read<'_, '_> {
+    type Output = Result<()>;
+
+    fn run<P: Parser>(self, parser: P) -> Result<()> {
+        self.ingest.read_all(parser, self.body, self.reading)
+    }
+}
+
+impl Ingest {
     fn read_all<P: Parser>(
         &mut self,
         mut parser: P,
@@ -163,12 +180,12 @@ impl Ingest {
                     continue;
                 }
             } else if let Some((slot, text)) = self.cache.expected()
-                && let Some(point) = parser.next_of(text)?
+                && let Some(sample) = parser.next_of(text)?
             {
-                if let Some(point) = self.known_line(reading, slot, point) {
+                if let Some(point) = self.known_line(reading, slot, sample.point) {
                     self.push_float(reading, slot, point);
+                    self.tell(reading, slot, sample.series, false)?;
                     self.take_exemplars(&parser, reading, slot, point, false);
-                    self.tell(reading, slot, false)?;
                 }
                 continue;
             }
@@ -180,20 +197,22 @@ impl Ingest {
                     let before = self.new_series.len();
                     if let Some(slot) = self.line(reading, sample.series, point)? {
                         self.push_float(reading, slot, point);
+                        self.tell(reading, slot, sample.series, self.new_series.len() > before)?;
                         self.take_exemplars(&parser, reading, slot, point, false);
-                        self.tell(reading, slot, self.new_series.len() > before)?;
                     }
                 }
                 Some(Entry::Histogram(sample)) => {
                     let point = sample.point;
                     let before = self.new_series.len();
                     let slot = self.line(reading, sample.series, point)?;
-                    let histogram = parser.take_histogram();
+                    if let Some(slot) = slot {
+                        self.tell(reading, slot, sample.series, self.new_series.len() > before)?;
+                    }
+                    let histogram = parser.take_histogram(self.histograms.spare());
                     if let Some(slot) = slot
                         && self.push_histogram(reading, slot, point, histogram)
                     {
                         self.take_exemplars(&parser, reading, slot, point, true);
-                        self.tell(reading, slot, self.new_series.len() > before)?;
                     }
                 }
                 Some(entry) => {
@@ -257,9 +276,10 @@ impl Ingest {
         series: &[u8],
         point: Point,
     ) -> Result<Option<Slot>> {
-        match self.cache.find(series) {
+        let text = Fingerprint::of(series);
+        match self.cache.find(text) {
             Some(slot) => Ok(self.known_line(reading, slot, point).map(|_| slot)),
-            None => self.new_line(reading, series, point),
+            None => self.new_line(reading, (series, text), point),
         }
     }
 
@@ -289,7 +309,7 @@ impl Ingest {
     fn new_line(
         &mut self,
         reading: &mut Reading<'_>,
-        series: &[u8],
+        (series, text): (&[u8], Fingerprint),
         point: Point,
     ) -> Result<Option<Slot>> {
         reading.counts.scraped += 1;
@@ -305,12 +325,12 @@ impl Ingest {
         match rules.labels.apply(&self.exposed_labels, &mut self.builder, &mut self.scratch) {
             Ok(true) => {}
             Ok(false) => {
-                self.cache.insert(series, State::Dropped, metric_type, None);
+                self.cache.insert(text, State::Dropped, metric_type, None);
                 return Ok(None);
             }
             Err(Error::LabelLimit(_)) if reading.room.is_some() => {
                 reading.counts.left_out += 1;
-                self.cache.insert(series, State::Limited, metric_type, None);
+                self.cache.insert(text, State::Limited, metric_type, None);
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -322,7 +342,7 @@ impl Ingest {
         reading.room = reading.room.map(|room| room - 1);
         reading.looks -= 1;
         let unit = as_labels.then_some(&reading.unit[..]);
-        let slot = self.cache.insert(series, State::Pending, metric_type, unit);
+        let slot = self.cache.insert(text, State::Pending, metric_type, unit);
         self.new_series.push(NewSeries { slot, labels: self.builder.labels() });
         if rules.features.synthesise_starts && point.start_timestamp_ms == 0 {
             let name = self.exposed_labels.iter().find(|(n, _)| *n == METRIC_NAME.as_bytes());

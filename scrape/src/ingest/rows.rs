@@ -13,6 +13,12 @@ pub(super) trait Column: Clone {
         appender: &mut dyn Appender,
         rejected: &mut Vec<Rejected>,
     ) -> Result<()>;
+
+    /// Empties `values`; those that hold memory go to `spare`.
+    fn clear(values: &mut Vec<Self>, spare: &mut Vec<Self>);
+
+    /// The memory of one value beyond itself.
+    fn memory_bytes(&self) -> usize;
 }
 
 impl Column for f64 {
@@ -29,6 +35,14 @@ impl Column for f64 {
             batch = batch.in_order_only();
         }
         Ok(appender.append_floats(batch, rejected)?)
+    }
+
+    fn clear(values: &mut Vec<Self>, _spare: &mut Vec<Self>) {
+        values.clear();
+    }
+
+    fn memory_bytes(&self) -> usize {
+        0
     }
 }
 
@@ -47,6 +61,23 @@ impl Column for Histogram {
         }
         Ok(appender.append_histograms(batch, rejected)?)
     }
+
+    fn clear(values: &mut Vec<Self>, spare: &mut Vec<Self>) {
+        spare.append(values);
+    }
+
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Int(histogram) => {
+                let deltas = &histogram.positive_deltas;
+                (deltas.capacity() + histogram.negative_deltas.capacity()) * size_of::<i64>()
+            }
+            Self::Float(histogram) => {
+                let counts = &histogram.positive;
+                (counts.capacity() + histogram.negative.capacity()) * size_of::<f64>()
+            }
+        }
+    }
 }
 
 /// Samples as columns; `refs` is filled when all series are known.
@@ -56,6 +87,8 @@ pub(super) struct Rows<V> {
     refs: Vec<SeriesRef>,
     timestamps_ms: Vec<i64>,
     values: Vec<V>,
+    /// Values of an earlier body, for the memory they hold.
+    spare: Vec<V>,
     /// Empty, or one for each row.
     starts_ms: Vec<i64>,
     /// Late rows are refused, whatever the storage takes: markers, and samples of zero at the begin of counters.
@@ -73,6 +106,7 @@ impl<V> Default for Rows<V> {
             refs: Vec::new(),
             timestamps_ms: Vec::new(),
             values: Vec::new(),
+            spare: Vec::new(),
             starts_ms: Vec::new(),
             in_order_only: false,
             exposed: Vec::new(),
@@ -92,14 +126,28 @@ pub(super) struct When {
 }
 
 impl<V: Column> Rows<V> {
+    /// The memory of the columns while they are empty.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+            + self.refs.capacity() * size_of::<SeriesRef>()
+            + (self.timestamps_ms.capacity() + self.starts_ms.capacity()) * size_of::<i64>()
+            + (self.values.capacity() + self.spare.capacity()) * size_of::<V>()
+            + self.spare.iter().map(V::memory_bytes).sum::<usize>()
+    }
+
     pub(super) fn clear(&mut self) {
         self.slots.clear();
         self.refs.clear();
         self.timestamps_ms.clear();
-        self.values.clear();
+        V::clear(&mut self.values, &mut self.spare);
         self.starts_ms.clear();
         self.exposed.clear();
         self.rejected.clear();
+    }
+
+    /// A value to be overwritten, for its memory.
+    pub(super) fn spare(&mut self) -> Option<V> {
+        self.spare.pop()
     }
 
     #[inline]

@@ -38,16 +38,28 @@ impl Told {
 impl Ingest {
     /// Takes what is to be told of the series of a sample that was just read.
     #[inline]
-    pub(super) fn tell(&mut self, reading: &Reading<'_>, slot: Slot, is_new: bool) -> Result<()> {
+    pub(super) fn tell(
+        &mut self,
+        reading: &Reading<'_>,
+        slot: Slot,
+        series: &[u8],
+        is_new: bool,
+    ) -> Result<()> {
         let has_news = is_new || self.told.has_changed != Some(false);
         if has_news && !self.told.family.is_empty() {
-            self.take_told(reading.rules(), slot, is_new)?;
+            self.take_told(reading.rules(), slot, series, is_new)?;
         }
         Ok(())
     }
 
     #[cold]
-    fn take_told(&mut self, rules: &SampleRules, slot: Slot, is_new: bool) -> Result<()> {
+    fn take_told(
+        &mut self,
+        rules: &SampleRules,
+        slot: Slot,
+        series: &[u8],
+        is_new: bool,
+    ) -> Result<()> {
         let Some((metadata, has_changed)) = self.metadata.get(&self.told.family) else {
             return Ok(());
         };
@@ -56,7 +68,7 @@ impl Ingest {
             return Ok(());
         }
         let metadata = metadata.clone();
-        let name = if is_new { None } else { self.relabelled_name(slot, rules)? };
+        let name = if is_new { None } else { self.relabelled_name(slot, series, rules)? };
         let name = match (&name, self.new_series.last()) {
             (Some(name), _) => name,
             (None, Some(new)) if is_new => new.labels.get(METRIC_NAME).unwrap_or_default(),
@@ -70,10 +82,15 @@ impl Ingest {
     }
 
     /// The name of a line that was resolved in an earlier scrape.
-    fn relabelled_name(&mut self, slot: Slot, rules: &SampleRules) -> Result<Option<String>> {
+    fn relabelled_name(
+        &mut self,
+        slot: Slot,
+        series: &[u8],
+        rules: &SampleRules,
+    ) -> Result<Option<String>> {
         let (metric_type, unit, as_labels) = self.cache.declared(slot);
         let declared = Declared { metric_type, unit, as_labels };
-        split_series(self.cache.text(slot), &declared, &mut self.exposed_labels);
+        split_series(series, &declared, &mut self.exposed_labels);
         let labels = &rules.labels;
         let is_kept = labels.apply(&self.exposed_labels, &mut self.builder, &mut self.scratch)?;
         let name = || self.builder.labels().get(METRIC_NAME).map(str::to_owned);

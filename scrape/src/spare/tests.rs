@@ -1,10 +1,10 @@
-//! What `bodies` promises, case by case.
+//! What `spare` promises, case by case.
 
 use super::*;
 
 #[test]
 fn buffers_come_back_empty_and_few_are_kept() {
-    let bodies = Bodies::default();
+    let bodies = Spare::<Vec<u8>>::default();
     let mut body = bodies.take();
     body.extend_from_slice(b"some bytes");
     let capacity = body.capacity();
@@ -15,7 +15,7 @@ fn buffers_come_back_empty_and_few_are_kept() {
         bodies.give_back(Vec::with_capacity(10));
     }
     assert_eq!(bodies.0.lock().len(), MAX_KEPT);
-    let bodies = Bodies::default();
+    let bodies = Spare::<Vec<u8>>::default();
     bodies.give_back(Vec::with_capacity(MAX_KEPT_BYTES + 1));
     assert_eq!(bodies.0.lock().len(), 0);
 }
