@@ -157,7 +157,8 @@ async fn replay_by(
     let (pools, metadata) = (manager.targets(), manager.metadata());
     let mut text = String::new();
     registry.encode_text(&mut text);
-    manager.stop().await;
+    // Not stopped: that would wait for scrapes beyond the script, which never end.
+    drop(manager);
     Outcome { storage, pools, metadata, metrics: text, base_ms: script.base_ms() }
 }
 
