@@ -250,3 +250,53 @@ fn a_damaged_image_costs_nothing() {
         }
     }
 }
+
+/// What was written as this kind of file.
+fn written_bytes(registry: &metrics::Registry, kind: &str) -> f64 {
+    let mut text = String::new();
+    registry.encode_text(&mut text);
+    let begin = format!("firesteel_tsdb_written_bytes_total{{file=\"{kind}\"}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&begin));
+    line.expect("counted").parse().expect("a number")
+}
+
+/// Chunks of all series end together. Right behind that an image is short: those are the ones to write.
+#[test]
+fn images_are_written_when_they_are_short() {
+    let registry = metrics::Registry::new();
+    let options = DbOptions {
+        retention_ms: 0,
+        head_image_growth_bytes: 64 * 1024,
+        ..DbOptions::default()
+    };
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    let sink = Arc::new(|_: &tsdb::LogLine| {});
+    let db = Db::open(disk, Path::new(DIR), options, 7, &registry, sink).expect("opens");
+    let names: Vec<String> = (0..300).map(|n| format!("m{n}")).collect();
+    let pairs: Vec<(&str, &str)> = names.iter().map(|name| ("__name__", name.as_str())).collect();
+    let ends: Vec<u32> = (1..=300).collect();
+    let (mut most, mut images) = (0.0_f64, 0);
+    for round in 0..480 {
+        let time = START + round * 15_000;
+        let (mut refs, mut rejected) = (Vec::new(), Vec::new());
+        let mut appender = db.appender(time);
+        appender.resolve(LabelBatch::new(&pairs, &ends), &mut refs, &mut rejected).expect("labels");
+        let refs: Vec<SeriesRef> = refs.into_iter().flatten().collect();
+        let values: Vec<f64> = (0..300).map(|n| ((round * 300 + n) as f64).sin()).collect();
+        let times = vec![time; 300];
+        appender.append_floats(FloatBatch::new(&refs, &times, &values), &mut rejected).expect("floats");
+        appender.commit().expect("commits");
+        if round % 5 == 4 {
+            let before = written_bytes(&registry, "head_image");
+            db.maintain(time).expect("maintains");
+            let image = written_bytes(&registry, "head_image") - before;
+            most = most.max(image);
+            images += i32::from(image > 0.0);
+        }
+    }
+    let [log, image] = ["log", "head_image"].map(|kind| written_bytes(&registry, kind));
+    assert!(images >= 4, "one at least for the chunks of each half hour: {images}");
+    assert!(image < 0.6 * log, "{image} bytes of images beside {log} of log");
+    let chunks = written_bytes(&registry, "head_chunks");
+    assert!(most < chunks / 4.0, "no image had all open chunks at their longest: {most}, {chunks}");
+}

@@ -24,6 +24,7 @@ mod gc;
 mod idle;
 mod image;
 mod isolation;
+mod label_sets;
 mod labels;
 mod map;
 mod metadata;

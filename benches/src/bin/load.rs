@@ -7,16 +7,17 @@ use benches::load::work::{self, Scale};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,compacting,scrape,protobuf,query,expressions,blocks,histograms,answers,containers,idle,rw2,otlp,rwout,read,written,dashboards,growth,scale] \
+const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,compacting,scrape,protobuf,query,expressions,blocks,histograms,answers,containers,idle,rw2,otlp,rwout,read,written,dashboards,growth,restart,scale] \
 [--divisor N] [--seconds N] [--dir DIR] [--out DIR]
   --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
            or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
-  --work   which works, by default all but dashboards, growth, protobuf, scale and written
+  --work   which works, by default all but dashboards, growth, protobuf, restart, scale and written
   --divisor  makes every work smaller by this factor
            (idle holds 20,000 connections on both sides: run it under `ulimit -n 65536`;
            under a lower limit it takes fewer targets, and says so)
            (protobuf sets fields of scraping that not every server knows)
            (growth wants a bound: --peer 'firesteel=firesteel --storage.tsdb.memory-budget=1GB')
+           (restart takes 3 GB of memory and as much disk for 5,000,000 series)
            (scale takes an hour and 12 GB for 5,000,000 series)
   --seconds  how long dashboards lasts, by default 600
   --dir    where data directories go, by default a fresh one in the temporary directory
@@ -45,12 +46,14 @@ const WORKS: &[(&str, Work)] = &[
     ("written", work::written),
     ("dashboards", work::dashboards),
     ("growth", work::growth),
+    ("restart", work::restart),
     ("scale", work::scale),
 ];
 
 /// Asked for by name only: they last long, take all memory where nothing bounds it, or want a server that knows native
 /// histograms.
-const BY_NAME_ONLY: [&str; 5] = ["dashboards", "growth", "protobuf", "scale", "written"];
+const BY_NAME_ONLY: [&str; 6] =
+    ["dashboards", "growth", "protobuf", "restart", "scale", "written"];
 
 #[derive(Debug)]
 struct Args {

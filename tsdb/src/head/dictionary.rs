@@ -1,5 +1,5 @@
-//! The labels of one shard: distinct strings, distinct (name, value) pairs, the posting list of each pair, and label
-//! sets as lists of pair ids. What no series uses any more is freed, so churn does not pile up.
+//! The labels of one shard: distinct strings, distinct (name, value) pairs, the posting list of each pair. What no series
+//! uses any more is freed, so churn does not pile up. Label sets are in `label_sets`.
 
 use super::postings::Postings;
 use super::slab::{give_back, trim_end};
@@ -16,14 +16,22 @@ pub(super) type TextId = u32;
 /// Bits of a set's second hash that choose its shard.
 const HOME_BITS: u32 = 12;
 
-/// Two independent hashes of a label or a label set. Together they stand for its text: 128 bits under a secret seed,
-/// 116 for a set, the rest of which chooses its shard.
+/// Two independent hashes of a label or a label set. Together they stand for its text: 128 bits under a secret seed.
+/// Of a set the lowest bits of the second choose its shard, and the upper half of it is kept beside the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LabelHash {
     /// Key of hash tables.
     pub(super) hash: u64,
     /// What else has to agree.
     pub(super) print: u64,
+}
+
+impl LabelHash {
+    /// What of the second hash is kept of a set.
+    #[inline]
+    pub(super) fn stored_print(self) -> u32 {
+        (self.print >> 32) as u32
+    }
 }
 
 /// The seeded hash functions of a head.
@@ -313,74 +321,6 @@ impl Dictionary {
 pub(super) fn shrink_table(table: &mut HashTable<u32>, hash: impl Fn(&u32) -> u64) {
     if table.capacity() > 64 && table.capacity() / 4 > table.len() {
         table.shrink_to(table.len() + table.len() / 4, hash);
-    }
-}
-
-/// Label sets as pair ids, in slots of exact size.
-#[derive(Debug, Default)]
-pub(super) struct LabelLists {
-    by_len: Vec<Lists>,
-}
-
-#[derive(Debug, Default)]
-struct Lists {
-    pages: Vec<Box<[PairId]>>,
-    len: u32,
-    free: Vec<u32>,
-}
-
-/// How many lists of this length share a page: long ones are rare and get pages of their own.
-fn lists_per_page(width: usize) -> u32 {
-    if width <= 64 { 256 } else { 1 }
-}
-
-impl LabelLists {
-    /// Stores a list and returns its index among those of its length.
-    pub(super) fn insert(&mut self, pairs: &[PairId]) -> u32 {
-        let width = pairs.len();
-        if self.by_len.len() <= width {
-            self.by_len.resize_with(width + 1, Lists::default);
-        }
-        let lists = &mut self.by_len[width];
-        let per_page = lists_per_page(width);
-        let index = lists.free.pop().unwrap_or_else(|| {
-            if lists.len as usize == lists.pages.len() * per_page as usize {
-                lists.pages.push(vec![0; width * per_page as usize].into_boxed_slice());
-            }
-            lists.len += 1;
-            lists.len - 1
-        });
-        let begin = (index % per_page) as usize * width;
-        lists.pages[(index / per_page) as usize][begin..begin + width].copy_from_slice(pairs);
-        index
-    }
-
-    /// The list of `width` pairs with this index.
-    #[inline]
-    pub(super) fn get(&self, width: usize, index: u32) -> &[PairId] {
-        let per_page = lists_per_page(width);
-        let begin = (index % per_page) as usize * width;
-        &self.by_len[width].pages[(index / per_page) as usize][begin..begin + width]
-    }
-
-    /// Gives memory back that churn left behind.
-    pub(super) fn shrink(&mut self) {
-        for (width, lists) in self.by_len.iter_mut().enumerate() {
-            lists.len = trim_end(&mut lists.free, lists.len as usize) as u32;
-            lists.pages.truncate(lists.len.div_ceil(lists_per_page(width)) as usize);
-            give_back(&mut lists.pages);
-        }
-    }
-
-    /// Bytes of all pages.
-    #[cfg(test)]
-    pub(super) fn held_bytes(&self) -> usize {
-        self.by_len.iter().flat_map(|lists| &lists.pages).map(|page| page.len() * 4).sum()
-    }
-
-    /// Takes a list back.
-    pub(super) fn free(&mut self, width: usize, index: u32) {
-        self.by_len[width].free.push(index);
     }
 }
 

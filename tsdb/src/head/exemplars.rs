@@ -292,13 +292,14 @@ impl Shared {
         let (shard, slot) = self.place(target);
         let shard = self.shards[shard].0.read();
         let cold = &shard.cold[slot];
-        (cold.number == number).then_some(LabelHash { hash: cold.hash, print: cold.print })
+        let id = LabelHash { hash: cold.hash, print: u64::from(cold.print) };
+        (cold.number == number).then_some(id)
     }
 
     fn labels_of(&self, target: Target, number: u64) -> Option<Labels> {
         let (shard, slot) = self.place(target);
         let shard = self.shards[shard].0.read();
-        let texts = |&pair| (shard.labels.text(shard.labels.name(pair)), shard.labels.value(pair));
+        let texts = |pair| (shard.labels.text(shard.labels.name(pair)), shard.labels.value(pair));
         (shard.cold[slot].number == number)
             .then(|| Labels::from_pairs(shard.pairs(slot).iter().map(texts)))
     }

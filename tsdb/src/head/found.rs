@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::dictionary::PairId;
+use super::label_sets::Pairs;
 use super::select::select;
 use super::shard::Shard;
 use crate::sync;
@@ -159,8 +160,14 @@ impl Found {
         }
     }
 
-    fn push_labels(&mut self, shard: &Shard, pairs: &[PairId], symbols: &Symbols, memo: &mut Memo) {
-        for &pair in pairs {
+    fn push_labels(
+        &mut self,
+        shard: &Shard,
+        pairs: Pairs<'_>,
+        symbols: &Symbols,
+        memo: &mut Memo,
+    ) {
+        for pair in pairs.iter() {
             let known = memo.get(pair);
             let key = known.unwrap_or_else(|| {
                 let (name, value) = shard.labels.label(pair);

@@ -159,7 +159,7 @@ impl Shared {
         dead: &mut Vec<u32>,
         touched: &mut HashSet<PairId>,
     ) {
-        touched.extend(shard.pairs(slot).iter().copied());
+        touched.extend(shard.pairs(slot).iter());
         dead.push(slot);
         self.refs.write().remove(shard.cold[slot].number);
         shard.forget(slot);
@@ -302,7 +302,7 @@ impl Shard {
         self.full.truncate(num_full);
         give_back(&mut self.full);
         self.labels.shrink();
-        self.lists.shrink();
+        self.sets.shrink();
         let cold = &self.cold;
         shrink_table(&mut self.table, |&slot| cold[slot].hash);
     }
@@ -313,7 +313,7 @@ impl Shard {
         let tables = self.free.capacity() * 4 + self.table.capacity() * 5;
         let pages = self.hot.held_bytes() + self.cold.held_bytes() + self.buffers.held_bytes();
         let full = self.full.capacity() * size_of::<Vec<FullChunk>>();
-        tables + pages + full + self.labels.held_bytes() + self.lists.held_bytes()
+        tables + pages + full + self.labels.held_bytes() + self.sets.held_bytes()
     }
 
     /// Forgets a series without chunks; its slot stays taken until no posting list names it.
@@ -322,7 +322,7 @@ impl Shard {
         if let Ok(entry) = self.table.find_entry(cold.hash, |&other| other == slot) {
             entry.remove();
         }
-        self.lists.free(cold.num_labels as usize, cold.labels);
+        self.sets.free(cold.labels);
         self.forget_groups(slot);
         debug_assert_eq!(self.hot[slot].buffer, Buffer::NONE, "the open chunk was dropped");
         self.hot[slot] = Hot::EMPTY;

@@ -14,7 +14,7 @@ mod series;
 
 pub(super) use load::load;
 
-use super::dictionary::PairId;
+use super::label_sets::Pairs;
 use super::native::TARGET_BYTES;
 use super::series::Place;
 use super::shard::Shard;
@@ -237,8 +237,8 @@ impl Section {
         Ok(())
     }
 
-    fn push_labels(&mut self, shard: &Shard, pairs: &[PairId]) {
-        for &pair in pairs {
+    fn push_labels(&mut self, shard: &Shard, pairs: Pairs<'_>) {
+        for pair in pairs.iter() {
             let at = pair as usize;
             if self.is_known.len() <= at {
                 self.is_known.resize(at + 1, false);
@@ -267,7 +267,7 @@ impl Section {
         push_number(out, shard.cold[slot].number);
         push_number(out, on_disk.unwrap_or(0));
         push_number(out, pairs.len() as u64);
-        pairs.iter().for_each(|&pair| push_number(out, u64::from(pair)));
+        pairs.iter().for_each(|pair| push_number(out, u64::from(pair)));
         let in_memory = full.iter().filter_map(|chunk| match chunk.place() {
             Place::Memory(buffer, len) => Some((chunk.meta(), buffer, len)),
             Place::Disk(_) => None,

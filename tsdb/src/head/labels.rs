@@ -26,7 +26,7 @@ pub(super) fn names(head: &Shared, matchers: &[Matcher], limit: usize) -> Vec<Bo
         let slots = select(&head.hasher, &mut shard, matchers);
         let mut seen = HashSet::default();
         for &slot in &slots {
-            seen.extend(shard.pairs(slot).iter().map(|&pair| shard.labels.name(pair)));
+            seen.extend(shard.pairs(slot).iter().map(|pair| shard.labels.name(pair)));
         }
         texts.extend(seen.into_iter().map(|name| Box::from(shard.labels.text(name))));
     }
@@ -54,8 +54,8 @@ pub(super) fn values(
         let Some(id) = shard.labels.find_text(name) else { continue };
         let mut seen = HashSet::default();
         for &slot in &slots {
-            let pairs = shard.pairs(slot).iter();
-            seen.extend(pairs.copied().find(|&pair| shard.labels.name(pair) == id));
+            let mut pairs = shard.pairs(slot).iter();
+            seen.extend(pairs.find(|&pair| shard.labels.name(pair) == id));
         }
         texts.extend(seen.into_iter().map(|pair| Box::from(shard.labels.value(pair))));
     }

@@ -17,12 +17,13 @@ impl Target {
 /// Four bytes per reference, plus a page in the table per 256.
 #[derive(Debug, Default)]
 pub(super) struct RefMap {
-    pages: HashMap<u64, Box<Page>>,
+    pages: HashMap<u64, Page>,
 }
 
+/// Allocated in a length that allocators have: the count is not in the box.
 #[derive(Debug)]
 struct Page {
-    targets: [Target; PAGE],
+    targets: Box<[Target; PAGE]>,
     used: u32,
 }
 
@@ -46,7 +47,7 @@ impl RefMap {
 
     /// Enters a reference.
     pub(super) fn insert(&mut self, number: u64, target: Target) {
-        let new = || Box::new(Page { targets: [Target::NONE; PAGE], used: 0 });
+        let new = || Page { targets: Box::new([Target::NONE; PAGE]), used: 0 };
         let page = self.pages.entry(number / PAGE as u64).or_insert_with(new);
         let slot = &mut page.targets[number as usize % PAGE];
         page.used += u32::from(*slot == Target::NONE);
@@ -73,7 +74,7 @@ impl RefMap {
 pub(super) struct Finder<'m> {
     map: &'m RefMap,
     at: u64,
-    page: Option<&'m Page>,
+    page: Option<&'m [Target; PAGE]>,
 }
 
 impl Finder<'_> {
@@ -82,9 +83,9 @@ impl Finder<'_> {
     pub(super) fn get(&mut self, number: u64) -> Target {
         if number / PAGE as u64 != self.at {
             self.at = number / PAGE as u64;
-            self.page = self.map.pages.get(&self.at).map(Box::as_ref);
+            self.page = self.map.pages.get(&self.at).map(|page| &*page.targets);
         }
-        self.page.map_or(Target::NONE, |page| page.targets[number as usize % PAGE])
+        self.page.map_or(Target::NONE, |page| page[number as usize % PAGE])
     }
 }
 

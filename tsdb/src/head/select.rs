@@ -189,9 +189,9 @@ fn filter(
         while read < slots.len() {
             let end = slots.len().min(read + SLICE);
             for index in read..end {
-                let pairs = shard.pairs(slots[index]);
-                let pair = pairs.iter().find(|&&pair| shard.labels.name(pair) == name);
-                let keeps = pair.map_or(matches_absent, |&pair| {
+                let mut pairs = shard.pairs(slots[index]).iter();
+                let pair = pairs.find(|&pair| shard.labels.name(pair) == name);
+                let keeps = pair.map_or(matches_absent, |pair| {
                     *memo.entry(pair).or_insert_with(|| matcher.matches(shard.labels.value(pair)))
                 });
                 slots[kept] = slots[index];

@@ -1,6 +1,7 @@
 //! One series of the head: the hot state of one cache line that every sample touches, the cold rest, and chunks that
 //! are full. What happens to them is in `shard`.
 
+use super::label_sets::SetId;
 use super::slab::{Buffer, Vacant};
 use chunk::xor::{XorAppender, XorPiece};
 use chunk::xor2::Xor2Appender;
@@ -199,12 +200,10 @@ pub(super) struct Cold {
     pub(super) number: u64,
     /// Key of the hash table.
     pub(super) hash: u64,
-    /// Second hash of the labels; with `hash` it stands for their text.
-    pub(super) print: u64,
-    /// Index of the label list among those of its length.
-    pub(super) labels: u32,
-    /// Number of labels.
-    pub(super) num_labels: u32,
+    /// The upper half of the second hash of the labels; with `hash` it stands for their text.
+    pub(super) print: u32,
+    /// The labels.
+    pub(super) labels: SetId,
     /// Index of the list of full chunks; zero if there are none.
     pub(super) full: u32,
 }
@@ -212,7 +211,7 @@ pub(super) struct Cold {
 impl Cold {
     /// A slot without series.
     pub(super) const FREE: Self =
-        Self { number: 0, hash: 0, print: 0, labels: 0, num_labels: 0, full: 0 };
+        Self { number: 0, hash: 0, print: 0, labels: SetId::EMPTY, full: 0 };
 }
 
 const IN_MEMORY: u64 = 1 << 63;

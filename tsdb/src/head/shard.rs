@@ -1,7 +1,8 @@
 //! One shard of the head: its series, their labels and their chunks, behind one lock. Finding, creating, what is known
 //! of chunks; appending is in `floats` and `native`, selecting in `select`, reading in `read`, dropping in `gc`.
 
-use super::dictionary::{Dictionary, LabelHash, LabelLists, PairId};
+use super::dictionary::{Dictionary, LabelHash, PairId};
+use super::label_sets::{LabelSets, Pairs};
 use super::native::{Native, Natives};
 use super::ooo::Ooo;
 use super::series::{Cold, FullChunk, Hot, OooFloor, Place};
@@ -11,7 +12,7 @@ use chunk::append::{CutRule, Encodings};
 use chunk::{ChunkMeta, Encoding, Starts};
 use hashbrown::HashTable;
 use model::hash::HashMap;
-use model::is_stale_nan;
+use model::{METRIC_NAME, is_stale_nan};
 use storage::RejectReason;
 
 /// Both hashes of a label set; together they stand for its text, and choose its shard.
@@ -140,7 +141,7 @@ pub(super) struct Shard {
     pub(super) free: Vec<u32>,
     pub(super) table: HashTable<u32>,
     pub(super) labels: Dictionary,
-    pub(super) lists: LabelLists,
+    pub(super) sets: LabelSets,
     pub(super) buffers: ByteSlab,
     /// Lists of full chunks; the first stays empty, it stands for no chunks.
     pub(super) full: Vec<Vec<FullChunk>>,
@@ -169,7 +170,7 @@ impl Shard {
     pub(super) fn find(&self, id: LabelsId) -> Option<u32> {
         let found = self.table.find(id.hash, |&slot| {
             let cold = &self.cold[slot];
-            cold.hash == id.hash && cold.print == id.print
+            cold.hash == id.hash && cold.print == id.stored_print()
         });
         found.copied()
     }
@@ -188,16 +189,17 @@ impl Shard {
             self.hot.push(Hot::EMPTY)
         });
         scratch.clear();
-        let labels = labels.iter().zip(hashes);
+        let hashed = labels.iter().zip(hashes);
         scratch
-            .extend(labels.map(|((name, value), &hash)| self.labels.add(name, value, hash, slot)));
+            .extend(hashed.map(|((name, value), &hash)| self.labels.add(name, value, hash, slot)));
+        let name_at = labels.iter().take_while(|(name, _)| *name < METRIC_NAME).count();
+        let has_name = labels.get(name_at).is_some_and(|(name, _)| *name == METRIC_NAME);
         self.hot[slot] = Hot::EMPTY;
         self.cold[slot] = Cold {
             number,
             hash: id.hash,
-            print: id.print,
-            labels: self.lists.insert(scratch),
-            num_labels: scratch.len() as u32,
+            print: id.stored_print(),
+            labels: self.sets.insert(scratch, name_at, has_name),
             full: 0,
         };
         let cold = &self.cold;
@@ -210,11 +212,10 @@ impl Shard {
         self.table.len()
     }
 
-    /// The labels of a series, sorted by name.
+    /// The labels of a series, sorted by name; none in a slot without series.
     #[inline]
-    pub(super) fn pairs(&self, slot: u32) -> &[PairId] {
-        let cold = &self.cold[slot];
-        self.lists.get(cold.num_labels as usize, cold.labels)
+    pub(super) fn pairs(&self, slot: u32) -> Pairs<'_> {
+        self.sets.get(self.cold[slot].labels)
     }
 
     /// The full chunks of a series, in time order.

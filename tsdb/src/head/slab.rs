@@ -97,7 +97,7 @@ impl<T: Vacant> IndexMut<u32> for Paged<T> {
 }
 
 /// Sizes of the buffers; the last one takes any float chunk.
-const CLASSES: [usize; 13] = [24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1040];
+const CLASSES: [usize; 13] = [24, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768, 1040];
 /// Length of a page of buffers.
 const BLOCK_BYTES: usize = 64 << 10;
 /// Bits of the place in a page: enough for the smallest buffers.

@@ -1,6 +1,6 @@
 //! Interning, postings and what removal gives back.
 
-use super::{Dictionary, LabelHasher, LabelLists, PairId};
+use super::{Dictionary, LabelHasher, PairId};
 
 fn add(labels: &mut Dictionary, name: &str, value: &str, slot: u32) -> PairId {
     labels.add(name, value, LabelHasher::new(1).label(name, value), slot)
@@ -40,21 +40,4 @@ fn a_name_may_be_a_value() {
     labels.remove_dead(&[x], |_| false);
     assert_eq!(labels.label(y), ("x", "y"));
     assert_eq!(find(&labels, "x", "x"), None);
-}
-
-#[test]
-fn lists_of_each_length() {
-    let mut lists = LabelLists::default();
-    let a = lists.insert(&[1, 2, 3]);
-    let b = lists.insert(&[4]);
-    let c = lists.insert(&[7, 8, 9]);
-    assert_eq!(lists.get(3, a), [1, 2, 3]);
-    assert_eq!(lists.get(1, b), [4]);
-    lists.free(3, a);
-    assert_eq!(lists.insert(&[0, 0, 0]), a);
-    assert_eq!(lists.get(3, c), [7, 8, 9]);
-    let wide: Vec<PairId> = (0..1000).collect();
-    let (first, second) = (lists.insert(&wide), lists.insert(&wide));
-    assert_eq!(lists.get(1000, second), wide);
-    assert_ne!(first, second);
 }

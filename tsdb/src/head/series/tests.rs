@@ -6,7 +6,7 @@ use chunk::{ChunkMeta, Encoding};
 #[test]
 fn hot_state_is_one_cache_line() {
     assert_eq!(size_of::<Hot>(), 64);
-    assert_eq!(size_of::<Cold>(), 40);
+    assert_eq!(size_of::<Cold>(), 32);
     assert_eq!(size_of::<FullChunk>(), 32);
 }
 

@@ -33,7 +33,7 @@ fn buffers_grow_and_come_back() {
     assert_eq!(slab.alloc(24), first);
     slab.free(Buffer::NONE);
     let beyond = slab.alloc(5000);
-    assert_eq!(slab.used_bytes(), 24 + 24 + 1024 + 5000);
+    assert_eq!(slab.used_bytes(), 24 + 24 + 1040 + 5000);
     for buffer in [first, other, larger, beyond] {
         slab.free(buffer);
     }
