@@ -1,9 +1,10 @@
 //! Truncation: what goes, what stays, who waits.
 
+use super::Collected;
 use crate::head::Head;
 use crate::head::tests::{commit, equal, head, open, options, read, read_all, resolve};
 use disk::{Disk, SimDisk};
-use model::TimeRange;
+use model::{MatchOp, Matcher, TimeRange};
 use std::path::Path;
 use std::sync::Arc;
 use storage::{Appendable, Queryable, SelectHints};
@@ -38,6 +39,31 @@ fn churn_leaves_nothing_behind() {
     assert!(head.keeps_series_record(1, 0));
     head.forget_expired(i64::MAX);
     assert!(!head.keeps_series_record(1, 0));
+}
+
+/// A collection lets readers in while posting lists still name series that it took away.
+#[test]
+fn series_on_their_way_out_are_passed_over() {
+    let head = head();
+    for pod in ["a", "b", "c"] {
+        commit(&head, &[("job", "x"), ("pod", pod)], &[(1000, 1.0)]);
+    }
+    let querier = head.querier(TimeRange::ALL).unwrap();
+    for shard in &head.0.shards {
+        let mut shard = shard.0.write();
+        for slot in 0..shard.cold.len() {
+            if shard.cold[slot].number == 2 {
+                shard.drop_chunks(slot, &mut Collected::NOTHING);
+                shard.forget(slot);
+            }
+        }
+    }
+    let matchers = [equal("job", "x"), Matcher::new("zone", MatchOp::NotEqual, "y").unwrap()];
+    let absent = [equal("job", "x"), Matcher::new("pod", MatchOp::NotEqual, "c").unwrap()];
+    assert_eq!(read(&*querier, &matchers, &SelectHints::default()).len(), 2);
+    assert_eq!(read(&*querier, &absent, &SelectHints::default()).len(), 1);
+    assert_eq!(querier.label_values("pod", &matchers, 0).unwrap().len(), 2);
+    assert_eq!(querier.label_names(&absent, 0).unwrap().len(), 2);
 }
 
 #[test]
