@@ -11,12 +11,15 @@ use std::time::Duration;
 
 const SERIES: usize = 20_000;
 const HOURS: u64 = 8;
-/// Rounds of housekeeping come every minute: two of them cut the blocks and merge them.
-const ROUNDS_S: u64 = 130;
+/// Heads are cut into blocks of two hours.
+const STEPS_OF_BLOCK: u64 = 480;
+/// Rounds of housekeeping come every minute: behind each block's worth of samples there is time for one, as there would
+/// be if these hours were as long as others.
+const PAUSE_S: u64 = 75;
 /// What we count of each kind of file.
 const COUNTER: &str = "firesteel_tsdb_written_bytes_total{file=\"";
 
-/// Writes eight hours, waits until the server has made blocks of them, stops it.
+/// Writes eight hours, with time for the server to make blocks of them, and stops it.
 pub fn written(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::Result<()> {
     let all = series::node((SERIES / scale.divisor).max(10));
     let steps = HOURS * 3_600_000 / STEP_MS as u64;
@@ -25,8 +28,10 @@ pub fn written(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io
     for step in 0..steps {
         let at_ms = begin_ms + step as i64 * STEP_MS;
         write_step(&running, peer, &all, (step, at_ms), &mut Vec::new())?;
+        if step % STEPS_OF_BLOCK == STEPS_OF_BLOCK - 1 {
+            std::thread::sleep(Duration::from_secs(PAUSE_S / scale.divisor as u64));
+        }
     }
-    std::thread::sleep(Duration::from_secs(ROUNDS_S / scale.divisor.min(100) as u64));
     let after = settle(&running);
     let samples = (all.len() as u64 * steps) as f64;
     let row = format!("written, {} series x {HOURS} h", all.len());
