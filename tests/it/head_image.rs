@@ -264,11 +264,8 @@ fn written_bytes(registry: &metrics::Registry, kind: &str) -> f64 {
 #[test]
 fn images_are_written_when_they_are_short() {
     let registry = metrics::Registry::new();
-    let options = DbOptions {
-        retention_ms: 0,
-        head_image_growth_bytes: 64 * 1024,
-        ..DbOptions::default()
-    };
+    let options =
+        DbOptions { retention_ms: 0, head_image_growth_bytes: 64 * 1024, ..DbOptions::default() };
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
     let sink = Arc::new(|_: &tsdb::LogLine| {});
     let db = Db::open(disk, Path::new(DIR), options, 7, &registry, sink).expect("opens");
@@ -284,7 +281,9 @@ fn images_are_written_when_they_are_short() {
         let refs: Vec<SeriesRef> = refs.into_iter().flatten().collect();
         let values: Vec<f64> = (0..300).map(|n| ((round * 300 + n) as f64).sin()).collect();
         let times = vec![time; 300];
-        appender.append_floats(FloatBatch::new(&refs, &times, &values), &mut rejected).expect("floats");
+        appender
+            .append_floats(FloatBatch::new(&refs, &times, &values), &mut rejected)
+            .expect("floats");
         appender.commit().expect("commits");
         if round % 5 == 4 {
             let before = written_bytes(&registry, "head_image");

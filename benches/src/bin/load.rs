@@ -52,8 +52,7 @@ const WORKS: &[(&str, Work)] = &[
 
 /// Asked for by name only: they last long, take all memory where nothing bounds it, or want a server that knows native
 /// histograms.
-const BY_NAME_ONLY: [&str; 6] =
-    ["dashboards", "growth", "protobuf", "restart", "scale", "written"];
+const BY_NAME_ONLY: [&str; 6] = ["dashboards", "growth", "protobuf", "restart", "scale", "written"];
 
 #[derive(Debug)]
 struct Args {

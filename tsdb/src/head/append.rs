@@ -98,7 +98,9 @@ impl Appender for HeadAppender {
                     let checked = shard.check_float(slot, timestamp_ms, value, min_valid_ms);
                     let judge = |reason| ooo_floor.judge_of(in_order_only, timestamp_ms, reason);
                     let verdict = checked.or_else(judge).err();
-                    shard.hot[slot].is_pending |= verdict.is_none();
+                    if verdict.is_none() {
+                        shard.hot[slot].stage();
+                    }
                     scratch.verdicts[row] = verdict;
                 }
             }
@@ -344,7 +346,7 @@ impl Shared {
             return Err(RejectReason::UnknownRef);
         }
         shard.check_histogram(slot, timestamp_ms, value, min_valid_ms)?;
-        shard.hot[slot].is_pending = true;
+        shard.hot[slot].stage();
         Ok(())
     }
 

@@ -123,7 +123,7 @@ impl HeadAppender {
                 let (shard, slot) = self.head.place(target);
                 let mut shard = self.head.shards[shard].0.write();
                 if shard.cold[slot].number == number {
-                    shard.hot[slot].is_pending = false;
+                    shard.hot[slot].unstage();
                 }
             }
         }
@@ -174,7 +174,7 @@ impl Shared {
             let at = row as usize;
             let (_, slot) = self.place(targets[at]);
             let number = floats.refs[at];
-            // A pending series is not collected, unless two transactions took turns in marking it.
+            // A pending series is not collected, unless it had no room to count all that have samples for it.
             if shard.cold[slot].number == number {
                 let when =
                     When { timestamp_ms: floats.timestamps_ms[at], start_ms: floats.start_ms(at) };

@@ -40,7 +40,7 @@ impl Shard {
     ) -> Option<Late> {
         let timestamp_ms = when.timestamp_ms;
         let hot = &mut self.hot[slot];
-        hot.is_pending = false;
+        hot.unstage();
         let num_samples = u32::from(hot.open.num_samples());
         // Nearly every sample joins an open chunk that is neither full nor at the point where its end is predicted.
         let is_plain = num_samples > 0
@@ -55,6 +55,8 @@ impl Shard {
             if is_stale_nan(value)
                 && let Some(marker) = self.stale_marker(slot)
             {
+                // Counted off there.
+                self.hot[slot].stage();
                 let is_late = self.append_histogram(slot, when, &marker, commit, tally);
                 return is_late.then(|| Late::histogram(marker, when.start_ms));
             }
@@ -62,7 +64,7 @@ impl Shard {
                 Way::InOrder => {}
                 Way::OutOfOrder => {
                     // Until it is inserted.
-                    self.hot[slot].is_pending = true;
+                    self.hot[slot].stage();
                     return Some(Late::float(value, when.start_ms));
                 }
                 Way::None => return None,

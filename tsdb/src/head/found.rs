@@ -23,7 +23,7 @@ fn warm<'s>(shard: &Shard, series: impl Iterator<Item = &'s (u32, u64)>) {
     // A series that is gone has neither.
     let live = series.filter(|&&(slot, number)| shard.cold[slot].number == number);
     let touched = live.fold(0, |touched, &(slot, _)| {
-        let last_pair = shard.pairs(slot).last().copied().unwrap_or(0);
+        let last_pair = shard.pairs(slot).last().unwrap_or(0);
         touched ^ last_pair ^ u32::from(shard.hot[slot].open.num_samples())
     });
     std::hint::black_box(touched);
@@ -160,13 +160,7 @@ impl Found {
         }
     }
 
-    fn push_labels(
-        &mut self,
-        shard: &Shard,
-        pairs: Pairs<'_>,
-        symbols: &Symbols,
-        memo: &mut Memo,
-    ) {
+    fn push_labels(&mut self, shard: &Shard, pairs: Pairs<'_>, symbols: &Symbols, memo: &mut Memo) {
         for pair in pairs.iter() {
             let known = memo.get(pair);
             let key = known.unwrap_or_else(|| {

@@ -249,7 +249,7 @@ impl Shard {
         } else if self.has_open(slot) {
             all.min_ms = all.min_ms.min(self.open_min_ms(slot));
         } else {
-            return hot.is_pending || self.ooo.contains_key(&slot);
+            return hot.is_pending() || self.ooo.contains_key(&slot);
         }
         true
     }
@@ -259,7 +259,7 @@ impl Shard {
         all.num_stale += i64::from(hot.is_stale()) + i64::from(self.drop_native(slot));
         self.buffers.free(hot.buffer);
         self.forget_starts(slot);
-        self.hot[slot] = Hot { is_pending: hot.is_pending, ..Hot::EMPTY };
+        self.hot[slot] = Hot { num_pending: hot.num_pending, ..Hot::EMPTY };
     }
 
     /// Drops all chunks of a series.

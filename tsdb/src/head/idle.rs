@@ -150,7 +150,9 @@ impl Shard {
     /// The times of the samples of a series that is stale or got nothing since `before_ms`, and that nothing else
     /// holds in memory.
     fn idle_span(&self, slot: u32, before_ms: i64) -> Option<TimeRange> {
-        if self.cold[slot].number == 0 || self.hot[slot].is_pending || self.ooo.contains_key(&slot)
+        if self.cold[slot].number == 0
+            || self.hot[slot].is_pending()
+            || self.ooo.contains_key(&slot)
         {
             return None;
         }

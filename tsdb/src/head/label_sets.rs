@@ -36,6 +36,12 @@ impl<'s> Pairs<'s> {
         self.before.len() + usize::from(self.name.is_some()) + self.behind.len()
     }
 
+    /// The last of them.
+    #[inline]
+    pub(super) fn last(self) -> Option<PairId> {
+        self.behind.last().copied().or(self.name).or(self.before.last().copied())
+    }
+
     /// One after the other.
     pub(super) fn iter(self) -> impl Iterator<Item = PairId> + Clone + 's {
         self.before.iter().copied().chain(self.name).chain(self.behind.iter().copied())

@@ -255,12 +255,15 @@ impl Shard {
         tally: &mut Tally,
     ) -> bool {
         let timestamp_ms = when.timestamp_ms;
-        self.hot[slot].is_pending = false;
+        self.hot[slot].unstage();
         if let Err(reason) =
             self.check_histogram(slot, timestamp_ms, histogram, commit.min_valid_ms)
         {
             let is_late = commit.is_late(timestamp_ms, reason, tally);
-            self.hot[slot].is_pending = is_late;
+            if is_late {
+                // Until it is inserted.
+                self.hot[slot].stage();
+            }
             return is_late;
         }
         let newest = if self.has_open(slot) {

@@ -299,7 +299,7 @@ impl Shared {
             shard = self.shards[index].0.write();
             // Nothing else changes these samples, and a series that has some is not collected.
         }
-        shard.hot[slot].is_pending = false;
+        shard.hot[slot].unstage();
         let ooo = shard.ooo.entry(slot).or_default();
         if ooo.open.is_empty() {
             let before = places.remove(&row.target.0).unwrap_or_else(|| vec![0]);

@@ -34,13 +34,14 @@ pub(super) struct Hot {
     pub(super) buffer: Buffer,
     /// The last byte of the open chunk of floats, which the next sample may begin in: that way a sample is only written
     /// to the buffer, which nobody waits for, and nothing is read from it. A word of its own: a byte is read together with those
-    /// beside it, and would wait for `is_pending`, which is written just before, behind all that is still on its way to
+    /// beside it, and would wait for `num_pending`, which is written just before, behind all that is still on its way to
     /// the buffers.
     pub(super) last_byte: u32,
     /// How the open chunk is encoded.
     pub(super) encoding: Encoding,
-    /// A transaction has samples for this series: it must not be collected.
-    pub(super) is_pending: bool,
+    /// How many samples open transactions have for this series, as far as this counts: it must not be collected before
+    /// they end.
+    pub(super) num_pending: u8,
     /// The newest sample is a staleness marker although `open` has another value: in XOR2.
     pub(super) is_marked_stale: bool,
 }
@@ -55,9 +56,26 @@ impl Hot {
         buffer: Buffer::NONE,
         last_byte: 0,
         encoding: Encoding::Xor,
-        is_pending: false,
+        num_pending: 0,
         is_marked_stale: false,
     };
+
+    /// Whether a transaction has samples for this series.
+    pub(super) fn is_pending(&self) -> bool {
+        self.num_pending > 0
+    }
+
+    /// A transaction has a sample.
+    #[inline]
+    pub(super) fn stage(&mut self) {
+        self.num_pending = self.num_pending.saturating_add(1);
+    }
+
+    /// The sample of a transaction is stored, or will not be. Nothing of a replay was staged.
+    #[inline]
+    pub(super) fn unstage(&mut self) {
+        self.num_pending = self.num_pending.saturating_sub(1);
+    }
 
     /// Whether there is an open chunk.
     #[inline]

@@ -49,11 +49,12 @@ fn series_on_their_way_out_are_passed_over() {
         commit(&head, &[("job", "x"), ("pod", pod)], &[(1000, 1.0)]);
     }
     let querier = head.querier(TimeRange::ALL).unwrap();
+    let mut gone = Collected::NOTHING;
     for shard in &head.0.shards {
         let mut shard = shard.0.write();
         for slot in 0..shard.cold.len() {
             if shard.cold[slot].number == 2 {
-                shard.drop_chunks(slot, &mut Collected::NOTHING);
+                shard.drop_chunks(slot, &mut gone);
                 shard.forget(slot);
             }
         }

@@ -48,6 +48,25 @@ fn what_came_back_or_is_being_written_stays() {
     assert_eq!((samples("1")[0].1.len(), samples("2")[0].1.len(), samples("3").len()), (2, 2, 0));
 }
 
+/// Of two transactions on one series the other one ends first, and ends the series.
+#[test]
+fn what_is_still_being_written_stays() {
+    let head = head();
+    commit(&head, &[("a", "1")], &[(0, 1.0)]);
+    let mut appender = head.appender(0);
+    assert_eq!(add(&mut *appender, &[("a", "1")], &[(7, 2.0)]), []);
+    commit(&head, &[("a", "1")], &[(5, STALE_NAN)]);
+    if let Some(idle) = head.idle_series(i64::MIN) {
+        assert_eq!(head.drop_idle(&idle).unwrap(), 0);
+    }
+    appender.commit().unwrap();
+    assert_eq!(read_all(&head)[0].1.len(), 3);
+    // Nothing holds it any more.
+    commit(&head, &[("a", "1")], &[(9, STALE_NAN)]);
+    let idle = head.idle_series(i64::MIN).unwrap();
+    assert_eq!(head.drop_idle(&idle).unwrap(), 1);
+}
+
 #[test]
 fn a_restart_does_not_bring_them_back() {
     let disk = SimDisk::new();
