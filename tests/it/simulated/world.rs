@@ -50,6 +50,20 @@ fn content_of(querier: &dyn Querier, range: TimeRange) -> Vec<Series> {
     found
 }
 
+/// Commits a sample of the first series.
+pub(super) fn append_one(db: &Db, time: i64) {
+    let (mut found, mut rejected) = (Vec::new(), Vec::new());
+    let labels = [("__name__", "m"), ("s", "s0")];
+    let mut appender = db.appender(time);
+    appender.resolve(LabelBatch::new(&labels, &[2]), &mut found, &mut rejected).expect("labels");
+    let refs: Vec<SeriesRef> = found.into_iter().flatten().collect();
+    appender
+        .append_floats(FloatBatch::new(&refs, &[time], &[1.0]), &mut rejected)
+        .expect("a sample");
+    appender.commit().expect("room");
+    assert!(rejected.is_empty(), "{rejected:?}");
+}
+
 /// A transaction that is not committed yet.
 struct Staged {
     appender: storage::Result<Box<dyn Appender>>,
@@ -206,11 +220,16 @@ impl World {
         (0..NUM_SERIES).filter(|series| wanted >> series & 1 == 1).collect()
     }
 
+    /// Whether the database, with a sample of this time, would wait for the transaction that is open before it cuts a
+    /// block.
+    fn is_ahead_of_staged(&self, time: i64) -> bool {
+        self.staged.as_ref().is_some_and(|staged| staged.cut < may_be_cut(time))
+    }
+
     /// Goes on in time with samples of some series.
     pub(super) fn append_in_order(&mut self, db: &Db) {
         let next_ms = self.now_ms + MINUTE * (1 + self.random.below(15) as i64);
-        if self.staged.as_ref().is_some_and(|staged| staged.cut < may_be_cut(next_ms)) {
-            // The database would wait for the transaction before it cuts that far.
+        if self.is_ahead_of_staged(next_ms) {
             if self.is_visiting {
                 return;
             }
@@ -228,7 +247,9 @@ impl World {
             // A little beyond the window, too.
             let back = self.random.below((WINDOW + 10 * MINUTE) as u64 / 1000) as i64 * 1000;
             let time = self.now_ms - back;
-            if self.model.is_free(series, time) && !samples.contains(&(series, time)) {
+            // A transaction that is open went on in time.
+            let is_free = self.model.is_free(series, time) && !self.is_ahead_of_staged(time);
+            if is_free && !samples.contains(&(series, time)) {
                 samples.push((series, time));
             }
         }
