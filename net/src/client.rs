@@ -23,18 +23,24 @@ use crate::tls::TlsSettings;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
+use hyper::ext::ReasonPhrase;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use url::Url;
 
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 const MAX_IDLE_PER_HOST: usize = 1000;
 const MAX_REDIRECTS: usize = 10;
+/// Most bytes that a connection reads at once. It keeps that much while it is idle, and there may be thousands.
+const MAX_READ_BYTES: usize = 32 * 1024;
+/// Most bytes for which memory is taken because a length was told.
+const MAX_FORESEEN_BYTES: u64 = 4 << 20;
 
 /// What a client needs beside its configuration.
 #[derive(Clone, Default)]
@@ -77,8 +83,8 @@ pub struct Request<'a> {
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// The usual words for the status.
-    pub reason: &'static str,
+    /// The words for the status, the usual ones if the server gives none of its own.
+    pub reason: Box<str>,
     /// The content type; empty if there was none.
     pub content_type: Box<str>,
 }
@@ -153,6 +159,7 @@ impl Client {
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
             // As Go writes them: there are targets that look for them so.
             .http1_title_case_headers(true)
+            .http1_max_buf_size(MAX_READ_BYTES)
             .build(connector);
         let user_agent = HeaderValue::try_from(&*options.user_agent).map_err(|e| {
             Error::Config { place: "user agent".into(), what: e.to_string().into() }
@@ -164,26 +171,42 @@ impl Client {
     /// Asks, and replaces `body` with the uncompressed body of the answer if its status is 200; other bodies are left
     /// unread.
     pub async fn get(&self, request: &Request<'_>, body: &mut Vec<u8>) -> Result<Response, Error> {
-        let answered = tokio::time::timeout(request.timeout, self.follow(request, body));
-        match answered.await {
+        let answered = AtomicBool::new(false);
+        let done = tokio::time::timeout(request.timeout, self.follow(request, body, &answered));
+        match done.await {
             Ok(result) => result,
-            Err(_) => Err(Error::Timeout { url: request.url.into(), timeout: request.timeout }),
+            Err(_) if answered.load(Ordering::Relaxed) => {
+                Err(Error::Body("context deadline exceeded".into()))
+            }
+            Err(_) => Err(Error::Timeout { url: request.url.into() }),
         }
     }
 
-    async fn follow(&self, request: &Request<'_>, body: &mut Vec<u8>) -> Result<Response, Error> {
+    /// `answered` is set when the body begins.
+    async fn follow(
+        &self,
+        request: &Request<'_>,
+        body: &mut Vec<u8>,
+        answered: &AtomicBool,
+    ) -> Result<Response, Error> {
         let first = parse_url(request.url)?;
         let mut url = first.clone();
+        let mut last_location = HeaderValue::from_static("");
         for _ in 0..=MAX_REDIRECTS {
             let answer = self.ask(&url, request, &first).await?;
-            let location = answer.headers().get(header::LOCATION);
-            match redirect_target(&url, answer.status(), location) {
+            let location = answer.headers().get(header::LOCATION).cloned();
+            match redirect_target(&url, answer.status(), location.as_ref()) {
                 Some(next) if self.0.config.follow_redirects => url = next?,
-                _ => return read(answer, request, body).await,
+                _ => {
+                    answered.store(true, Ordering::Relaxed);
+                    return read(answer, request, body).await;
+                }
             }
+            last_location = location.unwrap_or(last_location);
         }
         let what = format!("stopped after {MAX_REDIRECTS} redirects").into();
-        Err(Error::Request { url: url.as_str().into(), what })
+        let url = String::from_utf8_lossy(last_location.as_bytes()).into();
+        Err(Error::Request { url, what })
     }
 
     async fn ask(
@@ -193,8 +216,11 @@ impl Client {
         first: &Url,
     ) -> Result<http::Response<Incoming>, Error> {
         let (is_first, same_host) = (url == first, is_same_host(first, url));
-        let failed = |what: Box<str>| Error::Request { url: url.as_str().into(), what };
-        let mut headers = self.0.headers(same_host).await?;
+        // As it was given where possible: the URL type drops dot segments, which targets may tell apart.
+        let exact = if is_first && url.username().is_empty() { request.url } else { url.as_str() };
+        let failed = |what: Box<str>| Error::Request { url: shown(url, exact), what };
+        let headers = self.0.headers(same_host).await;
+        let mut headers = headers.map_err(|e| failed(e.to_string().into()))?;
         // Hyper sends the headers in this order, after the host.
         let mut all = HeaderMap::with_capacity(headers.len() + 4);
         all.insert(header::USER_AGENT, self.0.user_agent.clone());
@@ -209,8 +235,6 @@ impl Client {
         }
         all.extend(headers);
         self.0.add_proxy_headers(url, &mut all);
-        // As it was given where possible: the URL type drops dot segments, which targets may tell apart.
-        let exact = if is_first && url.username().is_empty() { request.url } else { url.as_str() };
         let mut asked =
             http::Request::get(exact).body(Full::default()).map_err(|e| failed(chain(&e)))?;
         *asked.headers_mut() = all;
@@ -231,7 +255,10 @@ async fn read(
     let status = answer.status();
     let response = Response {
         status: status.as_u16(),
-        reason: status.canonical_reason().unwrap_or_default(),
+        reason: match answer.extensions().get::<ReasonPhrase>() {
+            Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into(),
+            None => status.canonical_reason().unwrap_or_default().into(),
+        },
         content_type: text(header::CONTENT_TYPE),
     };
     body.clear();
@@ -239,11 +266,14 @@ async fn read(
         return Ok(response);
     }
     let gzip = &*text(header::CONTENT_ENCODING) == "gzip";
-    let mut reader = BodyReader::new(std::mem::take(body), gzip, request.body_size_limit);
     let mut incoming = answer.into_body();
+    if !gzip && let Some(length) = incoming.size_hint().exact() {
+        // What is told may be wrong or above the limit: memory grows as bytes come where there are many.
+        body.reserve_exact(length.min(MAX_FORESEEN_BYTES) as usize);
+    }
+    let mut reader = BodyReader::new(std::mem::take(body), gzip, request.body_size_limit);
     while let Some(frame) = incoming.frame().await {
-        let frame =
-            frame.map_err(|e| Error::Body(format!("reading the body: {}", chain(&e)).into()))?;
+        let frame = frame.map_err(|e| Error::Body(chain(&e)))?;
         if let Some(bytes) = frame.data_ref() {
             reader.push(bytes)?;
         }
@@ -254,11 +284,37 @@ async fn read(
 
 fn parse_url(text: &str) -> Result<Url, Error> {
     let invalid = |what: String| Error::Url { url: text.into(), what: what.into() };
-    let url = Url::parse(text).map_err(|e| invalid(e.to_string()))?;
+    let url = Url::parse(text).map_err(|e| match (e, bad_port(text)) {
+        (url::ParseError::InvalidPort, Some(port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            let what = format!("dial tcp: address {port}: invalid port").into();
+            Error::Request { url: text.into(), what }
+        }
+        (url::ParseError::InvalidPort, Some(port)) => {
+            invalid(format!("invalid port {:?} after host", format!(":{port}")))
+        }
+        _ => invalid(e.to_string()),
+    })?;
     match url.scheme() {
         "http" | "https" => Ok(url),
         scheme => Err(invalid(format!("unsupported protocol scheme {scheme:?}"))),
     }
+}
+
+/// The port of a URL, whatever it says.
+fn bad_port(url: &str) -> Option<&str> {
+    let authority = url.split("://").nth(1)?.split(['/', '?', '#']).next()?;
+    authority.rsplit_once(':').map(|(_, port)| port)
+}
+
+/// A URL for errors, as Go prints it: the port that there is not left out, and no password.
+fn shown(url: &Url, exact: &str) -> Box<str> {
+    if url.password().is_some() {
+        let mut url = url.clone();
+        // It has a host, or it would not be asked.
+        drop(url.set_password(Some("***")));
+        return url.as_str().into();
+    }
+    if bad_port(exact) == Some("") { url.as_str().into() } else { exact.into() }
 }
 
 /// Where an answer redirects to; without a location it is the answer.
@@ -273,7 +329,11 @@ fn redirect_target(
     let failed = |what: String| Error::Request { url: url.as_str().into(), what: what.into() };
     let text = String::from_utf8_lossy(location?.as_bytes());
     let target = url.join(&text).map_err(|e| failed(format!("Location {text:?}: {e}")));
-    Some(target.and_then(|target| parse_url(target.as_str())))
+    let target = target.and_then(|target| match parse_url(target.as_str()) {
+        Err(Error::Url { url, what }) => Err(Error::Request { url, what }),
+        parsed => parsed,
+    });
+    Some(target)
 }
 
 /// Whether credentials for `first` may go to `next`: the same host, and no step back from TLS.

@@ -87,8 +87,8 @@ impl Write for Stream {
     }
 }
 
-/// Why a connection was not made, in the words of Go, which operators look for.
-fn dial_failure(host: &str, port: u16, error: &io::Error) -> String {
+/// Why a connection to `host` was not made, in the words of Go, which operators look for. `address` is the one tried first.
+fn dial_failure(host: &str, port: u16, address: Option<SocketAddr>, error: &io::Error) -> String {
     let what = match error.kind() {
         io::ErrorKind::ConnectionRefused => "connect: connection refused",
         io::ErrorKind::ConnectionReset => "connect: connection reset by peer",
@@ -97,12 +97,23 @@ fn dial_failure(host: &str, port: u16, error: &io::Error) -> String {
         io::ErrorKind::TimedOut => "i/o timeout",
         // Only names that do not resolve have no number.
         _ if error.raw_os_error().is_none() => {
-            return format!("dial tcp: lookup {host}: no such host ({error})");
+            let text = error.to_string();
+            let what = match text.strip_prefix("failed to lookup address information: ") {
+                Some(other) if !NO_NAME.contains(&other) => other,
+                _ => "no such host",
+            };
+            return format!("dial tcp: lookup {host}: {what}");
         }
         _ => return format!("dial tcp {host}:{port}: {error}"),
     };
-    format!("dial tcp {host}:{port}: {what}")
+    match address {
+        Some(address) => format!("dial tcp {address}: {what}"),
+        None => format!("dial tcp {host}:{port}: {what}"),
+    }
 }
+
+/// What resolvers say of names that do not exist.
+const NO_NAME: [&str; 2] = ["Name or service not known", "No address associated with hostname"];
 
 /// How long addresses of the family that the system prefers are tried alone.
 const HEAD_START: Duration = Duration::from_millis(300);
@@ -150,14 +161,20 @@ async fn race(preferred: &[SocketAddr], others: &[SocketAddr]) -> io::Result<Tcp
     }
 }
 
-/// Connects to the first address that answers, beginning `turn` places behind the first.
-async fn dial(host: &str, port: u16, turn: usize) -> io::Result<TcpStream> {
+/// Connects to the first address that answers, beginning `turn` places behind the first. That one is put into `address`.
+async fn dial(
+    host: &str,
+    port: u16,
+    turn: usize,
+    address: &mut Option<SocketAddr>,
+) -> io::Result<TcpStream> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
     if !addresses.is_empty() {
         let begin = turn % addresses.len();
         addresses.rotate_left(begin);
     }
+    *address = addresses.first().copied();
     let is_ipv4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
     let (preferred, others): (Vec<_>, Vec<_>) =
         addresses.into_iter().partition(|address| address.is_ipv4() == is_ipv4);
@@ -219,8 +236,13 @@ impl Connector {
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let proxy = self.proxies.for_host(is_tls, host, port);
         let (to_host, to_port) = proxy.map_or((host, port), |proxy| (&*proxy.host, proxy.port));
-        let (socket, open) = self.counted(dial(to_host, to_port, self.turn())).await;
-        let socket = socket.map_err(|e| undialed(dial_failure(to_host, to_port, &e)))?;
+        let mut address = None;
+        let dialing = dial(to_host, to_port, self.turn(), &mut address);
+        let (socket, open) = self.counted(dialing).await;
+        let socket = socket.map_err(|e| {
+            let through = if proxy.is_some() { "proxyconnect tcp: " } else { "" };
+            undialed(format!("{through}{}", dial_failure(to_host, to_port, address, &e)))
+        })?;
         let stream = match proxy {
             Some(proxy) => self.through(proxy, socket, (host, port), is_tls, failed).await?,
             None => self.secure(socket, host, is_tls, failed).await?,

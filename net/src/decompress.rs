@@ -90,9 +90,13 @@ impl BodyReader {
 
 fn gzip_error(error: &io::Error) -> Error {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        return Error::Body("gzip: unexpected end of the body".into());
+        return Error::Body("unexpected EOF".into());
     }
-    Error::Body(format!("gzip: {error}").into())
+    let text = error.to_string();
+    if text.contains("invalid gzip header") {
+        return Error::Body("gzip: invalid header".into());
+    }
+    Error::Body(format!("gzip: {text}").into())
 }
 
 #[cfg(test)]

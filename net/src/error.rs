@@ -13,7 +13,7 @@ pub enum Error {
         what: Box<str>,
     },
     /// A file named by the configuration cannot be read.
-    #[error("unable to read {what} {path}: {source}")]
+    #[error("unable to read {what}: unable to read file {path}: open {path}: {}", system(source))]
     File {
         /// What the file holds.
         what: &'static str,
@@ -23,7 +23,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The URL cannot be requested.
-    #[error("invalid URL {url:?}: {what}")]
+    #[error("parse {url:?}: {what}")]
     Url {
         /// The URL.
         url: Box<str>,
@@ -31,12 +31,10 @@ pub enum Error {
         what: Box<str>,
     },
     /// No answer within the time limit.
-    #[error("Get {url:?}: context deadline exceeded (no complete answer within {timeout:?})")]
+    #[error("Get {url:?}: context deadline exceeded")]
     Timeout {
         /// The URL.
         url: Box<str>,
-        /// The limit.
-        timeout: std::time::Duration,
     },
     /// No connection, or no answer that makes sense.
     #[error("Get {url:?}: {what}")]
@@ -53,6 +51,21 @@ pub enum Error {
     #[error("body size limit exceeded")]
     BodyTooLarge,
 }
+
+/// A failure of the system in the words of Go.
+fn system(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
+}
+
+/// What breaks a connection, by what our libraries say and what Go does.
+const WORDS: &[(&str, &str)] = &[
+    ("InvalidContentType", "tls: first record does not look like a TLS handshake"),
+    ("Invalid chunk size", "invalid byte in chunk length"),
+];
 
 /// An error and its causes in one line, without saying anything twice. Where one of them is ours, that says it all; what
 /// operators know by the words of Go has these.
@@ -81,5 +94,8 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> Box<str> {
         }
         source = cause.source();
     }
-    text.into()
+    match WORDS.iter().find(|(ours, _)| text.contains(ours)) {
+        Some((_, words)) => (*words).into(),
+        None => text.into(),
+    }
 }

@@ -157,7 +157,7 @@ impl HttpFetch {
         let response = client.get(&request, body).await.map_err(transport)?;
         if response.status != 200 {
             let text = format!("{} {}", response.status, response.reason);
-            return Err(FetchError::Status(text.trim_end().into()));
+            return Err(FetchError::Status(text.into()));
         }
         Ok(response.content_type)
     }

@@ -193,7 +193,7 @@ impl Watcher {
         );
         let headers = [("Accept", "application/json")];
         let call = Call { method: "GET", url: &url, headers: &headers, body: Bytes::new() };
-        let late = || net::Error::Timeout { url: url.as_str().into(), timeout: TIMEOUT };
+        let late = || net::Error::Timeout { url: url.as_str().into() };
         let opened = timeout(TIMEOUT, self.api.client().open(&call)).await;
         let mut answer = opened.map_err(|_| late())??;
         if answer.status == GONE {

@@ -87,7 +87,7 @@ impl Client {
         let whole = async { self.open(call).await?.whole(limit).await };
         match tokio::time::timeout(timeout, whole).await {
             Ok(result) => result,
-            Err(_) => Err(Error::Timeout { url: call.url.into(), timeout }),
+            Err(_) => Err(Error::Timeout { url: call.url.into() }),
         }
     }
 

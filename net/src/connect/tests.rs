@@ -21,7 +21,7 @@ async fn every_turn_reaches_a_host_of_one_address() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     for turn in 0..3 {
-        dial("127.0.0.1", port, turn).await.expect("connected");
+        dial("127.0.0.1", port, turn, &mut None).await.expect("connected");
     }
 }
 
