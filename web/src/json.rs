@@ -1,11 +1,13 @@
 //! Query results and lists as JSON, byte for byte as Prometheus writes them. Streams: no tree is built, and a large
 //! answer leaves in pieces. Small documents of fixed shape (targets, status) go through serde under `api/` instead.
 
+mod fault;
 mod labels;
 mod number;
 mod text;
 mod value;
 
+pub(crate) use fault::fault;
 pub use labels::LabelTexts;
 pub use number::{push_fixed, push_seconds, push_timestamp, push_value};
 pub use text::{push_html_text, push_text};

@@ -4,7 +4,7 @@
 use super::{Object, answer_object, push_labels};
 use crate::call::Done;
 use crate::error::{ApiError, Result};
-use crate::json::{Out, push_html_text};
+use crate::json::{Out, fault, push_html_text};
 use crate::params::Params;
 use crate::{PoolConfig, Status};
 use model::LabelsBuilder;
@@ -35,6 +35,9 @@ pub(crate) fn config(status: &dyn Status, params: &Params, out: &mut Out<'_>) ->
 fn labels(text: &str) -> Result<LabelsBuilder> {
     let wrong =
         |what: &dyn std::fmt::Display| ApiError::bad_data(format!("error parsing labels: {what}"));
+    if let Some(fault) = fault(text.as_bytes()) {
+        return Err(wrong(&fault));
+    }
     let parsed: serde_json::Value = serde_json::from_str(text).map_err(|error| wrong(&error))?;
     let mut labels = LabelsBuilder::new();
     match parsed {
@@ -44,13 +47,26 @@ fn labels(text: &str) -> Result<LabelsBuilder> {
                 match value {
                     serde_json::Value::String(value) => labels.set(name, value),
                     serde_json::Value::Null => labels.remove(name),
-                    other => return Err(wrong(&format_args!("{other} is not a text"))),
+                    other => return Err(wrong(&misfit(other, "string"))),
                 }
             }
         }
-        other => return Err(wrong(&format_args!("{other} is not an object"))),
+        other => return Err(wrong(&misfit(&other, "map[string]string"))),
     }
     Ok(labels)
+}
+
+/// That a value is of another kind than wanted, as Go tells it.
+fn misfit(value: &serde_json::Value, wanted: &str) -> String {
+    let kind = match value {
+        serde_json::Value::Null => "null",
+        serde_json::Value::Bool(_) => "bool",
+        serde_json::Value::Number(_) => "number",
+        serde_json::Value::String(_) => "string",
+        serde_json::Value::Array(_) => "array",
+        serde_json::Value::Object(_) => "object",
+    };
+    format!("json: cannot unmarshal {kind} into Go value of type {wanted}")
 }
 
 fn push_rule(out: &mut Vec<u8>, rule: &Rule) {
