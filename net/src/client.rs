@@ -217,7 +217,8 @@ impl Client {
     ) -> Result<http::Response<Incoming>, Error> {
         let (is_first, same_host) = (url == first, is_same_host(first, url));
         // As it was given where possible: the URL type drops dot segments, which targets may tell apart.
-        let exact = if is_first && url.username().is_empty() { request.url } else { url.as_str() };
+        let is_exact = is_first && url.username().is_empty() && without_host(request.url).is_none();
+        let exact = if is_exact { request.url } else { url.as_str() };
         let failed = |what: Box<str>| Error::Request { url: shown(url, exact), what };
         let headers = self.0.headers(same_host).await;
         let mut headers = headers.map_err(|e| failed(e.to_string().into()))?;
@@ -282,18 +283,27 @@ async fn read(
     Ok(response)
 }
 
+/// A URL that names a port and no host, which means this machine: its scheme, and what follows the colon of the port.
+fn without_host(url: &str) -> Option<(&str, &str)> {
+    url.split_once("://:").filter(|(scheme, _)| !scheme.contains('/'))
+}
+
 fn parse_url(text: &str) -> Result<Url, Error> {
     let invalid = |what: String| Error::Url { url: text.into(), what: what.into() };
-    let url = Url::parse(text).map_err(|e| match (e, bad_port(text)) {
-        (url::ParseError::InvalidPort, Some(port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
-            let what = format!("dial tcp: address {port}: invalid port").into();
-            Error::Request { url: text.into(), what }
-        }
-        (url::ParseError::InvalidPort, Some(port)) => {
-            invalid(format!("invalid port {:?} after host", format!(":{port}")))
-        }
-        _ => invalid(e.to_string()),
-    })?;
+    let local = without_host(text).map(|(scheme, rest)| format!("{scheme}://localhost:{rest}"));
+    let url =
+        Url::parse(local.as_deref().unwrap_or(text)).map_err(|e| match (e, bad_port(text)) {
+            (url::ParseError::InvalidPort, Some(port))
+                if port.bytes().all(|b| b.is_ascii_digit()) =>
+            {
+                let what = format!("dial tcp: address {port}: invalid port").into();
+                Error::Request { url: text.into(), what }
+            }
+            (url::ParseError::InvalidPort, Some(port)) => {
+                invalid(format!("invalid port {:?} after host", format!(":{port}")))
+            }
+            _ => invalid(e.to_string()),
+        })?;
     match url.scheme() {
         "http" | "https" => Ok(url),
         scheme => Err(invalid(format!("unsupported protocol scheme {scheme:?}"))),

@@ -60,8 +60,8 @@ async fn failures_are_worded_as_in_go() {
     assert!(head.contains("\r\nUser-Agent: "), "{head}");
 }
 
-/// What a client makes of a server that gives the same answer to every request, and hangs up.
-async fn asked(answer: &'static [u8]) -> (u16, Result<Response, Error>) {
+/// What a client makes of a server at `host` that gives the same answer to every request, and hangs up.
+async fn asked(host: &str, answer: &'static [u8]) -> Result<Response, Error> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let serving = tokio::spawn(async move {
@@ -78,11 +78,17 @@ async fn asked(answer: &'static [u8]) -> (u16, Result<Response, Error>) {
     });
     let client = Client::new(&HttpClientConfig::default(), ClientOptions::default());
     let timeout = Duration::from_secs(30);
-    let url = format!("http://127.0.0.1:{port}/m");
+    let url = format!("http://{host}:{port}/m");
     let request = Request { url: &url, headers: &[], timeout, body_size_limit: None };
     let answered = client.expect("a client").get(&request, &mut Vec::new()).await;
     serving.abort();
-    (port, answered)
+    answered
+}
+
+#[tokio::test]
+async fn a_port_alone_is_one_of_this_machine() {
+    let answer = asked("", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!(answer.expect("an answer").status, 200);
 }
 
 #[tokio::test]
@@ -106,7 +112,7 @@ async fn bad_answers_are_worded_as_in_go() {
             "Get \"ftp://x/\": unsupported protocol scheme \"ftp\"",
         ),
     ] {
-        let (_, answered) = asked(answer).await;
+        let answered = asked("127.0.0.1", answer).await;
         assert_eq!(answered.expect_err("a bad answer").to_string(), said);
     }
     for (answer, status) in [
@@ -114,7 +120,7 @@ async fn bad_answers_are_worded_as_in_go() {
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "404 Not Found"),
         (b"HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n", "599 "),
     ] {
-        let (_, answered) = asked(answer).await;
+        let answered = asked("127.0.0.1", answer).await;
         let response = answered.expect("an answer");
         assert_eq!(format!("{} {}", response.status, response.reason), status);
     }
