@@ -321,7 +321,7 @@ fn shown(url: &Url, exact: &str) -> Box<str> {
     if url.password().is_some() {
         let mut url = url.clone();
         // It has a host, or it would not be asked.
-        drop(url.set_password(Some("***")));
+        url.set_password(Some("***")).unwrap_or_default();
         return url.as_str().into();
     }
     if bad_port(exact) == Some("") { url.as_str().into() } else { exact.into() }
