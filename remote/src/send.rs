@@ -4,6 +4,7 @@
 //! `ledger` (what is kept, and from where on).
 
 mod answer;
+mod block;
 mod config;
 mod encode;
 mod follow;
@@ -17,7 +18,9 @@ mod queue;
 mod quiet;
 mod records;
 mod reshard;
+mod series;
 mod shard;
+mod wire;
 
 pub use config::{MetadataConfig, QueueConfig, WriteConfig};
 pub use metadata::MetadataSource;

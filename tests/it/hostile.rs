@@ -236,3 +236,46 @@ fn ten_thousand_connections_wait_side_by_side() {
     }
     lives(&running);
 }
+
+#[test]
+fn ten_thousand_writes_over_one_connection_without_waiting_for_answers_are_all_stored() {
+    use remote::receive::Message;
+    use remote::send::{Pushed, push_request};
+    const REQUESTS: i64 = 10_000;
+    let (setup, end_ms) = (Setup::default(), 1_793_498_400_000);
+    let running = start(&setup);
+    let mut writer = connect(&running);
+    let mut reader = writer.try_clone().expect("a second handle");
+    let sending = std::thread::spawn(move || {
+        for number in 0..REQUESTS {
+            let sample = Pushed {
+                labels: model::Labels::from_pairs([("__name__", "x"), ("job", "j")]),
+                timestamp_ms: end_ms - REQUESTS + 1 + number,
+                value: number as f64,
+                metadata: None,
+            };
+            let request = push_request(Message::V1, vec![sample], &[]);
+            let len = request.body.len();
+            let head =
+                format!("POST /api/v1/write HTTP/1.1\r\nHost: x\r\nContent-Length: {len}\r\n\r\n");
+            writer.write_all(head.as_bytes()).expect("sent");
+            writer.write_all(&request.body).expect("sent");
+        }
+    });
+    let (mut stored, mut tail) = (0, Vec::new());
+    while stored < REQUESTS {
+        let mut bytes = [0; 4096];
+        let len = reader.read(&mut bytes).expect("answers");
+        assert!(len > 0, "hung up after {stored} answers");
+        tail.extend_from_slice(&bytes[..len]);
+        let end = tail.windows(4).rposition(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+        let answers = String::from_utf8(tail.drain(..end).collect()).expect("text");
+        let heads = answers.split_terminator("\r\n\r\n");
+        stored += heads.inspect(|head| assert!(head.starts_with("HTTP/1.1 204 "), "{head}")).count()
+            as i64;
+    }
+    sending.join().expect("sent");
+    let path = format!("/api/v1/query?query=count_over_time(x[1m])&time={}", end_ms / 1000);
+    let (status, text) = get(&running, &path);
+    assert!(status == 200 && text.contains(&format!("\"{REQUESTS}\"")), "{status} {text}");
+}

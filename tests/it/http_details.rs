@@ -126,3 +126,52 @@ fn selectors_that_cannot_be_read_are_told_first() {
     let answer = ask(&running, "GET", "/api/v1/labels?match[]=%7B%7D&match[]=1", &[]);
     assert!(answer.text().contains("unexpected number"), "{}", answer.text());
 }
+
+#[test]
+fn sorting_a_range_is_noted_where_the_outermost_sort_stands_however_short_the_range() {
+    let running = start(&Setup::default());
+    let note = |query: &str, end: i64| {
+        let path = format!("/api/v1/query_range?query={query}&start=5&end={end}&step=5");
+        let text = ask(&running, "GET", &path, &[]).text();
+        text.split_once("sort is ineffective").map(|(_, rest)| rest.contains("(1:1)"))
+    };
+    assert_eq!(note("sort(sort(up))", 20), Some(true));
+    assert_eq!(note("sort(up)", 7), Some(true));
+    assert_eq!(note("sort(up)", 5), None);
+    assert_eq!(note("sort(vector(1))", 7), None, "the same at each step");
+}
+
+#[test]
+fn notifications_arrive_as_they_change_and_only_so_many_listen() {
+    use crate::http::serve::{api, head};
+    use std::io::Read;
+    use web::notifications::{Notifications, RELOAD_FAILED, STARTING};
+    let storage = Arc::new(head());
+    let mut api = api(Arc::clone(&storage) as _, Some(storage), &Setup::default());
+    let all = Arc::new(Notifications::new(1));
+    api.notifications = Arc::clone(&all);
+    all.add(STARTING, 1_793_498_400_000);
+    let running = Running::start_api(api);
+    let mut live = crate::server::send(&running, "/api/v1/notifications/live");
+    let mut heard = String::new();
+    let mut hear = |what: &str| {
+        while !heard.contains(what) {
+            let mut bytes = [0; 1024];
+            let len = live.read(&mut bytes).expect("an event");
+            assert!(len > 0, "hung up behind {heard}");
+            heard.push_str(std::str::from_utf8(&bytes[..len]).expect("text"));
+        }
+    };
+    hear("\r\ncontent-type: text/event-stream\r\n");
+    let event = |text: &str, active: bool| {
+        format!(
+            "data: {{\"text\":\"{text}\",\"date\":\"2026-11-01T02:00:00Z\",\"active\":{active}}}\n\n"
+        )
+    };
+    hear(&event(STARTING, true));
+    assert_eq!(ask(&running, "GET", "/api/v1/notifications/live", &[]).status, 204);
+    all.add(RELOAD_FAILED, 1_793_498_400_000);
+    all.remove(STARTING, 1_793_498_400_000);
+    hear(&event(RELOAD_FAILED, true));
+    hear(&event(STARTING, false));
+}

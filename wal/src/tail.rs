@@ -144,8 +144,19 @@ impl Tail {
             |base: u64, buffer: &[u8]| at >= base && at + len as u64 <= base + buffer.len() as u64;
         if !has(self.base, &self.buffer) {
             let path = segment_path(&self.dir, self.position.segment);
-            match self.disk.read_at(&path, at, len.max(READ_BYTES)) {
-                Ok(bytes) => (self.base, self.buffer) = (at, bytes),
+            // Asked first, because most looks find nothing new, and room for what is not there is not free.
+            let read = self.disk.len(&path).and_then(|end| {
+                let there = end.saturating_sub(at);
+                if there < len as u64 {
+                    return Ok(None);
+                }
+                self.disk
+                    .read_at(&path, at, there.min(len.max(READ_BYTES) as u64) as usize)
+                    .map(Some)
+            });
+            match read {
+                Ok(Some(bytes)) => (self.base, self.buffer) = (at, bytes),
+                Ok(None) => return Err(Stop::Pending),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Stop::Pending),
                 Err(error) => return Err(Stop::Failed(error.into())),
             }

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: load --peer name=command … [--work steady,first,churn,compacting,scrape,protobuf,query,expressions,blocks,histograms,answers,containers,idle,rw2,otlp,rwout,read,written,dashboards,growth,restart,scale] \
 [--divisor N] [--seconds N] [--dir DIR] [--out DIR]
   --peer   a server; a command without {port} is a binary called with the flags of Prometheus,
-           or of VictoriaMetrics if the name says victoria; else {port}, {dir} and {config} are filled in
+           or of VictoriaMetrics if the name says victoria, or of vmagent if it is vmagent (for rwout only);
+           else {port}, {dir} and {config} are filled in
   --work   which works, by default all but dashboards, growth, protobuf, restart, scale and written
   --divisor  makes every work smaller by this factor
            (idle holds 20,000 connections on both sides: run it under `ulimit -n 65536`;

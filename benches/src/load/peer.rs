@@ -52,14 +52,21 @@ const VICTORIA: &str = "-storageDataPath={dir} -httpListenAddr=127.0.0.1:{port} 
     -search.latencyOffset=0s -search.disableCache -search.maxUniqueTimeseries=10000000 \
     -search.maxPointsPerTimeseries=100000 -search.maxSamplesPerQuery=10000000000";
 
+/// It stores nothing and passes on what it gets, over as many connections as the others here.
+const VMAGENT: &str = "-httpListenAddr=127.0.0.1:{port} -remoteWrite.tmpDataPath={dir} \
+    -remoteWrite.url=http://127.0.0.1:{sink}/write -remoteWrite.queues=1 -loggerLevel=ERROR";
+
 impl Peer {
     /// Reads `name=command`. A command without `{port}` is a binary whose kind is guessed from the name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, command) =
             text.split_once('=').ok_or_else(|| format!("--peer wants name=command, not {text}"))?;
-        let victoria = name.contains("victoria") || name == "vm";
+        let victoria = name.contains("victoria") || name.starts_with("vm");
+        let agent = name == "vmagent";
         let line = if command.contains("{port}") {
             command.to_owned()
+        } else if agent {
+            format!("{command} {VMAGENT}")
         } else if victoria {
             format!("{command} {VICTORIA}")
         } else {
@@ -86,6 +93,19 @@ impl Peer {
             peer.command.push(flag.to_owned());
         }
         peer
+    }
+
+    /// Whether it only passes on what it gets, to `{sink}` of its command.
+    #[must_use]
+    pub fn only_forwards(&self) -> bool {
+        self.command.iter().any(|arg| arg.contains("{sink}"))
+    }
+
+    /// The same with the port of a receiver for what it passes on.
+    #[must_use]
+    pub fn forwarding_to(&self, port: u16) -> Self {
+        let command = self.command.iter().map(|arg| arg.replace("{sink}", &port.to_string()));
+        Self { command: command.collect(), ..self.clone() }
     }
 
     /// Starts the server on `dir` and waits until it is ready; answers how long that took, in seconds.

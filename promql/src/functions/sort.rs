@@ -17,12 +17,17 @@ pub(crate) fn before(a: f64, b: f64, descending: bool) -> bool {
 
 /// The vector of a call: its argument in another order.
 pub(crate) fn vector(exec: &Exec<'_>, call: &Call, grid: StepGrid) -> Result<StepBatch, Error> {
-    if grid.len > 1 {
+    let mut batch = exec.vector_arg(&call.args, 0, grid)?;
+    // Noted behind what the argument notes: of sorts in sorts the outer one is told. A range that ends before its second
+    // step is a range all the same.
+    let times = exec.times;
+    let is_short_range = times.end_ms > times.start_ms
+        && grid == StepGrid { start_ms: times.start_ms, step_ms: times.step_ms, len: 1 };
+    if grid.len > 1 || is_short_range {
         let text =
             "sort is ineffective for range queries since results are always ordered by labels";
         exec.note(|notes| notes.warn(text, Some(call.span)));
     }
-    let mut batch = exec.vector_arg(&call.args, 0, grid)?;
     if matches!(call.function, FunctionId::Sort | FunctionId::SortDesc) {
         batch.drop_histograms();
     }

@@ -65,9 +65,9 @@ fn visit_range(range: &Range, grid: StepGrid, lookback_ms: i64, span: &mut Optio
     }
 }
 
-/// The grid of the first step of `grid`.
+/// The grid of the first step of `grid`, which is that of an instant.
 pub(crate) fn first_step(grid: StepGrid) -> StepGrid {
-    StepGrid { len: grid.len.min(1), ..grid }
+    StepGrid { len: grid.len.min(1), ..StepGrid::instant(grid.start_ms) }
 }
 
 /// The windows in which an instant selector looks for the newest sample.

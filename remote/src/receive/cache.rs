@@ -47,6 +47,17 @@ impl Joint {
         self.check = fold(self.check ^ key.hash.rotate_left(32) ^ key.check, self.seeds[1]);
     }
 
+    /// Adds the next two, which is faster than one after the other and leads to another key.
+    #[inline]
+    pub(crate) fn add_pair(&mut self, name: Key, value: Key) {
+        let [hash, check] = self.seeds;
+        self.hash = fold(self.hash ^ name.hash, value.hash ^ hash);
+        self.check = fold(
+            self.check ^ name.hash.rotate_left(32) ^ name.check,
+            value.hash.rotate_left(32) ^ value.check ^ check,
+        );
+    }
+
     /// Adds a number.
     #[inline]
     pub(crate) fn add_number(&mut self, number: u64) {

@@ -209,6 +209,26 @@ impl Columns {
         });
     }
 
+    /// Takes in a known series of one float.
+    #[inline]
+    pub(super) fn push_plain(
+        &mut self,
+        (key, series): (Key, SeriesRef),
+        (timestamp_ms, value): (i64, f64),
+        message: (u32, u32),
+    ) {
+        self.floats.push(timestamp_ms, value);
+        self.floats.refs.push(series);
+        self.series.push(SeriesRow {
+            key: Some(key),
+            series: Some(series),
+            floats_end: self.floats.len() as u32,
+            histograms_end: self.histograms.len() as u32,
+            exemplars_end: self.exemplars.len() as u32,
+            message,
+        });
+    }
+
     /// Ends the walk.
     pub(super) fn settle(&mut self) {
         self.floats.settle();

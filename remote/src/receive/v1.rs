@@ -128,9 +128,26 @@ pub(super) fn plain_sample(message: &[u8]) -> Option<(i64, f64)> {
     let [0x09, tail @ ..] = message else { return None };
     let (value, tail) = tail.split_first_chunk::<8>()?;
     let [0x10, tail @ ..] = tail else { return None };
+    if let Some(timestamp_ms) = six_bytes(tail) {
+        return Some((timestamp_ms, f64::from_le_bytes(*value)));
+    }
     let mut reader = Reader(tail);
     let timestamp_ms = reader.varint().ok()?.cast_signed();
     reader.0.is_empty().then_some((timestamp_ms, f64::from_le_bytes(*value)))
+}
+
+/// A number of exactly six bytes, as times from 1971 to 2109 are.
+#[inline]
+fn six_bytes(bytes: &[u8]) -> Option<i64> {
+    let &[a, b, c, d, e, f] = bytes else { return None };
+    let all = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+    if all & 0x8080_8080_8080 != 0x0080_8080_8080 {
+        return None;
+    }
+    // Seven bits each, moved together in pairs and then all three.
+    let pairs = all & 0x007F_007F_007F | (all & 0x7F00_7F00_7F00) >> 1;
+    let number = pairs & 0x3FFF | (pairs & 0x3FFF_0000) >> 2 | (pairs & 0x3FFF_0000_0000) >> 4;
+    Some(number.cast_signed())
 }
 
 /// Timestamp and value of a `Sample` message.

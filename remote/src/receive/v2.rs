@@ -1,6 +1,8 @@
 //! A `Request` of 2.0 to columns. Its labels are references into a table of symbols, which is walked in place: a known
 //! series is recognised by the hashes of its symbols, each of which is hashed once a request.
 
+mod plain;
+
 use super::cache::{Key, Lookup, SeriesCache};
 use super::columns::{Columns, Kind, Misses, Part, TOO_FAR_AHEAD, place_of};
 use super::labels::{self, Pairs};
@@ -152,10 +154,20 @@ impl Walk<'_> {
         let mut layout = Arc::default();
         let mut series = Series::default();
         let known = self.cache.lookup();
+        let is_plain = self.trusts_cache && !self.type_and_unit_labels && !self.keeps_metadata;
         let mut fields = Fields(body);
         while let Some((field, value)) = fields.next()? {
             if field == 5 {
                 let message = value.bytes(5)?;
+                if is_plain
+                    && let Some(plain) = plain::read(message, table, self.cache.joint())
+                    && plain.timestamp_ms <= self.max_ms
+                    && let Some(hit) = known.get(plain.key)
+                {
+                    let sample = (plain.timestamp_ms, plain.value);
+                    columns.push_plain((plain.key, hit), sample, place_of(message, body));
+                    continue;
+                }
                 series.read(message)?;
                 self.series(
                     (body, message),
@@ -388,15 +400,16 @@ impl Table<'_> {
     /// `None` if its references are bad.
     fn key(&self, series: &Series<'_>, type_and_unit: bool, cache: &SeriesCache) -> Option<Key> {
         let mut joint = cache.joint();
-        for &index in &series.refs {
-            joint.add(*self.keys.get(index as usize)?);
+        let key = |index: u32| self.keys.get(index as usize).copied();
+        let (pairs, odd) = series.refs.as_chunks::<2>();
+        for &[name, value] in pairs {
+            joint.add_pair(key(name)?, key(value)?);
         }
         if type_and_unit {
-            joint.add(*self.keys.get(series.unit as usize)?);
+            joint.add(key(series.unit)?);
             joint.add_number(metric_type(series.metric_type) as u64);
         }
-        let is_even = series.refs.len().is_multiple_of(2) && !series.refs.is_empty();
-        is_even.then(|| joint.key())
+        (odd.is_empty() && !pairs.is_empty()).then(|| joint.key())
     }
 }
 

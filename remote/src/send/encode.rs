@@ -1,9 +1,11 @@
-//! Batches as messages of 1.0 and 2.0. Items of one series are put together, in their order.
+//! Batches as messages of 1.0 (in `v1`) and 2.0. Items of one series are put together, in their order.
+
+mod v1;
 
 use super::item::{Item, Payload};
+use super::wire::Wire;
 use crate::proto::{histogram, write};
 use crate::receive::Message;
-use model::Labels;
 use model::hash::HashMap;
 use model::metadata::{Metadata, MetricType};
 
@@ -12,12 +14,13 @@ use model::metadata::{Metadata, MetricType};
 pub(super) struct Encoder {
     plain: Vec<u8>,
     packed: Vec<u8>,
+    v1: v1::Writer,
     /// The series of 2.0, which come behind the symbols they refer to.
     series: Vec<u8>,
-    /// The items of each series.
-    groups: Vec<Vec<u32>>,
-    /// Which group the items of a kind of a series are in.
-    found: HashMap<(u64, bool), usize>,
+    /// Items in the order in which they are written, each behind the number of its series in the message.
+    order: Vec<(u32, u32)>,
+    /// Which that is for the items of a kind of a series.
+    found: HashMap<(u64, bool), u32>,
 }
 
 impl Encoder {
@@ -38,26 +41,22 @@ impl Encoder {
         items: &[Item],
         families: &[(String, Metadata)],
     ) -> &[u8] {
-        self.plain.clear();
         self.group(items);
         match message {
             Message::V1 => {
-                self.v1(items);
-                self.families(families);
+                self.v1.begin();
+                let mut before = None;
+                for group in self.order.chunk_by(|a, b| a.0 == b.0) {
+                    let group = group.iter().map(|&(_, index)| &items[index as usize]);
+                    before = self.v1.series(group, before.as_ref());
+                }
+                self.v1.families(families);
+                self.v1.finish()
             }
-            Message::V2 => self.v2(items),
-        }
-        self.pack()
-    }
-
-    fn families(&mut self, families: &[(String, Metadata)]) {
-        for (family, metadata) in families {
-            write::message(&mut self.plain, 3, |out| {
-                write::uint(out, 1, metric_type(metadata.metric_type));
-                write::bytes(out, 2, family.as_bytes());
-                write::bytes(out, 4, metadata.help.as_bytes());
-                write::bytes(out, 5, metadata.unit.as_bytes());
-            });
+            Message::V2 => {
+                self.v2(items);
+                self.pack()
+            }
         }
     }
 
@@ -71,61 +70,32 @@ impl Encoder {
         &self.packed[..len]
     }
 
-    /// Floats and histograms of a series go apart: a message has one kind.
+    /// Brings the items of each series together. Floats and histograms of a series go apart: a message has one kind.
     fn group(&mut self, items: &[Item]) {
-        self.groups.iter_mut().for_each(Vec::clear);
+        self.order.clear();
+        let indices = 0..items.len() as u32;
+        // Mostly each series is there once, in the order of its number.
+        if items.is_sorted_by(|one, next| one.series < next.series) {
+            self.order.extend(indices.map(|index| (index, index)));
+            return;
+        }
         self.found.clear();
-        for (index, item) in items.iter().enumerate() {
+        for (item, index) in items.iter().zip(indices) {
             let is_histogram = matches!(item.payload, Payload::Histogram(_));
-            let next = self.found.len();
+            let next = self.found.len() as u32;
             let group = *self.found.entry((item.series, is_histogram)).or_insert(next);
-            if group == self.groups.len() {
-                self.groups.push(Vec::new());
-            }
-            self.groups[group].push(index as u32);
+            self.order.push((group, index));
         }
-        self.groups.truncate(self.found.len());
-    }
-
-    fn v1(&mut self, items: &[Item]) {
-        for group in &self.groups {
-            write::message(&mut self.plain, 1, |out| {
-                for (name, value) in items[group[0] as usize].labels.iter_bytes() {
-                    push_label(out, name, value);
-                }
-                for item in group.iter().map(|&index| &items[index as usize]) {
-                    match &item.payload {
-                        Payload::Float(value) => {
-                            let time = item.timestamp_ms.cast_unsigned();
-                            write::prefix(out, 2, 10 + write::varint_len(time));
-                            write::always_double(out, 1, *value);
-                            write::always_uint(out, 2, time);
-                        }
-                        Payload::Histogram(value) => write::message(out, 4, |out| {
-                            histogram::push(out, value, item.timestamp_ms, 0);
-                        }),
-                        Payload::Absent => {}
-                    }
-                    for exemplar in &item.exemplars {
-                        write::message(out, 3, |out| {
-                            for (name, value) in exemplar.labels.iter_bytes() {
-                                push_label(out, name, value);
-                            }
-                            write::double(out, 2, exemplar.value);
-                            write::int(out, 3, exemplar.timestamp_ms);
-                        });
-                    }
-                }
-            });
-        }
+        self.order.sort_by_key(|(group, _)| *group);
     }
 
     fn v2(&mut self, items: &[Item]) {
         let mut symbols = Symbols::default();
         symbols.id("");
+        self.plain.clear();
         self.series.clear();
-        for group in &self.groups {
-            let group = group.iter().map(|&index| &items[index as usize]);
+        for group in self.order.chunk_by(|a, b| a.0 == b.0) {
+            let group = group.iter().map(|&(_, index)| &items[index as usize]);
             write::message(&mut self.series, 5, |out| push_series(out, group, &mut symbols));
         }
         for symbol in &symbols.texts {
@@ -142,8 +112,7 @@ fn push_series<'i>(
     symbols: &mut Symbols<'i>,
 ) {
     let Some(newest) = items.clone().last() else { return };
-    let refs = symbols.refs(&newest.labels);
-    write::uints(out, 1, refs.into_iter());
+    write::uints(out, 1, symbols.refs(&newest.labels).iter().copied());
     for item in items {
         match &item.payload {
             Payload::Float(value) => write::message(out, 2, |out| {
@@ -158,8 +127,7 @@ fn push_series<'i>(
         }
         for exemplar in &item.exemplars {
             write::message(out, 4, |out| {
-                let refs = symbols.refs(&exemplar.labels);
-                write::uints(out, 1, refs.into_iter());
+                write::uints(out, 1, symbols.refs(&exemplar.labels).iter().copied());
                 write::double(out, 2, exemplar.value);
                 write::int(out, 3, exemplar.timestamp_ms);
             });
@@ -173,12 +141,6 @@ fn push_series<'i>(
             write::uint(out, 4, symbols.id(&metadata.unit));
         }
     });
-}
-
-fn push_label(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    write::prefix(out, 1, write::bytes_len(name) + write::bytes_len(value));
-    write::bytes(out, 1, name);
-    write::bytes(out, 2, value);
 }
 
 /// The numbers of both versions.
@@ -200,6 +162,9 @@ fn metric_type(kind: MetricType) -> u64 {
 struct Symbols<'i> {
     ids: HashMap<&'i str, u64>,
     texts: Vec<&'i str>,
+    /// The labels of the series before, and their numbers.
+    labels: Option<&'i Wire>,
+    refs: Vec<u64>,
 }
 
 impl<'i> Symbols<'i> {
@@ -211,13 +176,28 @@ impl<'i> Symbols<'i> {
         })
     }
 
-    fn refs(&mut self, labels: &'i Labels) -> Vec<u64> {
-        let mut refs = Vec::with_capacity(32);
-        for (name, value) in labels.iter() {
-            refs.push(self.id(name));
-            refs.push(self.id(value));
+    /// The numbers of names and values. Most are those of the series before.
+    fn refs(&mut self, labels: &'i Wire) -> &[u64] {
+        let mut known = self.labels.replace(labels).into_iter().flat_map(Wire::iter);
+        let mut refs = std::mem::take(&mut self.refs);
+        let mut num_labels = 0;
+        for (index, (name, value)) in labels.iter().enumerate() {
+            let (known_name, known_value) = known.next().unwrap_or_default();
+            num_labels = index + 1;
+            for (at, known, text) in
+                [(2 * index, known_name, name), (2 * index + 1, known_value, value)]
+            {
+                if at == refs.len() {
+                    let id = self.id(text);
+                    refs.push(id);
+                } else if known != text {
+                    refs[at] = self.id(text);
+                }
+            }
         }
-        refs
+        refs.truncate(2 * num_labels);
+        self.refs = refs;
+        &self.refs
     }
 }
 

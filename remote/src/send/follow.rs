@@ -285,16 +285,19 @@ impl Work {
         let mut items = std::mem::take(self.records.items());
         let number = self.follower.context.ledger.begin(end, items.len() as u32);
         items.iter_mut().for_each(|item| item.number = number);
-        self.enqueue(items.drain(..));
-        *self.records.items() = items;
+        self.enqueue(items);
     }
 
     /// Puts items into the shards of their series and waits for room there. What is not enqueued when told to stop stays
     /// open in the ledger.
-    fn enqueue(&mut self, items: impl Iterator<Item = Item>) {
+    fn enqueue(&mut self, items: Vec<Item>) {
         let Shards { senders, sorted, .. } = &mut self.shards;
-        for item in items {
-            sorted[(item.series % senders.len() as u64) as usize].push(item);
+        if let [only] = &mut sorted[..] {
+            *only = items;
+        } else {
+            for item in items {
+                sorted[(item.series % senders.len() as u64) as usize].push(item);
+            }
         }
         let metrics = &self.follower.context.metrics;
         loop {
@@ -352,7 +355,7 @@ impl Work {
         });
         context.metrics.taken_back(Counts::of(left.iter()));
         self.shards = self.follower.shards(count);
-        self.enqueue(left.into_iter());
+        self.enqueue(left);
     }
 }
 

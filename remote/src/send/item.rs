@@ -1,6 +1,6 @@
 //! What is sent: a sample or histogram with its labels, and the exemplars that came with it.
 
-use model::Labels;
+use super::wire::Wire;
 use model::histogram::Histogram;
 use model::metadata::Metadata;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) enum Payload {
 /// An observation behind a sample.
 #[derive(Clone, Debug)]
 pub(super) struct Exemplar {
-    pub(super) labels: Labels,
+    pub(super) labels: Wire,
     pub(super) timestamp_ms: i64,
     pub(super) value: f64,
 }
@@ -25,7 +25,7 @@ pub(super) struct Exemplar {
 /// Something to send.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
-    pub(super) labels: Labels,
+    pub(super) labels: Wire,
     /// What the series is, as far as that was logged.
     pub(super) metadata: Option<Arc<Metadata>>,
     /// Its reference in the log, which decides the shard.

@@ -2,6 +2,7 @@
 
 use super::encode::Encoder;
 use super::item::{Item, Payload};
+use super::wire::Wire;
 use crate::receive::Message;
 use model::Labels;
 use model::metadata::Metadata;
@@ -50,7 +51,7 @@ pub fn push_request(
     families: &[(String, Metadata)],
 ) -> PushRequest {
     let item = |(number, pushed): (u64, Pushed)| Item {
-        labels: pushed.labels,
+        labels: Wire::new(&pushed.labels),
         metadata: pushed.metadata,
         series: number,
         timestamp_ms: pushed.timestamp_ms,

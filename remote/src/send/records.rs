@@ -4,7 +4,9 @@
 use super::config::WriteConfig;
 use super::item::{Counts, Exemplar, Item, Payload};
 use super::metrics::{Drop, QueueMetrics};
+use super::series::{Series, Table};
 use super::shard::Context;
+use super::wire::Wire;
 use crate::receive::Message;
 use model::hash::HashMap;
 use model::histogram::Histogram;
@@ -15,22 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use wal::record::{self, DecodeError, Histograms, Kind, Samples};
 
-/// A series as it is sent.
-struct Series {
-    /// `None` if relabelling drops it.
-    labels: Option<Labels>,
-    metadata: Option<Arc<Metadata>>,
-    /// The newest part of the log that names it.
-    segment: u32,
-    /// What its labels were in the log: numbers may be given again after a restart.
-    source: u64,
-}
-
 /// See the module.
 pub(super) struct Records {
     context: Arc<Context>,
     external_labels: Labels,
-    series: HashMap<u64, Series>,
+    series: Table,
     /// What was read and not taken yet.
     items: Vec<Item>,
     /// The newest item of each series among them.
@@ -83,7 +74,7 @@ impl Records {
         Self {
             context,
             external_labels,
-            series: HashMap::default(),
+            series: Table::default(),
             items: Vec::new(),
             places: HashMap::default(),
             samples: Samples::default(),
@@ -101,7 +92,7 @@ impl Records {
 
     /// Forgets the series that nothing from `segment` on names.
     pub(super) fn forget_before(&mut self, segment: u32) {
-        self.series.retain(|_, series| series.segment >= segment);
+        self.series.forget_before(segment);
     }
 
     fn counts_all(&self) -> bool {
@@ -144,7 +135,7 @@ impl Records {
         let rows = record::decode_series(bytes)?;
         for (number, pairs) in rows.iter() {
             let source = model::stable_hash(pairs.iter().copied());
-            if let Some(known) = self.series.get_mut(&number).filter(|s| s.source == source) {
+            if let Some(known) = self.series.get_mut(number).filter(|s| s.source == source) {
                 known.segment = known.segment.max(segment);
                 continue;
             }
@@ -160,6 +151,7 @@ impl Records {
             let rules = &self.context.config.rules;
             let is_kept = process(rules, &mut self.builder, &mut self.scratch);
             let labels = is_kept.then(|| self.builder.labels()).filter(|labels| !labels.is_empty());
+            let labels = labels.map(|labels| Wire::new(&labels));
             self.series.insert(number, Series { labels, metadata: None, segment, source });
         }
         Ok(())
@@ -172,7 +164,7 @@ impl Records {
         }
         let read = record::decode_metadata(bytes, &mut self.metadata);
         for (number, metadata) in self.metadata.drain(..) {
-            if let Some(series) = self.series.get_mut(&number)
+            if let Some(series) = self.series.get_mut(number)
                 && series.metadata.as_deref() != Some(&metadata)
             {
                 series.metadata = Some(Arc::new(metadata));
@@ -261,8 +253,8 @@ impl Records {
         let (mut left, mut alone) = (Left::default(), Counts::default());
         let one = Counts { exemplars: 1, ..Counts::default() };
         for (number, timestamp_ms, value, pairs) in rows.iter() {
-            let exemplar =
-                Exemplar { labels: Labels::from_pairs(pairs.iter().copied()), timestamp_ms, value };
+            let labels = Wire::new(&Labels::from_pairs(pairs.iter().copied()));
+            let exemplar = Exemplar { labels, timestamp_ms, value };
             if let Some(&place) = self.places.get(&number) {
                 self.items[place].exemplars.push(exemplar);
                 continue;
@@ -289,13 +281,8 @@ fn is_custom(histogram: &Histogram) -> bool {
 }
 
 /// What is to be sent of a series, or why it is not.
-fn item(
-    series: &HashMap<u64, Series>,
-    number: u64,
-    timestamp_ms: i64,
-    payload: Payload,
-) -> Result<Item, Drop> {
-    let series = series.get(&number).ok_or(Drop::UnknownSeries)?;
+fn item(series: &Table, number: u64, timestamp_ms: i64, payload: Payload) -> Result<Item, Drop> {
+    let series = series.get(number).ok_or(Drop::UnknownSeries)?;
     let labels = series.labels.clone().ok_or(Drop::Relabelled)?;
     Ok(Item {
         labels,

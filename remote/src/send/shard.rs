@@ -13,6 +13,7 @@ use crate::receive::Message;
 use bytes::Bytes;
 use metrics::Stopwatch;
 use net::client::{Client, Post, Posted};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -56,40 +57,37 @@ pub(super) async fn run(
     let queue = &context.config.queue;
     let most = queue.max_samples_per_send;
     let mut encoder = Encoder::default();
-    let mut batch: Vec<Item> = Vec::new();
+    let mut waiting: VecDeque<Item> = VecDeque::new();
     let mut deadline = Instant::now();
-    loop {
-        let is_waiting = !batch.is_empty();
+    let mut is_over = false;
+    while !is_over {
+        let is_waiting = !waiting.is_empty();
+        let mut is_due = false;
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            handful = items.take() => {
-                let Some(mut handful) = handful else {
-                    send_all(&context, &mut encoder, &mut batch, &stop).await;
-                    break;
-                };
-                if !is_waiting {
+            handful = items.take() => match handful {
+                None => is_over = true,
+                Some(handful) if is_waiting => waiting.extend(handful),
+                Some(handful) => {
+                    waiting = handful.into();
                     deadline = Instant::now() + queue.batch_send_deadline;
                 }
-                batch.append(&mut handful);
-            }
-            () = tokio::time::sleep_until(deadline), if is_waiting => {
-                send_all(&context, &mut encoder, &mut batch, &stop).await;
-            }
+            },
+            () = tokio::time::sleep_until(deadline), if is_waiting => is_due = true,
         }
-        while batch.len() >= most && !stop.is_cancelled() {
-            let rest = batch.split_off(most);
+        is_due |= is_over;
+        while (waiting.len() >= most || is_due && !waiting.is_empty()) && !stop.is_cancelled() {
+            let mut batch: Vec<Item> = waiting.drain(..most.min(waiting.len())).collect();
             send_all(&context, &mut encoder, &mut batch, &stop).await;
-            if batch.is_empty() {
-                batch = rest;
-                deadline = Instant::now() + queue.batch_send_deadline;
-            } else {
-                batch.extend(rest);
-            }
+            deadline = Instant::now() + queue.batch_send_deadline;
+            // Told to stop: what was not sent stays the first.
+            batch.into_iter().rev().for_each(|item| waiting.push_front(item));
         }
     }
-    items.drain(&mut batch);
-    batch
+    let mut left = waiting.into();
+    items.drain(&mut left);
+    left
 }
 
 /// Sends the batch and empties it, unless told to stop.

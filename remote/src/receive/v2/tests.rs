@@ -94,3 +94,63 @@ proptest! {
         }
     }
 }
+
+/// What the walk over all fields makes of a message of one sample, if that is all it holds.
+fn by_fields(message: &[u8], table: &Table<'_>, cache: &SeriesCache) -> Option<(Key, i64, u64)> {
+    let mut series = Series::default();
+    series.read(message).ok()?;
+    table.metadata(&series).ok()?;
+    let key = table.key(&series, false, cache)?;
+    let [only] = series.samples[..] else { return None };
+    let (timestamp_ms, start_timestamp_ms, value) = sample(only).ok()?;
+    let is_alone = series.histograms.is_empty() && series.exemplars.is_empty();
+    (is_alone && start_timestamp_ms == 0).then_some((key, timestamp_ms, value.to_bits()))
+}
+
+/// A series message as senders write it.
+fn plain_message(refs: &[u64], (timestamp_ms, value): (i64, f64), metadata: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    write::uints(&mut out, 1, refs.iter().copied());
+    write::message(&mut out, 2, |out| {
+        write::double(out, 1, value);
+        write::int(out, 2, timestamp_ms);
+    });
+    if metadata {
+        write::message(&mut out, 5, |out| {
+            write::uint(out, 1, 1);
+            write::uint(out, 3, 5);
+        });
+    }
+    out
+}
+
+proptest! {
+    #[test]
+    fn plain_messages_are_what_their_fields_say(
+        refs in proptest::collection::vec(0_u64..300, 0..6),
+        timestamp_ms in prop_oneof![any::<i64>(), Just(0), Just((1 << 35) - 1), 1_i64 << 35..1 << 42],
+        value in prop_oneof![Just(0.0), -1e9..1e9_f64],
+        metadata in any::<bool>(),
+        flip in proptest::option::of((any::<proptest::sample::Index>(), any::<u8>())),
+    ) {
+        let symbols: Vec<String> = (0..280).map(|number| format!("text-{number}")).collect();
+        let symbols: Vec<&str> = symbols.iter().map(String::as_str).collect();
+        let (cache, request) = (SeriesCache::new(), body(&symbols, &[]));
+        let table = table(&request, &cache).expect("legal");
+        let mut message = plain_message(&refs, (timestamp_ms, value), metadata);
+        if let Some((at, byte)) = flip && !message.is_empty() {
+            let at = at.index(message.len());
+            message[at] = byte;
+        }
+        let by_fields = by_fields(&message, &table, &cache);
+        let plain = plain::read(&message, &table, cache.joint())
+            .map(|plain| (plain.key, plain.timestamp_ms, plain.value.to_bits()));
+        // What is read quickly is right; senders' own messages are read quickly.
+        if plain.is_some() {
+            prop_assert_eq!(plain, by_fields);
+        }
+        if flip.is_none() && value != 0.0 && timestamp_ms != 0 {
+            prop_assert_eq!(plain, by_fields);
+        }
+    }
+}

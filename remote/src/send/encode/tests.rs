@@ -7,13 +7,13 @@ use crate::receive::Options;
 use crate::send::item::Exemplar;
 use metrics::Registry;
 use model::histogram::{Histogram, IntHistogram};
-use model::{MatchOp, Matcher, TimeRange};
+use model::{Labels, MatchOp, Matcher, TimeRange};
 use std::sync::Arc;
 use storage::{Cancel, MemoryStorage, Queryable, SelectHints, SeriesBatch};
 
 fn item(name: &str, timestamp_ms: i64, value: f64) -> Item {
     Item {
-        labels: Labels::from_pairs([("__name__", name), ("a", "b")]),
+        labels: Wire::new(&Labels::from_pairs([("__name__", name), ("a", "b")])),
         metadata: None,
         series: name.bytes().map(u64::from).sum(),
         timestamp_ms,
@@ -84,7 +84,7 @@ fn a_series_of_2_0_says_all_that_is_known() {
         help: "How long.".into(),
     }));
     float.exemplars = vec![Exemplar {
-        labels: Labels::from_pairs([("trace", "abc")]),
+        labels: Wire::new(&Labels::from_pairs([("trace", "abc")])),
         timestamp_ms: 6,
         value: 0.5,
     }];

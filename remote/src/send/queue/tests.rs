@@ -2,11 +2,12 @@
 
 use super::super::item::Payload;
 use super::*;
+use crate::send::wire::Wire;
 use model::Labels;
 
 fn items(times: std::ops::Range<i64>) -> Vec<Item> {
     let item = |timestamp_ms| Item {
-        labels: Labels::empty(),
+        labels: Wire::new(&Labels::empty()),
         metadata: None,
         series: 1,
         timestamp_ms,

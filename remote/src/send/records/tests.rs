@@ -127,7 +127,8 @@ fn exemplars_travel_with_their_sample() {
         let counts: Vec<usize> = items.iter().map(|item| item.exemplars.len()).collect();
         // A receiver of 2.0 takes no exemplars without a sample.
         assert_eq!(counts, if alone == 1 { vec![0, 1, 2] } else { vec![0, 1] });
-        assert_eq!(items[1].exemplars[0].labels, Labels::from_pairs([("trace", "abc")]));
+        let trace = Wire::new(&Labels::from_pairs([("trace", "abc")]));
+        assert_eq!(items[1].exemplars[0].labels, trace);
     }
     let mut records = records("");
     records.read(&series(1, "a"), 0, false);
