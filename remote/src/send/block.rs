@@ -48,7 +48,7 @@ impl Block {
         self.end_copy();
         self.len += bytes.len();
         while !bytes.is_empty() {
-            if self.literal_len % MAX_LITERAL == 0 {
+            if self.literal_len.is_multiple_of(MAX_LITERAL) {
                 self.tag_at = self.out.len();
                 self.out.push(0);
                 self.literal_len = 0;
