@@ -360,7 +360,7 @@ async fn ordered(orders: &mut watch::Receiver<Order>) {
 async fn aborted(orders: &mut watch::Receiver<Order>) {
     let alone = orders.wait_for(|order| *order == Order::Abort).await.is_err();
     if alone && *orders.borrow() == Order::Finish {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

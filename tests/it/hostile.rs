@@ -246,7 +246,7 @@ fn ten_thousand_writes_over_one_connection_without_waiting_for_answers_are_all_s
     let running = start(&setup);
     let mut writer = connect(&running);
     let mut reader = writer.try_clone().expect("a second handle");
-    let sending = std::thread::spawn(move || {
+    let sending = std::thread::Builder::new().name("sender".to_owned()).spawn(move || {
         for number in 0..REQUESTS {
             let sample = Pushed {
                 labels: model::Labels::from_pairs([("__name__", "x"), ("job", "j")]),
@@ -262,6 +262,7 @@ fn ten_thousand_writes_over_one_connection_without_waiting_for_answers_are_all_s
             writer.write_all(&request.body).expect("sent");
         }
     });
+    let sending = sending.expect("a thread starts");
     let (mut stored, mut tail) = (0, Vec::new());
     while stored < REQUESTS {
         let mut bytes = [0; 4096];

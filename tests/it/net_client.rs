@@ -339,7 +339,9 @@ fn what_the_client_sets_itself_is_not_replaced() {
         let error = get(&oauth2("client_secret: s, endpoint_params: {scope: b}"), url).await;
         assert_eq!(
             error,
-            Err("endpoint_params: the parameter \"scope\" is set by the client itself".into())
+            Err(format!(
+                "Get \"{url}\": endpoint_params: the parameter \"scope\" is set by the client itself"
+            ))
         );
         let error = get(&oauth2("endpoint_params: {a: b}"), url).await;
         let what = "client_secret: oauth2 needs a client_secret or client_secret_file";

@@ -171,7 +171,7 @@ impl<'a> Fields<'a> {
         // Tags of fields below 16 are one byte.
         let [tag @ 8..0x80, rest @ ..] = self.rest else { return self.next_of_any() };
         let value = match tag & 7 {
-            0 | 1 | 2 => {
+            0..=2 => {
                 self.rest = rest;
                 match tag & 7 {
                     0 => Value::Varint(self.varint()?),
