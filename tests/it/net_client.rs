@@ -345,7 +345,7 @@ fn what_the_client_sets_itself_is_not_replaced() {
         );
         let error = get(&oauth2("endpoint_params: {a: b}"), url).await;
         let what = "client_secret: oauth2 needs a client_secret or client_secret_file";
-        assert_eq!(error, Err(what.into()));
+        assert_eq!(error, Err(format!("Get \"{url}\": {what}")));
         get(&oauth2("client_secret: s, endpoint_params: {grant_type: own}"), url)
             .await
             .expect_err("no token in the answer");

@@ -314,7 +314,14 @@ fn select(world: &World, selector: &Selector, times: &[i64]) -> Vec<Row> {
         fresh.then(|| value.clone())
     };
     let rows = chosen(world, selector).map(|(labels, samples)| {
-        let samples = if selector.totals_only { totals(samples) } else { samples.clone() };
+        let samples = if selector.totals_only {
+            // What is before the look-back of the first step nobody reads: the first one knows nothing of it.
+            let first = times.first().map_or(0, |&time| selector.at_ms.unwrap_or(time));
+            let begin_ms = first - selector.offset_ms - LOOKBACK_MS;
+            totals(&samples[samples.partition_point(|(time, _)| *time <= begin_ms)..])
+        } else {
+            samples.clone()
+        };
         let values = times.iter().map(|&time| newest(&samples, time)).collect();
         Row { labels: labels.clone(), values }
     });
