@@ -9,6 +9,7 @@ pub mod exact;
 pub mod histogram;
 mod layout;
 mod merge;
+pub mod prefetch;
 pub mod raw;
 mod start;
 pub mod xor;

@@ -64,6 +64,8 @@ pub struct Flags {
     pub user_assets: String,
     /// `web.console.templates`.
     pub console_templates: String,
+    /// `web.console.libraries`.
+    pub console_libraries: String,
     /// `--web.page-title`
     pub page_title: String,
     /// `--web.cors.origin`, a regular expression that compiles.
@@ -238,6 +240,7 @@ impl Flags {
             enable_otlp_receiver: values.switch("web.enable-otlp-receiver"),
             user_assets: text("web.user-assets"),
             console_templates: text("web.console.templates"),
+            console_libraries: text("web.console.libraries"),
             page_title: text("web.page-title"),
             cors_origin: text("web.cors.origin"),
             storage_path: text("storage.tsdb.path"),

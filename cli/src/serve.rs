@@ -9,7 +9,7 @@ use crate::maintain::Maintenance;
 use crate::profile::ProcessProfiler;
 use crate::reload::{Reloaded, Reloader, Watch};
 use crate::running_queries::RunningFile;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::signals::{Signals, Wish};
 use crate::status::{PROMETHEUS_VERSION, ServerStatus, hostname};
 use crate::storage::{self, Postponed, Storage};
@@ -282,6 +282,7 @@ fn scraping(
             fetch: scrape::http_fetch_factory(
                 &format!("Prometheus/{PROMETHEUS_VERSION}"),
                 registry,
+                settings::memory_left(&settings.flags),
             ),
         },
         groups,

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::clock;
 use crate::config::StorageConfig;
 use crate::flags::Flags;
+use net::client::MemoryLeft;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -148,6 +149,12 @@ fn memory_budget(flags: &Flags) -> Option<MemoryBudget> {
     (bytes > 0).then(|| MemoryBudget::new(bytes, Arc::new(metrics::private_memory_bytes)))
 }
 
+/// What the budget leaves for bodies of targets, if memory is bounded.
+pub(crate) fn memory_left(flags: &Flags) -> Option<MemoryLeft> {
+    let budget = memory_budget(flags)?;
+    Some(Arc::new(move || budget.bytes().saturating_sub(budget.used_bytes())))
+}
+
 /// The retention in force, as the status page words it.
 pub(crate) fn retention_text(flags: &Flags) -> String {
     if flags.agent {
@@ -218,6 +225,7 @@ fn web(flags: &Flags) -> Result<web::Options, Error> {
         cors_origin: cors,
         user_assets: flags.user_assets.clone(),
         console_templates: flags.console_templates.clone(),
+        console_libraries: flags.console_libraries.clone(),
         page_title: flags.page_title.clone(),
         max_connections: flags.max_connections,
         read_timeout: flags.read_timeout,

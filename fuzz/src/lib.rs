@@ -25,9 +25,9 @@ macro_rules! targets {
 
 targets! {
     replies: discovery;
-    targets: chunk config exposition head_chunks image index meta openmetrics
+    targets: answer chunk config exposition head_chunks image index meta openmetrics
         otlp promql_text protobuf record regex remote_read remote_write replay
-        scrape_config script segment targets_file texts tombstones web_config;
+        scrape_config script segment targets_file template texts tombstones web_config;
 }
 
 /// The program of one target: a fuzzer where `cargo fuzz` builds it, else one that tries the files it is given, such as

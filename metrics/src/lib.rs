@@ -19,7 +19,7 @@ pub use counter::Counter;
 pub use family::{CounterVec, GaugeVec, HistogramVec, SummaryVec};
 pub use gauge::Gauge;
 pub use histogram::Histogram;
-pub use memory::{memory_limit_bytes, private_memory_bytes};
+pub use memory::{mapped_memory_bytes, memory_limit_bytes, private_memory_bytes};
 pub use process::register_process;
 pub use registry::Registry;
 pub use stopwatch::Stopwatch;

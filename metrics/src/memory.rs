@@ -20,6 +20,13 @@ pub fn private_memory_bytes() -> u64 {
     (crate::process::status_number("RssAnon:") * 1024.0) as u64
 }
 
+/// Bytes of files that are in the memory of this process because it has read them where they are mapped: views of the
+/// database, the program itself. Zero where nobody tells.
+#[must_use]
+pub fn mapped_memory_bytes() -> u64 {
+    (crate::process::status_number("RssFile:") * 1024.0) as u64
+}
+
 /// The least of all limits that `read` finds in the files of the system.
 fn limit(read: &dyn Fn(&Path) -> Option<String>) -> Option<u64> {
     let machine = read(Path::new("/proc/meminfo")).and_then(|text| total(&text));
@@ -29,14 +36,26 @@ fn limit(read: &dyn Fn(&Path) -> Option<String>) -> Option<u64> {
         PathBuf::from("/sys/fs/cgroup/memory.max"),
         PathBuf::from("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
     ];
-    if let Some(group) = own.lines().find_map(|line| line.strip_prefix("0::/")) {
+    for (group, root, file) in own.lines().filter_map(group) {
         // The groups around it bind, too.
         let groups = Path::new(group).ancestors().filter(|group| *group != Path::new(""));
-        files
-            .extend(groups.map(|group| Path::new("/sys/fs/cgroup").join(group).join("memory.max")));
+        files.extend(groups.map(|group| Path::new(root).join(group).join(file)));
     }
     let groups = files.iter().filter_map(|file| read(file)?.trim().parse().ok());
     machine.into_iter().chain(groups).min()
+}
+
+/// A group of this process by its line in the list of its groups, with the directory of such groups and the name of the
+/// file that says how much memory one may use. The second version of control groups has one hierarchy without controllers
+/// in its line, the first one hierarchy for memory.
+fn group(line: &str) -> Option<(&str, &'static str, &'static str)> {
+    let (_, line) = line.split_once(':')?;
+    let (controllers, path) = line.split_once(":/")?;
+    if controllers.is_empty() {
+        return Some((path, "/sys/fs/cgroup", "memory.max"));
+    }
+    let is_memory = controllers.split(',').any(|controller| controller == "memory");
+    is_memory.then_some((path, "/sys/fs/cgroup/memory", "memory.limit_in_bytes"))
 }
 
 /// The memory of the machine.

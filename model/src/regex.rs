@@ -4,7 +4,10 @@
 mod analyse;
 mod class;
 mod expand;
+mod find;
 mod parse;
+
+pub use find::Finder;
 
 use analyse::Shape;
 use regex_automata::meta;

@@ -14,8 +14,10 @@ use crate::Error;
 use crate::auth;
 use crate::config::HttpClientConfig;
 use crate::connect::Connector;
-use crate::decompress::BodyReader;
+pub use crate::decompress::MemoryLeft;
+use crate::decompress::{BodyLimit, BodyReader, foreseen};
 use crate::dialer::Dialer;
+use crate::direct::{Direct, Exchange, Head};
 use crate::error::chain;
 use crate::oauth2::TokenSource;
 use crate::proxy::{Proxies, Proxy, ProxyKind};
@@ -24,7 +26,6 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
-use hyper::ext::ReasonPhrase;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::fmt;
@@ -39,8 +40,6 @@ const MAX_IDLE_PER_HOST: usize = 1000;
 const MAX_REDIRECTS: usize = 10;
 /// Most bytes that a connection reads at once. It keeps that much while it is idle, and there may be thousands.
 const MAX_READ_BYTES: usize = 32 * 1024;
-/// Most bytes for which memory is taken because a length was told.
-const MAX_FORESEEN_BYTES: u64 = 4 << 20;
 
 /// What a client needs beside its configuration.
 #[derive(Clone, Default)]
@@ -55,6 +54,8 @@ pub struct ClientOptions {
     pub signer: Option<Arc<dyn Signer>>,
     /// Counts the connections.
     pub dialer: Option<Dialer>,
+    /// Bodies of [`Request`]s that do not fit into this are refused.
+    pub memory_left: Option<MemoryLeft>,
 }
 
 impl fmt::Debug for ClientOptions {
@@ -94,12 +95,14 @@ pub struct Response {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
+    direct: Direct,
     client: HyperClient<Connector, Full<Bytes>>,
     config: HttpClientConfig,
     user_agent: HeaderValue,
     proxies: Arc<Proxies>,
     tokens: Option<TokenSource>,
     signer: Option<Arc<dyn Signer>>,
+    memory_left: Option<MemoryLeft>,
 }
 
 impl Inner {
@@ -109,7 +112,7 @@ impl Inner {
         if let Some(tokens) = &self.tokens
             && same_host
         {
-            headers.insert(header::AUTHORIZATION, tokens.header().await?);
+            headers.insert(header::AUTHORIZATION, Box::pin(tokens.header()).await?);
         }
         Ok(headers)
     }
@@ -153,6 +156,7 @@ impl Client {
         let ClientOptions { unix_socket, round_robin_dns, dialer, .. } = options;
         let connector =
             Connector::new(tls, Arc::clone(&proxies), unix_socket, round_robin_dns, dialer);
+        let direct = Direct::new(connector.clone());
         let client = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -164,8 +168,16 @@ impl Client {
         let user_agent = HeaderValue::try_from(&*options.user_agent).map_err(|e| {
             Error::Config { place: "user agent".into(), what: e.to_string().into() }
         })?;
-        let (config, signer) = (config.clone(), options.signer);
-        Ok(Self(Arc::new(Inner { client, config, user_agent, proxies, tokens, signer })))
+        Ok(Self(Arc::new(Inner {
+            direct,
+            client,
+            config: config.clone(),
+            user_agent,
+            proxies,
+            tokens,
+            signer: options.signer,
+            memory_left: options.memory_left,
+        })))
     }
 
     /// Asks, and replaces `body` with the uncompressed body of the answer if its status is 200; other bodies are left
@@ -193,28 +205,34 @@ impl Client {
         let mut url = first.clone();
         let mut last_location = HeaderValue::from_static("");
         for _ in 0..=MAX_REDIRECTS {
-            let answer = self.ask(&url, request, &first).await?;
-            let location = answer.headers().get(header::LOCATION).cloned();
-            match redirect_target(&url, answer.status(), location.as_ref()) {
+            let (head, rest) = self.ask(&url, request, &first, body).await?;
+            match redirect_target(&url, head.status, head.location.as_ref()) {
                 Some(next) if self.0.config.follow_redirects => url = next?,
                 _ => {
                     answered.store(true, Ordering::Relaxed);
-                    return read(answer, request, body).await;
+                    let left = self.0.memory_left.clone();
+                    let limit = BodyLimit::new(request.body_size_limit, left);
+                    return read(head, rest, limit, body).await;
                 }
             }
-            last_location = location.unwrap_or(last_location);
+            if let Rest::Direct(exchange) = rest {
+                exchange.discard(body);
+            }
+            last_location = head.location.unwrap_or(last_location);
         }
         let what = format!("stopped after {MAX_REDIRECTS} redirects").into();
         let url = String::from_utf8_lossy(last_location.as_bytes()).into();
         Err(Error::Request { url, what })
     }
 
+    /// What of the body came with the head may be in `body`.
     async fn ask(
         &self,
         url: &Url,
         request: &Request<'_>,
         first: &Url,
-    ) -> Result<http::Response<Incoming>, Error> {
+        body: &mut Vec<u8>,
+    ) -> Result<(Head, Rest), Error> {
         let (is_first, same_host) = (url == first, is_same_host(first, url));
         // As it was given where possible: the URL type drops dot segments, which targets may tell apart.
         let is_exact = is_first && url.username().is_empty() && without_host(request.url).is_none();
@@ -239,40 +257,61 @@ impl Client {
         let mut asked =
             http::Request::get(exact).body(Full::default()).map_err(|e| failed(chain(&e)))?;
         *asked.headers_mut() = all;
-        self.0.ask_again(&asked).await.map_err(|e| failed(chain(&e)))
+        if self.0.direct.reaches(asked.uri()) {
+            let (head, exchange) = self.0.direct.ask(&asked, body).await.map_err(failed)?;
+            return Ok((head, Rest::Direct(exchange)));
+        }
+        let answer = self.0.ask_again(&asked).await.map_err(|e| failed(chain(&e)))?;
+        let (parts, incoming) = answer.into_parts();
+        Ok((Head::of(&parts), Rest::Shared(incoming)))
     }
+}
+
+/// Where the rest of an answer comes from.
+enum Rest {
+    Direct(Exchange),
+    /// A connection of the pooled client.
+    Shared(Incoming),
 }
 
 /// Reads the body of a successful answer.
 async fn read(
-    answer: http::Response<Incoming>,
-    request: &Request<'_>,
+    head: Head,
+    rest: Rest,
+    limit: BodyLimit,
     body: &mut Vec<u8>,
 ) -> Result<Response, Error> {
-    let text = |name: HeaderName| {
-        let value = answer.headers().get(name).map(HeaderValue::as_bytes).unwrap_or_default();
-        Box::<str>::from(String::from_utf8_lossy(value))
-    };
-    let status = answer.status();
-    let response = Response {
-        status: status.as_u16(),
-        reason: match answer.extensions().get::<ReasonPhrase>() {
-            Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into(),
-            None => status.canonical_reason().unwrap_or_default().into(),
-        },
-        content_type: text(header::CONTENT_TYPE),
-    };
+    let is_gzip = head.is_gzip;
+    let response =
+        Response { status: head.status, reason: head.reason, content_type: head.content_type };
+    match rest {
+        Rest::Direct(exchange) if response.status != 200 => exchange.discard(body),
+        Rest::Direct(exchange) => {
+            exchange.read(body, limit).await?;
+            return Ok(response);
+        }
+        Rest::Shared(incoming) if response.status == 200 => {
+            read_shared(incoming, is_gzip, limit, body).await?;
+            return Ok(response);
+        }
+        Rest::Shared(_) => {}
+    }
     body.clear();
-    if response.status != 200 {
-        return Ok(response);
+    Ok(response)
+}
+
+async fn read_shared(
+    mut incoming: Incoming,
+    is_gzip: bool,
+    mut limit: BodyLimit,
+    body: &mut Vec<u8>,
+) -> Result<(), Error> {
+    body.clear();
+    if !is_gzip && let Some(length) = incoming.size_hint().exact() {
+        limit.check(length, 0)?;
+        body.reserve_exact(foreseen(0, length));
     }
-    let gzip = &*text(header::CONTENT_ENCODING) == "gzip";
-    let mut incoming = answer.into_body();
-    if !gzip && let Some(length) = incoming.size_hint().exact() {
-        // What is told may be wrong or above the limit: memory grows as bytes come where there are many.
-        body.reserve_exact(length.min(MAX_FORESEEN_BYTES) as usize);
-    }
-    let mut reader = BodyReader::new(std::mem::take(body), gzip, request.body_size_limit);
+    let mut reader = BodyReader::new(std::mem::take(body), is_gzip, limit);
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|e| Error::Body(chain(&e)))?;
         if let Some(bytes) = frame.data_ref() {
@@ -280,7 +319,7 @@ async fn read(
         }
     }
     *body = reader.finish()?;
-    Ok(response)
+    Ok(())
 }
 
 /// A URL that names a port and no host, which means this machine: its scheme, and what follows the colon of the port.
@@ -330,10 +369,10 @@ fn shown(url: &Url, exact: &str) -> Box<str> {
 /// Where an answer redirects to; without a location it is the answer.
 fn redirect_target(
     url: &Url,
-    status: http::StatusCode,
+    status: u16,
     location: Option<&HeaderValue>,
 ) -> Option<Result<Url, Error>> {
-    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
         return None;
     }
     let failed = |what: String| Error::Request { url: url.as_str().into(), what: what.into() };

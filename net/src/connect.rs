@@ -16,14 +16,14 @@ use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tower::Service;
 
-trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A connection of any kind.
@@ -37,13 +37,25 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    fn new(io: impl Io + 'static, is_http2: bool) -> Self {
+    pub(crate) fn new(io: impl Io + 'static, is_http2: bool) -> Self {
         Self {
             io: TokioIo::new(Watched::new(Box::new(io))),
             is_http2,
             is_proxied: false,
             _open: None,
         }
+    }
+
+    /// Its bytes.
+    pub(crate) fn io(&mut self) -> &mut (impl AsyncRead + AsyncWrite + Unpin + use<>) {
+        self.io.inner_mut()
+    }
+
+    /// Whether it is open and nothing came that was not read.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let mut context = Context::from_waker(Waker::noop());
+        Pin::new(self.io()).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 }
 
@@ -217,7 +229,15 @@ impl Connector {
         self.turns.as_ref().map_or(0, |turns| turns.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn connect(self, uri: Uri) -> Result<Stream, Error> {
+    /// Whether this leads to HTTP/1 without anything in between.
+    pub(crate) fn is_plain(&self, uri: &Uri) -> bool {
+        let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };
+        let port = uri.port_u16().unwrap_or(80);
+        self.unix_socket.is_some() || self.proxies.for_host(false, host, port).is_none()
+    }
+
+    /// Makes a connection.
+    pub(crate) async fn connect(self, uri: Uri) -> Result<Stream, Error> {
         let failed = |what: &(dyn std::error::Error + 'static)| Error::Request {
             url: uri.to_string().into(),
             what: crate::error::chain(what),

@@ -50,6 +50,14 @@ pub enum Error {
     /// The uncompressed body reached the limit.
     #[error("body size limit exceeded")]
     BodyTooLarge,
+    /// The body does not fit into the memory that is left.
+    #[error(
+        "body of {length} bytes or more does not fit into what --storage.tsdb.memory-budget leaves"
+    )]
+    BodyBeyondMemory {
+        /// Its length in bytes, uncompressed, as told or come so far.
+        length: u64,
+    },
 }
 
 /// A failure of the system in the words of Go.
@@ -59,6 +67,16 @@ fn system(error: &std::io::Error) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_ascii_lowercase());
     first.into_iter().chain(letters).collect()
+}
+
+/// What happened to a socket in the words of Go.
+pub(crate) fn io_words(error: &std::io::Error) -> Box<str> {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => "unexpected EOF".into(),
+        std::io::ErrorKind::ConnectionReset => "read: connection reset by peer".into(),
+        std::io::ErrorKind::BrokenPipe => "write: broken pipe".into(),
+        _ => system(error).into(),
+    }
 }
 
 /// What breaks a connection, by what our libraries say and what Go does.

@@ -19,8 +19,8 @@ pub(crate) type EachSeries<'f> =
 /// How many series are counted beyond those that memory was enough for.
 const MAX_COUNTED_SERIES: usize = 200_000;
 
-/// The chunks of so many series are asked for together.
-const WARM_SERIES: usize = 8;
+/// The chunks of a series are asked for while those of so many before it are read.
+const ASKED_AHEAD: usize = 2;
 
 /// Reads the series of batches one after the other; keeps its memory from series to series.
 pub(crate) struct Reader<'s, 'a> {
@@ -48,9 +48,7 @@ impl<'s, 'a> Reader<'s, 'a> {
     pub(crate) fn each(&mut self, batch: &SeriesBatch, each: EachSeries<'_>) -> Result<(), Error> {
         for row in 0..batch.len() {
             self.exec.cancel.check()?;
-            if row % WARM_SERIES == 0 {
-                batch.warm(row..row + WARM_SERIES);
-            }
+            batch.ask(row + ASKED_AHEAD);
             let columns = &mut self.columns;
             let has_totals =
                 self.select.totals_only && batch.read_totals(row, self.range, columns)?;

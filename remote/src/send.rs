@@ -1,7 +1,7 @@
 //! Remote write out: for each receiver a queue that follows the log, and a position on disk from which it goes on after
 //! a restart or a crash. Nothing is lost: the log is kept as long as the slowest receiver needs it.
-//! Reading order: here (which queues there are), `follow` and `records` (log to items), `shard` (items to requests), `mirror` and
-//! `ledger` (what is kept, and from where on).
+//! Reading order: here (which queues there are), `follow` and `records` (log to items), `shard` and `repeated` (items to
+//! requests), `mirror`, `ledger` and `place` (what is kept, and from where on).
 
 mod answer;
 mod block;
@@ -13,10 +13,12 @@ mod ledger;
 mod metadata;
 mod metrics;
 mod mirror;
+mod place;
 mod push;
 mod queue;
 mod quiet;
 mod records;
+mod repeated;
 mod reshard;
 mod series;
 mod shard;
@@ -29,6 +31,7 @@ pub use push::{PushRequest, Pushed, push_request};
 use ::metrics::{Registry, Stopwatch};
 use disk::Disk;
 use follow::{Control, Follower};
+use item::Doubt;
 use ledger::Ledger;
 use metrics::{Families, QueueMetrics};
 use mirror::Mirror;
@@ -36,9 +39,10 @@ use model::Labels;
 use net::client::{Client, ClientOptions, Signer};
 use net::dialer::Dialers;
 use parking_lot::Mutex;
+use place::{Place, PlaceFiles};
 use quiet::Quiet;
 use shard::Context;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -131,7 +135,6 @@ struct Queue {
     context: Arc<Context>,
     control: Arc<Control>,
     thread: Option<JoinHandle<()>>,
-    saved: Mutex<Option<Position>>,
 }
 
 /// What the keeper looks after.
@@ -198,9 +201,9 @@ impl Sender {
             metrics::remove(&self.families, &queue.context.config);
             let key = queue.context.config.key();
             let saved = if fresh.iter().any(|config| config.key() == key) {
-                queue.save(&self.shared.options)
+                queue.save()
             } else {
-                self.shared.forget(&key)
+                queue.context.places.forget().map_err(Error::from)
             };
             errors.extend(saved.err());
         }
@@ -236,13 +239,15 @@ impl Sender {
         );
         let client =
             client.map_err(|source| Error::Client { url: config.url.as_str().into(), source })?;
-        let saved = self.shared.position(&config.key())?;
+        let places = PlaceFiles::new(Arc::clone(&options.disk), &options.dir, &config.key());
+        let saved = places.read(self.shared.mirror.dir())?;
         // A queue that is new begins with what is logged from this moment on, and goes on from here after a crash.
-        let resume = saved.map_or_else(|| self.shared.end_of_log(), Ok)?;
+        let resume = saved.map_or_else(|| self.shared.end_of_log(), |saved| Ok(saved.position))?;
+        let (num_shards, doubt) = begin(saved, &config.queue);
         let name = config.queue_name();
         let context = Arc::new(Context {
             metrics: QueueMetrics::new(&self.families, &config),
-            ledger: Ledger::new(resume),
+            ledger: Ledger::new(resume, (doubt != Doubt::Any).then_some(num_shards)),
             counts_all: AtomicBool::new(false),
             config,
             client,
@@ -250,6 +255,7 @@ impl Sender {
             failures: Quiet::default(),
             readings: Quiet::default(),
             now_ms: options.now_ms,
+            places,
         });
         let control = Arc::new(Control::default());
         if let Some(source) = &options.metadata {
@@ -263,17 +269,13 @@ impl Sender {
             runtime: self.runtime.clone(),
             external_labels: external_labels.clone(),
             resume,
-            may_repeat: saved.is_some(),
+            doubt,
+            num_shards,
         };
         let thread = std::thread::Builder::new().name(format!("write-{name}"));
-        let mut queue = Queue {
-            external_labels: external_labels.clone(),
-            context,
-            control,
-            thread: None,
-            saved: Mutex::new(saved),
-        };
-        queue.save(options)?;
+        let external_labels = external_labels.clone();
+        let mut queue = Queue { external_labels, context, control, thread: None };
+        queue.save()?;
         queue.thread = Some(thread.spawn(move || follower.run())?);
         Ok(queue)
     }
@@ -307,7 +309,7 @@ impl Sender {
         for queue in &mut queues {
             let deadline = self.shared.options.flush_deadline;
             queue.end(deadline.saturating_sub(begin.elapsed()));
-            if let Err(error) = queue.save(&self.shared.options) {
+            if let Err(error) = queue.save() {
                 tracing::error!(component = "remote", err = %error, "A position was not saved");
             }
         }
@@ -333,22 +335,21 @@ impl Queue {
     }
 
     /// Writes down from where to go on.
-    fn save(&self, options: &SenderOptions) -> Result<(), Error> {
-        let settled = self.context.ledger.settled();
-        let mut saved = self.saved.lock();
-        if *saved != Some(settled) {
-            let text = format!("{} {}\n", settled.segment, settled.offset);
-            let path = path_of(&options.dir, &self.context.config.key());
-            disk::write_atomic(&*options.disk, &path, text.as_bytes())?;
-            *saved = Some(settled);
-        }
-        Ok(())
+    fn save(&self) -> Result<(), Error> {
+        Ok(self.context.places.save(&self.context.ledger)?)
     }
 }
 
-/// Where the position of a queue is kept.
-fn path_of(dir: &Path, key: &str) -> PathBuf {
-    dir.join(format!("{key}.position"))
+/// How many shards a queue begins with, and whether what is logged already may have been sent. As many as before, where
+/// that is known: then what was sent of each is known by the order in which it was sent.
+fn begin(saved: Option<Place>, queue: &QueueConfig) -> (usize, Doubt) {
+    match saved {
+        None => (queue.min_shards, Doubt::None),
+        Some(Place { shards, .. }) if (queue.min_shards..=queue.max_shards).contains(&shards) => {
+            (shards, Doubt::InOrder)
+        }
+        Some(_) => (queue.min_shards, Doubt::Any),
+    }
 }
 
 impl Shared {
@@ -356,7 +357,7 @@ impl Shared {
         while !self.stop.load(Ordering::Relaxed) {
             std::thread::park_timeout(KEEP);
             let queues = self.queues.lock();
-            let saved = queues.iter().try_for_each(|queue| queue.save(&self.options));
+            let saved = queues.iter().try_for_each(|queue| queue.save());
             if let Err(error) = saved.and_then(|()| self.take_in(&queues)) {
                 tracing::error!(component = "remote", err = %error, "Looking after the log failed, trying again");
             }
@@ -376,41 +377,6 @@ impl Shared {
             return Ok(Position::default());
         };
         Ok(Position { segment, offset: disk.len(&wal::segment_path(dir, segment))? })
-    }
-
-    /// Where a queue went on to, as far as the log still is the one it read.
-    fn position(&self, key: &str) -> Result<Option<Position>, Error> {
-        let disk = &*self.options.disk;
-        let path = path_of(&self.options.dir, key);
-        if !disk.exists(&path) {
-            return Ok(None);
-        }
-        let len = usize::try_from(disk.len(&path)?).unwrap_or(0).min(64);
-        let bytes = disk.read_at(&path, 0, len)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let mut numbers = text.split_ascii_whitespace();
-        let segment = numbers.next().and_then(|number| number.parse().ok());
-        let offset = numbers.next().and_then(|number| number.parse().ok());
-        let (Some(segment), Some(offset)) = (segment, offset) else { return Ok(None) };
-        let file = wal::segment_path(self.mirror.dir(), segment);
-        let is_there = disk.exists(&file) && disk.len(&file)? >= offset;
-        if !is_there {
-            tracing::warn!(
-                component = "remote",
-                segment,
-                offset,
-                "The log is not the one that was sent before: sending begins with new samples"
-            );
-        }
-        Ok(is_there.then_some(Position { segment, offset }))
-    }
-
-    fn forget(&self, key: &str) -> Result<(), Error> {
-        let path = path_of(&self.options.dir, key);
-        if self.options.disk.exists(&path) {
-            self.options.disk.remove(&path)?;
-        }
-        Ok(())
     }
 
     /// No receivers: the log is held for no one.

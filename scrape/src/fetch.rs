@@ -4,7 +4,6 @@
 use crate::config::{EscapingScheme, ScrapeConfig, ScrapeProtocol};
 use expfmt::Format;
 use net::client::{Client, ClientOptions, Request};
-use net::dialer::Dialer;
 use parking_lot::Mutex;
 use std::future::Future;
 use std::pin::Pin;
@@ -101,14 +100,8 @@ pub struct HttpFetch {
 }
 
 impl HttpFetch {
-    /// Builds the client of a job, whose connections `dialer` counts.
-    pub fn new(
-        config: &Arc<ScrapeConfig>,
-        user_agent: &str,
-        dialer: Option<Dialer>,
-    ) -> Result<Self, net::Error> {
-        let options =
-            ClientOptions { user_agent: user_agent.into(), dialer, ..ClientOptions::default() };
+    /// Builds the client of a job.
+    pub fn new(config: &Arc<ScrapeConfig>, options: ClientOptions) -> Result<Self, net::Error> {
         Ok(Self {
             client: Client::new(&config.http_client, options.clone())?,
             config: Arc::clone(config),

@@ -1,6 +1,7 @@
 //! One body into one transaction: lines to columns, columns to the appender, markers for what vanished. Synchronous and
 //! without a clock: the loop says when it is. The steady state allocates nothing and takes no lock per sample.
-//! Reading a body is in `ingest::read`, columns in `ingest::rows`, exemplars in `ingest::exemplars`.
+//! Reading a body is in `ingest::read`, columns in `ingest::rows`, markers in `ingest::markers`, exemplars in
+//! `ingest::exemplars`.
 
 use crate::cache::{Cache, Slot, State};
 use crate::histograms::HistogramLimits;
@@ -12,16 +13,18 @@ use again::Source;
 use exemplars::Exemplars;
 use expfmt::labels::LabelBuffer;
 use expfmt::{Format, ParseOptions};
+use markers::LastBody;
 use model::histogram::Histogram;
 use model::relabel::Scratch;
-use model::{Labels, LabelsBuilder, STALE_NAN, SeriesRef};
+use model::{Labels, LabelsBuilder, SeriesRef};
 use read::{Read, Reading, with_parser};
-use rows::{Column, Rows, When, fatal};
+use rows::{Column, Rows, fatal};
 use storage::{Appender, LabelBatch, RejectReason, Rejected};
 use told::Told;
 
 mod again;
 mod exemplars;
+mod markers;
 mod read;
 mod rows;
 mod told;
@@ -48,6 +51,7 @@ pub(crate) struct SampleRules {
     pub(crate) honor_timestamps: bool,
     pub(crate) track_timestamps_staleness: bool,
     pub(crate) sample_limit: u64,
+    pub(crate) interval_ms: i64,
     pub(crate) parse: ParseOptions,
     pub(crate) histograms: HistogramLimits,
     pub(crate) features: Features,
@@ -86,6 +90,7 @@ struct NewSeries {
 pub(crate) struct Memory {
     cache: Cache,
     pub(crate) metadata: MetadataCache,
+    last_body: Option<LastBody>,
 }
 
 /// The work of one scrape, with buffers that the targets of a job share. It has the memory of a target in the meantime.
@@ -93,6 +98,7 @@ pub(crate) struct Memory {
 pub(crate) struct Ingest {
     cache: Cache,
     metadata: MetadataCache,
+    last_body: Option<LastBody>,
     floats: Rows<f64>,
     histograms: Rows<Histogram>,
     /// Samples of zero where counters began; they come before all others.
@@ -125,6 +131,7 @@ impl Ingest {
     pub(crate) fn exchange(&mut self, memory: &mut Memory) {
         std::mem::swap(&mut self.cache, &mut memory.cache);
         std::mem::swap(&mut self.metadata, &mut memory.metadata);
+        std::mem::swap(&mut self.last_body, &mut memory.last_body);
     }
 
     /// Stages the samples of `body`, scraped at `now_ms`, and the markers of series that are no longer in it. After an
@@ -154,10 +161,12 @@ impl Ingest {
         } else {
             Ok(())
         };
+        let oldest_ms = self.oldest_ms(now_ms, rules);
         let result =
-            read.and(stored).and(limit).and_then(|()| self.append_markers(now_ms, appender));
+            read.and(stored).and(limit).and_then(|()| self.append_markers(now_ms, rules, appender));
         self.forget_lines_of_refused();
         if result.is_ok() {
+            self.keep_body((format, body), (oldest_ms, now_ms), rules);
             self.cache.finish(true, self.metadata.len());
             self.metadata.finish(true);
         }
@@ -169,10 +178,12 @@ impl Ingest {
     pub(crate) fn append_nothing(
         &mut self,
         now_ms: i64,
+        rules: &SampleRules,
         appender: &mut dyn Appender,
     ) -> Result<bool> {
-        let result = self.append_markers(now_ms, appender);
+        let result = self.append_markers(now_ms, rules, appender);
         self.forget_lines_of_refused();
+        self.last_body = None;
         self.cache.forget_exemplars();
         let forced = self.cache.finish(false, self.metadata.len());
         self.metadata.finish(false);
@@ -333,35 +344,6 @@ impl Ingest {
         }
         let refused = new_series.iter().filter(|new| accepted.get(&new.slot) == Some(&false));
         refused.map(|new| self.cache.remove(new.slot)).count() as u64
-    }
-
-    /// Stages a marker at `now_ms` for each series that vanished. Where a new loop of the same series was faster, the
-    /// storage refuses the marker as out of order, which is as it should be; a series that it forgot needs none, for its
-    /// samples are older than any query looks back.
-    fn append_markers(&mut self, now_ms: i64, appender: &mut dyn Appender) -> Result<()> {
-        let mut vanished = std::mem::take(&mut self.vanished);
-        vanished.clear();
-        self.cache.vanished(&mut vanished);
-        if vanished.is_empty() {
-            return Ok(());
-        }
-        let mut markers = std::mem::take(&mut self.floats);
-        markers.clear();
-        let when = When { timestamp_ms: now_ms, exposed: false, start_ms: None };
-        for &(slot, _) in &vanished {
-            markers.push(slot, when, STALE_NAN);
-        }
-        self.vanished = vanished;
-        markers.in_order_only = true;
-        let appended = markers.append(&self.cache, appender);
-        markers.in_order_only = false;
-        let is_harm = |reason: RejectReason| {
-            !matches!(reason, RejectReason::OutOfOrder | RejectReason::DuplicateTimestamp)
-        };
-        let harm = markers.rejected.iter().map(|r| r.reason).find(|&reason| is_harm(reason));
-        self.floats = markers;
-        appended?;
-        harm.map_or(Ok(()), |reason| Err(fatal(reason)))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::pool::Pool;
 use crate::schedule::offset_seed;
 use crate::status::{PoolStatus, TargetMetadata};
 use discovery::TargetGroups;
+use net::client::{ClientOptions, MemoryLeft};
 use net::dialer::Dialers;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -56,14 +57,24 @@ impl fmt::Debug for ManagerOptions {
     }
 }
 
-/// Fetching over HTTP, with `user_agent` such as `Prometheus/3.14.0`; `registry` gets the counters of connections.
+/// Fetching over HTTP, with `user_agent` such as `Prometheus/3.14.0`; `registry` gets the counters of connections. Bodies
+/// that do not fit into `memory_left` are refused.
 #[must_use]
-pub fn http_fetch_factory(user_agent: &str, registry: &metrics::Registry) -> FetchFactory {
+pub fn http_fetch_factory(
+    user_agent: &str,
+    registry: &metrics::Registry,
+    memory_left: Option<MemoryLeft>,
+) -> FetchFactory {
     let user_agent: Box<str> = user_agent.into();
     let dialers = Dialers::new(registry);
     Arc::new(move |config| {
-        let dialer = dialers.with(&config.job_name);
-        Ok(Arc::new(HttpFetch::new(config, &user_agent, Some(dialer))?))
+        let options = ClientOptions {
+            user_agent: user_agent.clone(),
+            dialer: Some(dialers.with(&config.job_name)),
+            memory_left: memory_left.clone(),
+            ..ClientOptions::default()
+        };
+        Ok(Arc::new(HttpFetch::new(config, options)?))
     })
 }
 

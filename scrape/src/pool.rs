@@ -317,6 +317,7 @@ fn sample_rules(config: &ScrapeConfig, target: &Target, features: Features) -> S
         honor_timestamps: config.honor_timestamps,
         track_timestamps_staleness: config.track_timestamps_staleness,
         sample_limit: config.limits.sample_limit,
+        interval_ms: i64::try_from(target.interval.as_millis()).unwrap_or(i64::MAX),
         parse: ParseOptions {
             start_timestamps: features.zero_samples || features.start_timestamps,
             convert_classic: target.histograms.convert,

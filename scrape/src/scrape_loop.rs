@@ -341,7 +341,7 @@ impl ScrapeLoop {
         let mut ingest = self.context.ingests.take();
         ingest.exchange(&mut self.memory);
         let staged = ingest
-            .append_nothing(stale_ms, &mut *appender)
+            .append_nothing(stale_ms, &self.rules, &mut *appender)
             .and_then(|_| self.report.append_stale(stale_ms, &mut *appender))
             .and_then(|()| Ok(appender.commit()?));
         if let Err(error) = staged {
@@ -390,7 +390,7 @@ impl IngestJob {
             *failure = Some(error);
             appender = self.context.appendable.appender(self.timestamp_ms);
         }
-        match self.ingest.append_nothing(self.timestamp_ms, &mut *appender) {
+        match self.ingest.append_nothing(self.timestamp_ms, &self.rules, &mut *appender) {
             Ok(false) => {}
             Ok(true) => self.context.metrics.cache_flush_forced.inc(),
             Err(error) => {

@@ -4,9 +4,9 @@
 use crate::Result;
 use bytes::Bytes;
 use chunk::exact::ExactSample;
+use chunk::prefetch::prefetch_all;
 use chunk::{ChunkMeta, SampleColumns};
 use model::{LabelPair, LabelsColumn, TimeRange};
-use std::ops::Range;
 
 /// A mapping that a batch keeps alive; good until the batch is cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,9 @@ pub struct Pin(u32);
 
 /// The pin of chunks that were copied into the arena of the batch.
 const ARENA: Pin = Pin(u32::MAX);
+
+/// Of the chunks of a series so many are asked for ahead of time; while they are read there is time for the others.
+const ASKED_CHUNKS: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -172,17 +175,11 @@ impl SeriesBatch {
         })
     }
 
-    /// Touches where the chunks of these series begin, as many as there are: what lies on cache lines of its own comes
-    /// together when it is asked for together.
-    pub fn warm(&self, series: Range<usize>) {
-        let touched =
-            series.take_while(|&series| series < self.len()).fold(0, |touched, series| {
-                self.chunks(series).fold(touched, |touched, chunk| {
-                    let second_line = chunk.data.get(64).copied().unwrap_or(0);
-                    touched ^ chunk.data.first().copied().unwrap_or(0) ^ second_line
-                })
-            });
-        std::hint::black_box(touched);
+    /// Asks memory for the chunks of a series that is read soon; nothing where there is none.
+    pub fn ask(&self, series: usize) {
+        if series < self.len() {
+            self.chunks(series).take(ASKED_CHUNKS).for_each(|chunk| prefetch_all(chunk.data));
+        }
     }
 
     /// The deleted ranges of one series, whichever of its sources they belong to.

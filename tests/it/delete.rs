@@ -18,8 +18,11 @@ const START: i64 = 1_699_920_000_000;
 const NUM_SERIES: usize = 4;
 
 fn open_dir(disk: &SimDisk, dir: &str) -> Db {
-    let options =
-        DbOptions { retention_ms: 0, wal_segment_bytes: 32 * 1024, ..DbOptions::default() };
+    open_with(disk, dir, DbOptions::default())
+}
+
+fn open_with(disk: &SimDisk, dir: &str, options: DbOptions) -> Db {
+    let options = DbOptions { retention_ms: 0, wal_segment_bytes: 32 * 1024, ..options };
     let registry = metrics::Registry::new();
     Db::open(Arc::new(disk.clone()), Path::new(dir), options, 7, &registry, Arc::new(|_| {}))
         .expect("opens")
@@ -31,6 +34,15 @@ fn open(disk: &SimDisk) -> Db {
 
 /// A sample a minute in each series, with maintenance now and then.
 fn fill(db: &Db, from: i64, to: i64) {
+    fill_between(db, from, to, |time| {
+        if time % (30 * MINUTE) == 0 {
+            db.maintain(time).expect("maintains");
+        }
+    });
+}
+
+/// The same with something else after each minute.
+fn fill_between(db: &Db, from: i64, to: i64, after: impl Fn(i64)) {
     let names: Vec<String> = (0..NUM_SERIES).map(|index| index.to_string()).collect();
     let pairs: Vec<_> = names.iter().flat_map(|n| [("__name__", "m"), ("s", n.as_str())]).collect();
     let ends: Vec<u32> = (1..=NUM_SERIES as u32).map(|count| count * 2).collect();
@@ -45,9 +57,7 @@ fn fill(db: &Db, from: i64, to: i64) {
         appender.append_floats(batch, &mut rejected).expect("samples");
         assert!(rejected.is_empty(), "{rejected:?}");
         appender.commit().expect("commits");
-        if time % (30 * MINUTE) == 0 {
-            db.maintain(time).expect("maintains");
-        }
+        after(time);
         time += MINUTE;
     }
 }
@@ -188,6 +198,69 @@ fn a_snapshot_is_a_database() {
     assert!(disk.exists(&Path::new("data/snapshots/blocks").join("wal")));
     assert_eq!(copy.head().num_series(), 0);
     assert!(times(&open(&disk)).is_empty(), "a snapshot is no block of its database");
+}
+
+/// The head was cut, and no block came of it, since all before was deleted. With the cut the deletions were forgotten,
+/// but a file of head chunks had the samples still, beside others that were needed: they came back at the next start,
+/// which asked the blocks how far the head was cut. Found by history 1816 of the simulated disk.
+#[test]
+fn what_was_deleted_before_a_cut_without_a_block_stays_deleted() {
+    for head_image_growth_bytes in [0, 1] {
+        let options =
+            DbOptions { samples_per_chunk: 10, head_image_growth_bytes, ..DbOptions::default() };
+        let mut disk = SimDisk::new();
+        let again = |disk: &mut SimDisk| {
+            *disk = disk.kill();
+            open_with(disk, DIR, options.clone())
+        };
+        let mut db = again(&mut disk);
+        // Each start begins a segment of the log: enough of them for a checkpoint.
+        for part in 0..4 {
+            let from = START + part * 50 * MINUTE;
+            fill_between(&db, from, from + 50 * MINUTE, |_| {});
+            db = again(&mut disk);
+        }
+        let (cut, end) = (START + 2 * HOUR, START + 200 * MINUTE);
+        let range = TimeRange::new(START, cut - 1);
+        db.delete(range, &[series(".+")]).expect("deletes");
+        let done = db.maintain(end).expect("maintains");
+        assert!(done.checkpoint.is_some(), "the deletions are gone from the log");
+        assert!(db.blocks().is_empty());
+        let wanted = left(START, end, |_, time| time < cut);
+        assert_eq!(times(&db), wanted);
+        for start in 0..3 {
+            db = again(&mut disk);
+            assert_eq!(times(&db), wanted, "start {start} behind the cut");
+            db.maintain(end).expect("maintains");
+        }
+        // The cut is told anew behind each of the following ones, and samples go on.
+        fill(&db, end, START + 12 * HOUR);
+        let wanted = left(START, START + 12 * HOUR, |_, time| time < cut);
+        let db = again(&mut disk);
+        assert_eq!(times(&db), wanted, "hours later");
+    }
+}
+
+/// Nothing was left of a block, so it was removed; the log still had its samples, and nobody said that they had been in
+/// a block.
+#[test]
+fn what_was_deleted_with_its_block_does_not_come_back_from_the_log() {
+    let disk = SimDisk::new();
+    let db = open(&disk);
+    let end = START + 220 * MINUTE;
+    fill(&db, START, end);
+    let cut = db.blocks()[0].meta().max_time;
+    db.delete(TimeRange::new(START, cut - 1), &[series(".+")]).expect("deletes");
+    db.clean_tombstones(end).expect("cleans");
+    assert!(db.blocks().is_empty());
+    let wanted = left(START, end, |_, time| time < cut);
+    assert_eq!(times(&db), wanted);
+    drop(db);
+    let left = [disk.kill(), disk.crash(1)];
+    assert_eq!(times(&open(&left[0])), wanted, "after a kill");
+    let found = times(&open(&left[1]));
+    let is_back = |times: &Vec<i64>| times.iter().any(|&time| time < cut);
+    assert!(!found.values().any(is_back), "after a power cut: {found:?}");
 }
 
 /// Once what was deleted of a series without chunks in the range of a query was taken for a part of the series after it.

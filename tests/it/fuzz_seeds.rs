@@ -91,6 +91,7 @@ fuzzed! {
     targets: tombstones: seeds::tombstones(), 5000;
     targets: meta: seeds::meta(), 5000;
     targets: index: seeds::index(), 3000;
+    targets: answer: seeds::answers(), 5000;
     targets: exposition: seeds::texts("exposition/text.jsonl", "body"), 10_000;
     targets: openmetrics: seeds::texts("exposition/openmetrics.jsonl", "body"), 10_000;
     targets: protobuf: seeds::protobuf(), 10_000;
@@ -105,5 +106,6 @@ fuzzed! {
     replies: discovery: seeds::replies(), 400;
     targets: targets_file: seeds::texts("config/file_sd.jsonl", "body"), 5000;
     targets: regex: seeds::regexes(), 3000;
+    targets: template: seeds::texts("template.jsonl", "text"), 3000;
     targets: texts: seeds::numbers(), 10_000;
 }

@@ -4,6 +4,7 @@
 use expfmt::{Entry, Parser, TextParser};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use net::client::{ClientOptions, MemoryLeft};
 use scrape::{Fetch, FetchError, FetchRequest, HttpFetch};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -47,21 +48,53 @@ fn target(
     (address, sent)
 }
 
-/// What fetching from `address` comes to, and the memory that the body takes then.
-async fn fetch(address: SocketAddr) -> (Result<Box<str>, FetchError>, u64) {
+/// What fetching from `address` comes to, and the memory that the body takes then. Either the job bounds bodies, or the
+/// memory that is left does.
+async fn fetch_with(
+    address: SocketAddr,
+    memory_left: Option<u64>,
+) -> (Result<Box<str>, FetchError>, u64) {
+    let limit = if memory_left.is_some() { 0 } else { LIMIT_BYTES };
     let config = format!(
-        "scrape_configs:\n- job_name: j\n  body_size_limit: {LIMIT_BYTES}B\n  static_configs: [{{targets: [x]}}]\n"
+        "scrape_configs:\n- job_name: j\n  body_size_limit: {limit}B\n  static_configs: [{{targets: [x]}}]\n"
     );
     let context = cli::config::Context::new(&|_| None);
     let config = cli::config::load(config.as_bytes(), "prometheus.yml", &context).expect("good");
     let job = Arc::new(config.scrape_configs().expect("jobs").remove(0));
-    let fetch = HttpFetch::new(&job, "Prometheus/", None).expect("a client");
+    let memory_left = memory_left.map(|left| -> MemoryLeft { Arc::new(move || left) });
+    let options = ClientOptions { memory_left, ..ClientOptions::default() };
+    let fetch = HttpFetch::new(&job, options).expect("a client");
     let mut body = Vec::new();
     let url = format!("http://{address}/metrics");
     let timeout = Duration::from_secs(120);
     let request = FetchRequest { url: &url, unix_socket: None, timeout };
     let answer = fetch.fetch(request, &mut body).await;
     (answer, body.capacity() as u64)
+}
+
+async fn fetch(address: SocketAddr) -> (Result<Box<str>, FetchError>, u64) {
+    fetch_with(address, None).await
+}
+
+/// A server in a control group of 1 GiB was killed by a target that grew with each scrape, although it refused the new
+/// series: their lines took the memory.
+#[tokio::test]
+async fn a_body_beyond_the_memory_that_is_left_is_refused() {
+    const LEFT_BYTES: u64 = 40 << 20;
+    let line = "a_metric_with_some_name{label=\"value\"} 1\n".repeat(1000).into_bytes();
+    for head in ["", "Content-Length: 1073741824\r\n"] {
+        let line = line.clone();
+        let mut left = HOSTILE_BYTES;
+        let (address, sent) = target(head, move || {
+            left = left.checked_sub(line.len() as u64)?;
+            Some(line.clone())
+        });
+        let (answer, _) = fetch_with(address, Some(LEFT_BYTES)).await;
+        let error = answer.expect_err("too much").to_string();
+        assert!(error.ends_with("what --storage.tsdb.memory-budget leaves"), "{error}");
+        let sent = sent.load(Ordering::Relaxed);
+        assert!(sent <= 2 * LEFT_BYTES + SLACK_BYTES, "{sent} bytes were taken");
+    }
 }
 
 async fn is_refused_at_the_limit(address: SocketAddr) {

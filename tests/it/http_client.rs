@@ -3,6 +3,7 @@
 
 mod server;
 
+use net::client::ClientOptions;
 use scrape::{Fetch, FetchRequest, HttpFetch};
 use serde_json::Value;
 use server::Servers;
@@ -59,7 +60,8 @@ async fn replay(line: &Value) -> Result<(), String> {
     let servers = Servers::start(line, directory).await;
     let text = servers.rewrite(line["config"].as_str().expect("a text")).replace("$DIR", directory);
     let config = load(&text, directory, &line["flags"]);
-    let fetch = HttpFetch::new(&config, "Prometheus/", None).expect("a client");
+    let options = ClientOptions { user_agent: "Prometheus/".into(), ..ClientOptions::default() };
+    let fetch = HttpFetch::new(&config, options).expect("a client");
     let targets = line["targets"].as_array().expect("targets");
     let address = targets[0]["address"].as_str().expect("an address");
     let steps: u64 = targets[0]["script"]
@@ -148,7 +150,7 @@ fn target_url(
         appendable: Arc::new(storage::MemoryStorage::new()),
         registry: metrics::Registry::new(),
         hostname: "host".into(),
-        fetch: scrape::http_fetch_factory("Prometheus/", &metrics::Registry::new()),
+        fetch: scrape::http_fetch_factory("Prometheus/", &metrics::Registry::new(), None),
         discovery_reload_interval: Duration::from_secs(5),
         timestamp_tolerance: Duration::from_millis(2),
         features: scrape::Features::default(),

@@ -128,6 +128,25 @@ fn selectors_that_cannot_be_read_are_told_first() {
 }
 
 #[test]
+fn arguments_that_are_not_utf_8_fill_labels_as_clients_read_them() {
+    let running = start(&Setup::default());
+    let answer = |query: &str| {
+        let query: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        ask(&running, "GET", &format!("/api/v1/query?time=0&query={query}"), &[]).text()
+    };
+    // The reference answers each of these with the byte itself where there is U+FFFD.
+    for (query, metric) in [
+        (r#"label_replace(vector(1),"a","x\xffy$1","\xfe","(.*)")"#, "{\"a\":\"x\u{fffd}y\"}"),
+        (r#"label_join(vector(1),"a","\xff","b","c")"#, "{\"a\":\"\u{fffd}\"}"),
+    ] {
+        let text = answer(query);
+        assert!(text.contains(&format!("\"metric\":{metric}")), "{text}");
+    }
+    let refused = answer(r#"count_values("\xff",vector(1))"#);
+    assert!(refused.contains(r#"invalid label name \"\\xff\""#), "{refused}");
+}
+
+#[test]
 fn sorting_a_range_is_noted_where_the_outermost_sort_stands_however_short_the_range() {
     let running = start(&Setup::default());
     let note = |query: &str, end: i64| {

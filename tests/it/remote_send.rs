@@ -3,6 +3,7 @@
 
 mod damaged;
 mod kinds;
+mod repeated;
 
 use crate::remote_write::stored;
 use cli::config::{Context, load};
@@ -36,6 +37,8 @@ enum Manner {
     /// Stores it and says that it did not.
     TakeAndFail,
     Status(u16),
+    /// Refuses it for good, after some thought.
+    Refuse,
     /// Hangs up without a word.
     Reset,
     /// Does not answer for longer than the sender waits.
@@ -121,6 +124,7 @@ fn serve(
             written
         };
         let mut written = "X-Prometheus-Remote-Write-Samples-Written: 1\r\n".to_owned();
+        let mut said = String::new();
         let status = match manner(requests.fetch_add(1, Ordering::SeqCst)) {
             Manner::Count => {
                 let (counts, result) = write();
@@ -134,6 +138,10 @@ fn serve(
                 if result.is_ok() { 204 } else { 400 }
             }
             Manner::Status(status) => status,
+            Manner::Refuse => {
+                std::thread::sleep(Duration::from_millis(50));
+                400
+            }
             Manner::Reset => return None,
             Manner::Hang => {
                 std::thread::sleep(Duration::from_secs(2));
@@ -145,10 +153,15 @@ fn serve(
             }
             Manner::Take => match write() {
                 (_, Ok(())) => 204,
-                (_, Err(_)) => 400,
+                (_, Err(error)) => {
+                    said = error.to_string();
+                    400
+                }
             },
         };
-        let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n{written}\r\n");
+        let length = said.len();
+        let answer =
+            format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n{written}\r\n{said}");
         (&*stream).write_all(answer.as_bytes()).ok()?;
     }
 }
@@ -377,30 +390,6 @@ fn what_the_database_lets_go_is_sent_all_the_same() {
     down.store(0, Ordering::SeqCst);
     await_rounds(&peer, 2, source.next - 1);
     sender.take().expect("a sender").stop();
-}
-
-#[test]
-fn what_is_sent_twice_after_a_crash_is_stored_once() {
-    let peer = Peer::start(|_| Manner::Take);
-    let (runtime, mut source) = (runtime(), Source::new());
-    source.write(1);
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, ""), &Labels::empty());
-    await_start(&source);
-    let names = source.disk.list(Path::new("data/remote_write")).expect("listed");
-    let name = names.iter().find(|name| name.ends_with(".position")).expect("a position");
-    let path = Path::new("data/remote_write").join(name);
-    let early = source.disk.read_at(&path, 0, 64).expect("read");
-    source.write(50);
-    await_rounds(&peer, 2, 51);
-    sender.stop();
-    // As if the machine had lost all positions since the first.
-    disk::write_atomic(&*source.disk, &path, &early).expect("written");
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, ""), &Labels::empty());
-    source.write(50);
-    await_rounds(&peer, 2, 101);
-    sender.stop();
 }
 
 #[test]

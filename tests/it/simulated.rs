@@ -357,10 +357,10 @@ fn an_image_has_nothing_that_the_log_may_lose() {
 
 #[test]
 fn random_histories_agree_with_the_model() {
-    run_all(Traffic::Apart, 200);
+    run_all(Traffic::Apart, 2000);
 }
 
 #[test]
 fn random_histories_with_traffic_in_between_agree_with_the_model() {
-    run_all(Traffic::Between, 39);
+    run_all(Traffic::Between, 150);
 }

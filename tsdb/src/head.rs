@@ -11,6 +11,7 @@
 //! Under a leaf none but other leaves are taken: `tests::interleaved` relies on it.
 
 mod admission;
+mod ahead;
 mod append;
 mod chunks;
 mod commit;
@@ -141,10 +142,14 @@ struct Shared {
     shard_bits: u32,
     refs: LeafRwLock<RefMap>,
     last_ref: AtomicU64,
+    /// The last reference that the image of the head has.
+    imaged_ref: AtomicU64,
     isolation: Isolation,
     min_ms: AtomicI64,
     max_ms: AtomicI64,
     min_valid_ms: AtomicI64,
+    /// Where the head was cut without a block that says so; `i64::MIN` if all blocks do.
+    noted_cut_ms: AtomicI64,
     /// Queries may not look before this while the head is being truncated.
     truncating_to_ms: AtomicI64,
     is_truncating: AtomicBool,
@@ -198,10 +203,12 @@ impl Head {
             shard_bits: num_shards.ilog2(),
             refs: LeafRwLock::default(),
             last_ref: AtomicU64::new(0),
+            imaged_ref: AtomicU64::new(0),
             isolation: Isolation::default(),
             min_ms: AtomicI64::new(i64::MAX),
             max_ms: AtomicI64::new(i64::MIN),
             min_valid_ms: AtomicI64::new(i64::MIN),
+            noted_cut_ms: AtomicI64::new(i64::MIN),
             truncating_to_ms: AtomicI64::new(i64::MIN),
             is_truncating: AtomicBool::new(false),
             log: OnceLock::new(),

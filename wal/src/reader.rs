@@ -102,6 +102,25 @@ impl Reader {
         })
     }
 
+    /// Another reader at the same place.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            disk: Arc::clone(&self.disk),
+            segments: self.segments.clone(),
+            current: self.current,
+            data: self.data.clone(),
+            offset: self.offset,
+            good_bytes: self.good_bytes,
+            fragment: self.fragment,
+            joined: self.joined.clone(),
+            unpacked: self.unpacked.clone(),
+            decompressor: Decompressor::default(),
+            crossing: self.crossing.clone(),
+            record: self.record,
+        }
+    }
+
     /// The next record; `None` behind the last.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>> {
         Ok(if self.advance()? { Some(self.record()) } else { None })

@@ -103,6 +103,8 @@ pub struct Options {
     pub user_assets: String,
     /// The directory of console templates.
     pub console_templates: String,
+    /// The directory of what console templates share.
+    pub console_libraries: String,
     /// The title of the page.
     pub page_title: String,
     /// Connections at one time, over all addresses.

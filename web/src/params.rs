@@ -59,6 +59,16 @@ impl Params {
         self.pairs.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
+    /// All parameters in order.
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+
+    /// The first malformed pair.
+    pub(crate) fn error(&self) -> Option<&FormError> {
+        self.error.as_ref()
+    }
+
     /// All values of a parameter.
     pub(crate) fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
         self.pairs.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())

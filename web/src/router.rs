@@ -1,5 +1,6 @@
 //! Paths to handlers: what exists, with which methods, what is answered before readiness, and how each is run.
 
+mod consoles;
 mod debug;
 mod endpoints;
 mod evaluate;
@@ -322,7 +323,7 @@ where
         Route::Profile(name) => debug::answer(state, &name, parts).await,
         Route::UserAssets => moved(options, "/user/"),
         Route::UserAsset(name) => files::asset(&options.user_assets, &name, parts).await,
-        Route::Console(name) => files::console(&options.console_templates, &name).await,
+        Route::Console(name) => consoles::answer(state, &name, query).await,
         Route::OpenApi => pages::openapi(state, query),
         Route::Home => {
             let page = if options.agent { "agent" } else { "query" };
@@ -332,7 +333,7 @@ where
             let to = format!("{}/query?{query}", options.external_path);
             redirect(StatusCode::FOUND, &to, true)
         }
-        Route::Page => ui::page(options),
+        Route::Page => ui::page(options, consoles::link(options).await.as_deref()),
         Route::Asset(asset) => asset.map_or_else(not_found, ui::asset),
         Route::Version => {
             let mut info = Vec::new();

@@ -28,10 +28,16 @@ impl Asset {
     }
 }
 
-/// The page: of a server, or of an agent.
-pub(crate) fn page(options: &Options) -> Answer {
-    let title = options.page_title.replace('&', "&amp;").replace('<', "&lt;");
+/// The page: of a server, or of an agent. `consoles` is the path of those there are.
+pub(crate) fn page(options: &Options, consoles: Option<&str>) -> Answer {
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
+    let title = escaped(&options.page_title);
+    let link = |path: &str| {
+        let path = escaped(path).replace('"', "&#34;");
+        format!("<p><a href=\"{path}\">Consoles</a></p>\n")
+    };
     let page = if options.agent { AGENT_PAGE } else { PAGE };
+    let page = page.replace("CONSOLES_PLACEHOLDER", &consoles.map(link).unwrap_or_default());
     let mut answer = bare(StatusCode::OK, Body::full(page.replace("TITLE_PLACEHOLDER", &title)));
     set(&mut answer, header::CONTENT_TYPE, "text/html; charset=utf-8");
     answer

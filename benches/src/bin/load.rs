@@ -20,6 +20,8 @@ const USAGE: &str = "usage: load --peer name=command … [--work steady,first,ch
            (growth wants a bound: --peer 'firesteel=firesteel --storage.tsdb.memory-budget=1GB')
            (restart takes 3 GB of memory and as much disk for 5,000,000 series)
            (scale takes an hour and 12 GB for 5,000,000 series)
+           (written tells what blocks take; for XOR2 in long chunks:
+           --peer 'firesteel=firesteel --enable-feature=xor2-encoding --storage.tsdb.samples-per-chunk=127')
   --seconds  how long dashboards lasts, by default 600
   --dir    where data directories go, by default a fresh one in the temporary directory
   --out    keeps raw.csv and summary.md there";

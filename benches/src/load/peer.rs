@@ -40,6 +40,8 @@ pub struct Usage {
     pub rss_bytes: f64,
     /// Most resident bytes ever.
     pub rss_max_bytes: f64,
+    /// Pages of mapped files among the resident bytes: the system takes them back when it needs them.
+    pub rss_file_bytes: f64,
     /// Bytes that went towards a disk, as the pages of files that were changed.
     pub written_bytes: f64,
 }
@@ -54,7 +56,8 @@ const VICTORIA: &str = "-storageDataPath={dir} -httpListenAddr=127.0.0.1:{port} 
 
 /// It stores nothing and passes on what it gets, over as many connections as the others here.
 const VMAGENT: &str = "-httpListenAddr=127.0.0.1:{port} -remoteWrite.tmpDataPath={dir} \
-    -remoteWrite.url=http://127.0.0.1:{sink}/write -remoteWrite.queues=1 -loggerLevel=ERROR";
+    -remoteWrite.url=http://127.0.0.1:{sink}/write -remoteWrite.queues=1 -remoteWrite.forcePromProto=true \
+    -loggerLevel=ERROR";
 
 impl Peer {
     /// Reads `name=command`. A command without `{port}` is a binary whose kind is guessed from the name.
@@ -192,6 +195,7 @@ impl Running {
             cpu_s: (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0,
             rss_bytes: kib("VmRSS:") * 1024.0,
             rss_max_bytes: kib("VmHWM:") * 1024.0,
+            rss_file_bytes: kib("RssFile:") * 1024.0,
             written_bytes: io("write_bytes:") - io("cancelled_write_bytes:"),
         }
     }

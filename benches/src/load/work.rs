@@ -116,6 +116,16 @@ fn settle(running: &Running) -> Usage {
     last
 }
 
+/// Says what has become resident, and how much of it are pages of files.
+fn grown(before: &Usage, after: &Usage) -> String {
+    let mb = |figure: fn(&Usage) -> f64| (figure(after) - figure(before)) / 1e6;
+    format!(
+        "{:.1} MB more are resident than before, {:.1} MB of them pages of mapped files",
+        mb(|usage| usage.rss_bytes),
+        mb(|usage| usage.rss_file_bytes)
+    )
+}
+
 fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(((values.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(f64::NAN)

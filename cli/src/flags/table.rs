@@ -145,9 +145,8 @@ pub(super) const FLAGS: &[Flag] = &[
         "Messages of remote write to accept; may be repeated.",
     ),
     flag("web.enable-otlp-receiver", Switch, "", "Accept OTLP metrics."),
-    flag("web.console.templates", Text, "consoles", "Directory of console templates.").inert(),
-    flag("web.console.libraries", Text, "console_libraries", "Directory of console libraries.")
-        .inert(),
+    flag("web.console.templates", Text, "consoles", "Directory of console templates."),
+    flag("web.console.libraries", Text, "console_libraries", "Directory of console libraries."),
     flag(
         "web.page-title",
         Text,

@@ -135,7 +135,7 @@ fn the_configuration_wins_over_the_flags() {
 fn what_does_nothing_is_said() {
     let flags = flags(&[
         "--enable-feature=old-ui,nope,st-storage,exemplar-storage",
-        "--web.console.libraries=x",
+        "--auto-gomemlimit.ratio=0.5",
         "--enable-feature=promql-per-step-stats",
     ]);
     assert!(flags.features.promql_per_step_stats);
@@ -144,7 +144,7 @@ fn what_does_nothing_is_said() {
         [
             "feature old-ui does nothing yet",
             "there is no feature nope",
-            "flag --web.console.libraries does nothing yet"
+            "flag --auto-gomemlimit.ratio does nothing yet"
         ]
     );
 }

@@ -86,3 +86,16 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn finders_match_anywhere_and_replace_all() {
+    let replaced = |pattern: &str, template: &str, text: &str| {
+        Finder::new(pattern).expect("a pattern").replace_all(text, template, 100)
+    };
+    assert_eq!(replaced("x*", "-", "abc").as_deref(), Some("-a-b-c-"));
+    assert_eq!(replaced("a*", "-", "baaac").as_deref(), Some("-b-c-"));
+    assert_eq!(replaced("(a)(?P<n>b)", "$2$n$$", "abab").as_deref(), Some("bb$bb$"));
+    assert_eq!(replaced("a", "aaaa", &"a".repeat(26)), None);
+    let finder = Finder::new("a.b").expect("a pattern");
+    assert!(finder.is_match("xa-b") && !finder.is_match("a\nb"));
+}

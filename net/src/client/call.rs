@@ -99,7 +99,7 @@ impl Client {
             let answer = self.ask_once(call, &url, &first).await?;
             let location = answer.headers().get(header::LOCATION);
             let follows = self.0.config.follow_redirects && call.method == "GET";
-            match redirect_target(&url, answer.status(), location).filter(|_| follows) {
+            match redirect_target(&url, answer.status().as_u16(), location).filter(|_| follows) {
                 Some(next) => url = next?,
                 None => {
                     let (parts, body) = answer.into_parts();

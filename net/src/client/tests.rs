@@ -18,13 +18,13 @@ fn credentials_stay_with_their_host() {
 #[test]
 fn redirects_follow_their_location() {
     let from = url("http://a.example/x/y?q=1");
-    let moved = http::StatusCode::FOUND;
+    let moved = 302;
     let target = redirect_target(&from, moved, Some(&HeaderValue::from_static("../z")));
     assert_eq!(target.expect("a redirect").expect("a URL").as_str(), "http://a.example/z");
     assert!(redirect_target(&from, moved, None).is_none());
     let elsewhere = Some(HeaderValue::from_static("file:///etc/passwd"));
     assert!(redirect_target(&from, moved, elsewhere.as_ref()).is_some_and(|t| t.is_err()));
-    assert!(redirect_target(&from, http::StatusCode::OK, None).is_none());
+    assert!(redirect_target(&from, 200, None).is_none());
 }
 
 #[tokio::test]

@@ -136,14 +136,13 @@ impl Builder<'_> {
     fn argument(&mut self, expr: &Expr) -> Result<Argument, Error> {
         let expr = expr.unwrap_parens();
         if let Expr::String(literal) = expr {
-            // Labels are UTF-8 here, and so what is not UTF-8 can neither name nor fill one.
-            return match std::str::from_utf8(&literal.value) {
-                Ok(text) => Ok(Argument::Text(text.to_owned())),
-                Err(_) => {
-                    let shown = QuotedBytes(&literal.value);
-                    let what = if self.in_parameter { "label name" } else { "text" };
-                    Err(Error::Execution(format!("invalid {what} {shown}")))
-                }
+            // Labels are UTF-8 here, and so what is not UTF-8 cannot name one, and fills one as clients would read it.
+            let is_text = str::from_utf8(&literal.value).is_ok();
+            return if is_text || !self.in_parameter {
+                Ok(Argument::Text(literal.text().into_owned()))
+            } else {
+                let shown = QuotedBytes(&literal.value);
+                Err(Error::Execution(format!("invalid label name {shown}")))
             };
         }
         Ok(Argument::Node { node: self.node(expr)?, span: expr.span() })

@@ -1,7 +1,7 @@
 //! The reader of one queue: follows the log and hands what is to be sent to shards. A thread of its own, since it waits
 //! for the disk and for full queues. What records mean is in `records`.
 
-use super::item::{Counts, Item};
+use super::item::{Counts, Doubt, Item};
 use super::queue;
 use super::records::Records;
 use super::reshard::{INTERVAL_SECONDS, Reckoner};
@@ -32,7 +32,7 @@ const FAILED: Duration = Duration::from_secs(1);
 const COLLECT_SECONDS: f64 = 60.0;
 
 /// From how many items on the next record of samples is not waited with for exemplars of those before.
-const ENOUGH: usize = 10_000;
+const ENOUGH: usize = 2_000;
 
 /// How a queue is told to end.
 #[derive(Debug, Default)]
@@ -63,8 +63,10 @@ pub(super) struct Follower {
     pub(super) external_labels: Labels,
     /// What begins here or later is sent.
     pub(super) resume: Position,
-    /// Some of it may have been sent before a crash.
-    pub(super) may_repeat: bool,
+    /// Whether what is there of it may have been sent before a crash.
+    pub(super) doubt: Doubt,
+    /// How many shards there are to begin with.
+    pub(super) num_shards: usize,
 }
 
 /// A follower at work.
@@ -77,8 +79,8 @@ struct Work {
     collected: Option<u32>,
     shards: Shards,
     reckoner: Reckoner,
-    /// The end of the log was not reached since the start: what comes may have been sent before a crash.
-    may_repeat: bool,
+    /// Whether what comes may have been sent before a crash: until the end of the log is reached for the first time.
+    doubt: Doubt,
     /// Told to stop while the queues were full: what was read since stays open in the ledger.
     is_blocked: bool,
 }
@@ -86,10 +88,10 @@ struct Work {
 impl Follower {
     /// Follows until told to stop, then lets the shards finish.
     pub(super) fn run(self) {
-        let shards = self.shards(self.context.config.queue.min_shards);
+        let shards = self.shards(self.num_shards);
         let context = Arc::clone(&self.context);
         let mut work = Work {
-            may_repeat: self.may_repeat,
+            doubt: self.doubt,
             records: Records::new(context, self.external_labels.clone()),
             read_to: None,
             follower: self,
@@ -141,9 +143,8 @@ impl Work {
                     self.record(tail.record(), tail.position(), is_new);
                 }
                 Ok(false) => {
-                    // What comes from here on was not there before.
                     self.hand_on();
-                    self.may_repeat = false;
+                    self.end_doubt();
                     std::thread::sleep(IDLE);
                 }
                 Err(error) => self.failed(&mut tail, &error),
@@ -162,6 +163,12 @@ impl Work {
             }
         }
         self.finish(&mut tail);
+    }
+
+    /// What comes from here on was not there before.
+    fn end_doubt(&mut self) {
+        self.doubt = Doubt::None;
+        self.follower.context.ledger.sort_into(Some(self.shards.senders.len()));
     }
 
     /// Reads the checkpoint and goes to what is behind it; `None` if told to stop before that worked. A checkpoint may be
@@ -269,7 +276,7 @@ impl Work {
         if kind == Kind::Samples && self.records.items().len() >= ENOUGH {
             self.hand_on();
         }
-        self.records.read(bytes, end.segment, self.may_repeat);
+        self.records.read(bytes, end.segment, self.doubt);
         self.read_to = Some(end);
         if kind == Kind::Exemplars {
             self.hand_on();
@@ -346,7 +353,7 @@ impl Work {
         self.shards.stop.cancel();
         self.shards.senders.clear();
         let tasks = std::mem::take(&mut self.shards.tasks);
-        let left: Vec<Item> = self.follower.runtime.block_on(async {
+        let mut left: Vec<Item> = self.follower.runtime.block_on(async {
             let mut left = Vec::new();
             for task in tasks {
                 left.extend(task.await.unwrap_or_default());
@@ -354,6 +361,15 @@ impl Work {
             left
         });
         context.metrics.taken_back(Counts::of(left.iter()));
+        // Those of several shards come together: the order in which they were sent tells nothing any more.
+        let lose_order = |doubt: &mut Doubt| {
+            if *doubt == Doubt::InOrder {
+                *doubt = Doubt::Any;
+            }
+        };
+        left.iter_mut().for_each(|item| lose_order(&mut item.doubt));
+        lose_order(&mut self.doubt);
+        context.ledger.sort_into((self.doubt == Doubt::None).then_some(count));
         self.shards = self.follower.shards(count);
         self.enqueue(left);
     }

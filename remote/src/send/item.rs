@@ -22,6 +22,19 @@ pub(super) struct Exemplar {
     pub(super) value: f64,
 }
 
+/// Whether the receiver may have an item already: from before the sender was started, or by a request whose end nobody
+/// knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Doubt {
+    /// It was never sent.
+    #[default]
+    None,
+    /// It may, and if it does then it has all that the shard sent before it, too.
+    InOrder,
+    /// It may.
+    Any,
+}
+
 /// Something to send.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
@@ -38,8 +51,8 @@ pub(super) struct Item {
     pub(super) exemplars: Vec<Exemplar>,
     /// Its number in the ledger.
     pub(super) number: u64,
-    /// It may have been stored already: sent before the sender was started, or by a request whose end nobody knows.
-    pub(super) may_repeat: bool,
+    /// Whether it may have been stored already.
+    pub(super) doubt: Doubt,
 }
 
 /// How many of each kind.

@@ -1,6 +1,7 @@
 //! Which samples of the log are settled: sent, or dropped for good. The position before which all are is what a restart
 //! goes on from.
 
+use super::place::Place;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use wal::Position;
@@ -18,6 +19,10 @@ struct State {
     first: u64,
     entries: VecDeque<Entry>,
     settled: Position,
+    /// Into how many shards items are sorted; zero if nobody knows of all of them.
+    shards: usize,
+    /// The first entry of which that is true.
+    sorted_from: u64,
 }
 
 /// See the module.
@@ -25,8 +30,20 @@ struct State {
 pub(super) struct Ledger(Mutex<State>);
 
 impl Ledger {
-    pub(super) fn new(settled: Position) -> Self {
-        Self(Mutex::new(State { settled, ..State::default() }))
+    /// Nothing behind `settled` was sent, or, where `shards` are given, sorted into as many.
+    pub(super) fn new(settled: Position, shards: Option<usize>) -> Self {
+        let shards = shards.unwrap_or(0);
+        Self(Mutex::new(State { settled, shards, ..State::default() }))
+    }
+
+    /// What begins from now on is sorted into so many shards; `None` if some of it may have been into others before.
+    pub(super) fn sort_into(&self, shards: Option<usize>) {
+        let mut state = self.0.lock();
+        let shards = shards.unwrap_or(0);
+        if state.shards != shards {
+            state.shards = shards;
+            state.sorted_from = state.first + state.entries.len() as u64;
+        }
     }
 
     /// Takes note of `open` samples that were read up to `end`; their number in the ledger.
@@ -55,6 +72,13 @@ impl Ledger {
     pub(super) fn settled(&self) -> Position {
         self.0.lock().settled
     }
+
+    /// From where to go on.
+    pub(super) fn place(&self) -> Place {
+        let state = self.0.lock();
+        let is_sorted = state.first >= state.sorted_from;
+        Place { position: state.settled, shards: if is_sorted { state.shards } else { 0 } }
+    }
 }
 
 impl State {
@@ -74,7 +98,7 @@ mod tests {
     #[test]
     fn the_position_waits_for_the_slowest() {
         let at = |offset| Position { segment: 1, offset };
-        let ledger = Ledger::new(at(5));
+        let ledger = Ledger::new(at(5), None);
         let (first, second) = (ledger.begin(at(10), 2), ledger.begin(at(20), 1));
         ledger.done([second, first].into_iter());
         assert_eq!(ledger.settled(), at(5));
@@ -82,5 +106,22 @@ mod tests {
         assert_eq!(ledger.settled(), at(20));
         ledger.begin(at(30), 0);
         assert_eq!(ledger.settled(), at(30));
+    }
+
+    #[test]
+    fn shards_are_told_once_all_that_is_open_was_sorted_into_them() {
+        let at = |offset| Position { segment: 1, offset };
+        let ledger = Ledger::new(at(5), Some(2));
+        assert_eq!(ledger.place(), Place { position: at(5), shards: 2 });
+        let first = ledger.begin(at(10), 1);
+        assert_eq!(ledger.place().shards, 2);
+        ledger.sort_into(Some(4));
+        let second = ledger.begin(at(20), 1);
+        assert_eq!(ledger.place(), Place { position: at(5), shards: 0 });
+        ledger.done([first].into_iter());
+        assert_eq!(ledger.place(), Place { position: at(10), shards: 4 });
+        ledger.sort_into(None);
+        ledger.done([second].into_iter());
+        assert_eq!(ledger.place(), Place { position: at(20), shards: 0 });
     }
 }

@@ -1,7 +1,7 @@
 //! One request made at once, for tools that push what they have at hand; queues make theirs in `shard`.
 
 use super::encode::Encoder;
-use super::item::{Item, Payload};
+use super::item::{Doubt, Item, Payload};
 use super::wire::Wire;
 use crate::receive::Message;
 use model::Labels;
@@ -59,7 +59,7 @@ pub fn push_request(
         payload: Payload::Float(pushed.value),
         exemplars: Vec::new(),
         number,
-        may_repeat: false,
+        doubt: Doubt::None,
     };
     let items: Vec<Item> = (0..).zip(samples).map(item).collect();
     let body = Encoder::default().encode_all(message, &items, families).to_vec();

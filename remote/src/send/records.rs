@@ -2,7 +2,7 @@
 //! receiver does not get. Exemplars join the sample of their commit. Where the records come from is in `follow`.
 
 use super::config::WriteConfig;
-use super::item::{Counts, Exemplar, Item, Payload};
+use super::item::{Counts, Doubt, Exemplar, Item, Payload};
 use super::metrics::{Drop, QueueMetrics};
 use super::series::{Series, Table};
 use super::shard::Context;
@@ -112,8 +112,8 @@ impl Records {
         }
     }
 
-    /// Reads a record. `may_repeat`: what it holds may have been sent before a crash.
-    pub(super) fn read(&mut self, bytes: &[u8], segment: u32, may_repeat: bool) {
+    /// Reads a record. `doubt`: whether what it holds may have been sent before a crash.
+    pub(super) fn read(&mut self, bytes: &[u8], segment: u32, doubt: Doubt) {
         let first = self.items.len();
         let read = match record::kind(bytes) {
             Kind::Samples => self.floats(bytes),
@@ -125,8 +125,10 @@ impl Records {
         if read.is_err() {
             self.context.metrics.decode_failures.inc();
         }
-        if may_repeat && let Some(fresh) = self.items.get_mut(first..) {
-            fresh.iter_mut().for_each(|item| item.may_repeat = true);
+        if doubt != Doubt::None
+            && let Some(fresh) = self.items.get_mut(first..)
+        {
+            fresh.iter_mut().for_each(|item| item.doubt = doubt);
             self.context.metrics.pre_tailing.inc_by(fresh.len() as u64);
         }
     }
@@ -293,7 +295,7 @@ fn item(series: &Table, number: u64, timestamp_ms: i64, payload: Payload) -> Res
         payload,
         exemplars: Vec::new(),
         number: 0,
-        may_repeat: false,
+        doubt: Doubt::None,
     })
 }
 

@@ -3,12 +3,14 @@
 use super::answer::{self, Outcome};
 use super::config::WriteConfig;
 use super::encode::Encoder;
-use super::item::{Counts, Item};
+use super::item::{Counts, Doubt, Item};
 use super::ledger::Ledger;
 use super::metrics::{Drop, QueueMetrics};
+use super::place::PlaceFiles;
 use super::push;
 use super::queue;
 use super::quiet::Quiet;
+use super::repeated;
 use crate::receive::Message;
 use bytes::Bytes;
 use metrics::Stopwatch;
@@ -27,8 +29,11 @@ const MAX_ANSWER_BYTES: usize = 256;
 const GRACE: Duration = Duration::from_secs(3);
 
 /// How often a batch that a receiver of 1.0 refuses as a whole is split to save what is good in it. What may be a
-/// repetition is split as often as it takes.
+/// repetition is split as often as it takes, where `repeated` does not find out sooner.
 const MAX_SPLITS: u32 = 32;
+
+/// What servers of Prometheus' kind say of a sample that is older than the newest of its series.
+const OUT_OF_ORDER: &str = "out of order sample";
 
 /// How many samples of a refused request are shown.
 const MAX_LOGGED: usize = 20;
@@ -46,6 +51,25 @@ pub(super) struct Context {
     pub(super) failures: Quiet,
     pub(super) readings: Quiet,
     pub(super) now_ms: fn() -> i64,
+    /// Where to go on after a restart.
+    pub(super) places: PlaceFiles,
+}
+
+impl Context {
+    /// Items are sent, or dropped for good.
+    fn done<'i>(&self, items: impl Iterator<Item = &'i Item>) {
+        self.ledger.done(items.map(|item| item.number));
+        self.places.note(&self.ledger);
+    }
+
+    /// The receiver has these items already.
+    pub(super) fn repeated(&self, items: &[&Item]) {
+        let counts = Counts::of(items.iter().copied());
+        if counts.total() > 0 {
+            self.metrics.dropped(counts, Drop::Repeated, true);
+            self.done(items.iter().copied());
+        }
+    }
 }
 
 /// Sends what comes out of `items` until they end, or until `stop`; answers what it did not send.
@@ -56,7 +80,7 @@ pub(super) async fn run(
 ) -> Vec<Item> {
     let queue = &context.config.queue;
     let most = queue.max_samples_per_send;
-    let mut encoder = Encoder::default();
+    let mut line = Line { context: &context, encoder: Encoder::default(), stop: &stop };
     let mut waiting: VecDeque<Item> = VecDeque::new();
     let mut deadline = Instant::now();
     let mut is_over = false;
@@ -79,7 +103,7 @@ pub(super) async fn run(
         is_due |= is_over;
         while (waiting.len() >= most || is_due && !waiting.is_empty()) && !stop.is_cancelled() {
             let mut batch: Vec<Item> = waiting.drain(..most.min(waiting.len())).collect();
-            send_all(&context, &mut encoder, &mut batch, &stop).await;
+            send_all(&mut line, &mut batch).await;
             deadline = Instant::now() + queue.batch_send_deadline;
             // Told to stop: what was not sent stays the first.
             batch.into_iter().rev().for_each(|item| waiting.push_front(item));
@@ -91,18 +115,17 @@ pub(super) async fn run(
 }
 
 /// Sends the batch and empties it, unless told to stop.
-async fn send_all(
-    context: &Context,
-    encoder: &mut Encoder,
-    batch: &mut Vec<Item>,
-    stop: &CancellationToken,
-) {
+async fn send_all(line: &mut Line<'_>, batch: &mut Vec<Item>) {
     let mut pieces = vec![std::mem::take(batch)];
     let mut splits = 0;
     while let Some(mut piece) = pieces.pop() {
-        match send(context, encoder, &mut piece, splits < MAX_SPLITS, stop).await {
-            Sent::Settled => {}
-            Sent::Split => {
+        match line.send(&mut piece, splits < MAX_SPLITS).await {
+            Sent::Settled | Sent::Refused { .. } => {}
+            Sent::Split { is_out_of_order: true } if repeated::is_ordered(&piece) => {
+                repeated::leave_out(line, &mut piece).await;
+                pieces.push(piece);
+            }
+            Sent::Split { .. } => {
                 splits += 1;
                 let second = piece.split_off(piece.len() / 2);
                 pieces.extend([second, piece]);
@@ -117,74 +140,100 @@ async fn send_all(
 }
 
 /// What became of a piece of a batch.
-enum Sent {
-    /// Sent, or dropped for good.
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// Sent, or dropped for its age.
     Settled,
-    /// Refused as a whole, perhaps for little of it: each half by itself.
-    Split,
+    /// Refused, and dropped for good. `is_out_of_order`: because the receiver has newer samples.
+    Refused { is_out_of_order: bool },
+    /// Refused as a whole, perhaps for little of it: to be sent in parts.
+    Split { is_out_of_order: bool },
     /// Told to stop: it is still to be sent.
     Stopped,
 }
 
-async fn send(
-    context: &Context,
-    encoder: &mut Encoder,
-    items: &mut Vec<Item>,
-    may_split: bool,
-    stop: &CancellationToken,
-) -> Sent {
-    let queue = &context.config.queue;
-    let mut backoff = queue.min_backoff;
-    let mut attempt = 0;
-    loop {
-        drop_old(context, items);
-        if items.is_empty() {
-            return Sent::Settled;
-        }
-        let counts = Counts::of(items.iter());
-        let body = Bytes::copy_from_slice(encoder.encode(context.config.message, items));
-        let outcome = tokio::select! {
-            outcome = request(context, body, attempt, counts) => outcome,
-            () = given_up(stop) => return Sent::Stopped,
-        };
-        let (what, pause) = match outcome {
-            Outcome::Taken { written } => {
-                settle(context, items, written, None);
+/// What a shard sends with.
+pub(super) struct Line<'a> {
+    pub(super) context: &'a Context,
+    encoder: Encoder,
+    stop: &'a CancellationToken,
+}
+
+impl Line<'_> {
+    /// Sends items in one request, again and again while that may help. `may_split`: a request that is refused as a whole
+    /// may be taken in parts, even where nothing in it may be a repetition.
+    pub(super) async fn send(&mut self, items: &mut Vec<Item>, may_split: bool) -> Sent {
+        let Self { context, encoder, stop } = self;
+        let queue = &context.config.queue;
+        let mut backoff = queue.min_backoff;
+        let mut attempt = 0;
+        loop {
+            drop_old(context, items);
+            if items.is_empty() {
                 return Sent::Settled;
             }
-            Outcome::Refused { status, what, written } => {
-                let is_v1 = context.config.message == Message::V1;
-                if is_v1 && status == 400 && items.len() > 1 && (may_split || may_repeat(items)) {
-                    return Sent::Split;
-                }
-                settle(context, items, written, Some((status, &what)));
-                return Sent::Settled;
+            if stop.is_cancelled() {
+                return Sent::Stopped;
             }
-            Outcome::Again { what, pause, is_open } => {
-                if is_open {
-                    items.iter_mut().for_each(|item| item.may_repeat = true);
+            let counts = Counts::of(items.iter());
+            let body = Bytes::copy_from_slice(encoder.encode(context.config.message, items));
+            let outcome = tokio::select! {
+                outcome = request(context, body, attempt, counts) => outcome,
+                () = given_up(stop) => {
+                    note_doubt(items);
+                    return Sent::Stopped;
                 }
-                (what, pause)
+            };
+            let (what, pause) = match outcome {
+                Outcome::Taken { written } => {
+                    settle(context, items, written, None);
+                    return Sent::Settled;
+                }
+                Outcome::Refused { status, what, written } => {
+                    let is_v1 = context.config.message == Message::V1;
+                    let is_out_of_order = status == 400 && what.contains(OUT_OF_ORDER);
+                    let may_split = may_split || items.iter().any(|item| item.doubt != Doubt::None);
+                    if is_v1 && status == 400 && items.len() > 1 && may_split {
+                        return Sent::Split { is_out_of_order };
+                    }
+                    settle(context, items, written, Some((status, &what)));
+                    return Sent::Refused { is_out_of_order };
+                }
+                Outcome::Again { what, pause, is_open } => {
+                    if is_open {
+                        note_doubt(items);
+                    }
+                    (what, pause)
+                }
+            };
+            tell_retry(context, &what);
+            context.metrics.retried(counts);
+            let pause = pause.unwrap_or(backoff);
+            backoff = (backoff * 2).min(queue.max_backoff);
+            attempt += 1;
+            tokio::select! {
+                () = stop.cancelled() => return Sent::Stopped,
+                () = tokio::time::sleep(pause) => {}
             }
-        };
-        if let Some(times) = context.retries.note((context.now_ms)()) {
-            tracing::warn!(
-                component = "remote",
-                remote_name = context.config.queue_name(),
-                url = context.config.url,
-                err = what,
-                times,
-                "Failed to send batch, retrying"
-            );
         }
-        context.metrics.retried(counts);
-        let pause = pause.unwrap_or(backoff);
-        backoff = (backoff * 2).min(queue.max_backoff);
-        attempt += 1;
-        tokio::select! {
-            () = stop.cancelled() => return Sent::Stopped,
-            () = tokio::time::sleep(pause) => {}
-        }
+    }
+}
+
+/// Nobody knows whether these were stored: all, or none, as far as the receiver takes requests as a whole.
+fn note_doubt(items: &mut [Item]) {
+    items.iter_mut().for_each(|item| item.doubt = item.doubt.max(Doubt::InOrder));
+}
+
+fn tell_retry(context: &Context, what: &str) {
+    if let Some(times) = context.retries.note((context.now_ms)()) {
+        tracing::warn!(
+            component = "remote",
+            remote_name = context.config.queue_name(),
+            url = context.config.url,
+            err = what,
+            times,
+            "Failed to send batch, retrying"
+        );
     }
 }
 
@@ -192,10 +241,6 @@ async fn send(
 async fn given_up(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(GRACE).await;
-}
-
-fn may_repeat(items: &[Item]) -> bool {
-    items.iter().any(|item| item.may_repeat)
 }
 
 /// The items are done with: as many as `written` were taken, the others refused with this status and text.
@@ -213,7 +258,7 @@ fn settle(context: &Context, items: &[Item], written: Counts, refused: Option<(u
             );
             context.metrics.failed(left);
         }
-        Some((400, _)) if items.iter().all(|item| item.may_repeat) => {
+        Some((400, _)) if items.iter().all(|item| item.doubt != Doubt::None) => {
             context.metrics.dropped(left, Drop::Repeated, true);
         }
         Some((_, what)) => {
@@ -224,7 +269,7 @@ fn settle(context: &Context, items: &[Item], written: Counts, refused: Option<(u
             context.metrics.failed(left);
         }
     }
-    context.ledger.done(items.iter().map(|item| item.number));
+    context.done(items.iter());
 }
 
 fn log_failure(context: &Context, left: Counts, what: &str) {
@@ -267,7 +312,7 @@ fn drop_old(context: &Context, items: &mut Vec<Item>) {
     *items = young;
     if !old.is_empty() {
         context.metrics.dropped(Counts::of(old.iter()), Drop::TooOld, true);
-        context.ledger.done(old.iter().map(|item| item.number));
+        context.done(old.iter());
     }
 }
 

@@ -145,6 +145,11 @@ impl<V: Column> Rows<V> {
         self.rejected.clear();
     }
 
+    /// The time of the oldest row.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        self.timestamps_ms.iter().copied().min()
+    }
+
     /// A value to be overwritten, for its memory.
     pub(super) fn spare(&mut self) -> Option<V> {
         self.spare.pop()

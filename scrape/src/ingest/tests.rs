@@ -90,6 +90,7 @@ fn rules() -> SampleRules {
         honor_timestamps: true,
         track_timestamps_staleness: false,
         sample_limit: 0,
+        interval_ms: 15_000,
         parse: ParseOptions::default(),
         histograms: HistogramLimits::default(),
         features: Features::default(),
@@ -110,12 +111,49 @@ fn series_that_the_storage_forgot_are_resolved_again() {
     assert_eq!((counts.scraped, counts.series_added), (2, 0));
     assert_eq!(storage.rows, [(2, 2000, 2.0), (3, 2000, 1.0)]);
     assert_eq!(storage.known[0], storage.known[2], "by the same type as at first");
-    // A marker of a series that is forgotten once more would come too late to mean anything.
+    // The storage does not forget so soon; where it does, there is no marker.
     storage.forgotten = 3;
     storage.rows.clear();
     let (_, result) = ingest.append((Format::Text, b"b 3\n"), 3000, &rules, &mut &mut storage);
     result.expect("a good body");
     assert_eq!(storage.rows, [(4, 3000, 3.0)]);
+}
+
+#[test]
+fn series_that_were_forgotten_between_rare_scrapes_get_their_markers() {
+    let (mut ingest, mut rules, mut storage) = (Ingest::default(), rules(), Forgetful::default());
+    rules.interval_ms = 4 * 3600 * 1000;
+    let body: &[u8] = b"# TYPE a gauge\na{x=\"1\"} 1\nb 2\nc 3\n";
+    let (_, result) = ingest.append((Format::Text, body), 1000, &rules, &mut &mut storage);
+    result.expect("a good body");
+    storage.forgotten = 2;
+    let later = 1000 + rules.interval_ms;
+    let (_, result) = ingest.append((Format::Text, b"c 4\n"), later, &rules, &mut &mut storage);
+    result.expect("a good body");
+    let marked: Vec<_> = storage.in_order_only.iter().map(|row| (row.0, row.1)).collect();
+    assert_eq!(marked, [(4, later), (5, later)]);
+    assert_eq!(storage.known[3..], storage.known[..2]);
+    // Nothing came after that: what is left vanishes.
+    storage.forgotten = 5;
+    storage.in_order_only.clear();
+    ingest.append_nothing(2 * later, &rules, &mut &mut storage).expect("markers");
+    assert_eq!(storage.in_order_only.len(), 1);
+    assert_eq!(storage.known[5], storage.known[2]);
+    assert!(ingest.last_body.is_none(), "nothing is left to vanish");
+}
+
+#[test]
+fn bodies_are_kept_where_their_samples_are_old() {
+    let (mut ingest, mut rules, mut storage) = (Ingest::default(), rules(), Forgetful::default());
+    let hour_ms = 3600 * 1000;
+    let body: &[u8] = b"old 1 1\nnew 2\n";
+    let (_, result) = ingest.append((Format::Text, body), hour_ms, &rules, &mut &mut storage);
+    result.expect("a good body");
+    assert!(ingest.last_body.is_none(), "the old one may vanish without a word");
+    rules.track_timestamps_staleness = true;
+    let (_, result) = ingest.append((Format::Text, body), hour_ms + 1, &rules, &mut &mut storage);
+    result.expect("a good body");
+    assert!(ingest.last_body.is_some());
 }
 
 #[test]
@@ -132,7 +170,7 @@ fn a_broken_body_leaves_markers_for_what_it_did_not_reach() {
     );
     assert_eq!(counts.scraped, 1);
     storage.rows.clear();
-    ingest.append_nothing(2000, &mut &mut storage).expect("markers");
+    ingest.append_nothing(2000, &rules, &mut &mut storage).expect("markers");
     assert_eq!(storage.rows.len(), 1);
     assert_eq!(storage.known[storage.rows[0].0 as usize - 1].get("__name__"), Some("b"));
 }

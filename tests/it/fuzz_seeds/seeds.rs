@@ -4,7 +4,10 @@ use super::replies::{BETWEEN, SECTIONS};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use disk::Disk;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -186,6 +189,38 @@ fn strings(value: &Value, out: &mut Vec<String>) {
         Value::Object(fields) => fields.values().for_each(|value| strings(value, out)),
         _ => {}
     }
+}
+
+/// Answers of targets: with a length, in chunks, up to the end of the connection, compressed, announced, refused.
+pub(super) fn answers() -> Seeds {
+    let body = b"# TYPE a counter\na{b=\"c\"} 1\nd 2 1700000000000\n".as_slice();
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(body).expect("packed");
+    let gzipped = packed.finish().expect("packed");
+    let with = |head: &str, body: &[u8]| [head.as_bytes(), b"\r\n", body].concat();
+    let length = |body: &[u8]| format!("Content-Length: {}\r\n", body.len());
+    let chunked = |body: &[u8]| {
+        let (first, second) = body.split_at(body.len() / 3);
+        let chunk = |data: &[u8]| {
+            let length = format!("{:x};a=b\r\n", data.len());
+            [length.as_bytes(), data, b"\r\n"].concat()
+        };
+        [chunk(first), chunk(second), b"0\r\nX-End: 1\r\n\r\n".to_vec()].concat()
+    };
+    let (ok, zip) = ("HTTP/1.1 200 OK\r\n", "Content-Encoding: gzip\r\n");
+    let in_chunks = "Transfer-Encoding: chunked\r\n";
+    vec![
+        with(&format!("{ok}Content-Type: text/plain; version=0.0.4\r\n{}", length(body)), body),
+        with(&format!("{ok}{zip}{}", length(&gzipped)), &gzipped),
+        with(&format!("{ok}{in_chunks}"), &chunked(body)),
+        with(&format!("{ok}{zip}{in_chunks}"), &chunked(&gzipped)),
+        with("HTTP/1.0 200 OK\r\n", body),
+        with(&format!("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n{zip}"), &gzipped),
+        with(&format!("HTTP/1.1 100 Continue\r\n\r\n{ok}Connection: close, x\r\n"), body),
+        with("HTTP/1.1 302 Found\r\nLocation: http://a/b\r\nContent-Length: 0\r\n", b""),
+        with("HTTP/1.1 503 Busy\r\nX: a\r\n b\r\nContent-Length: 3\r\n", b"no\n"),
+        with("HTTP/1.1 204 No Content\r\n", b""),
+    ]
 }
 
 pub(super) fn numbers() -> Seeds {

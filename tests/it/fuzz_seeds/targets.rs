@@ -341,6 +341,64 @@ pub(crate) fn targets_file(bytes: &[u8]) {
     }
 }
 
+/// Asks nobody, and stops what goes on for long.
+struct Nobody(std::cell::Cell<u32>);
+
+impl template::Host for Nobody {
+    fn query(&self, text: &str) -> Result<Vec<template::Sample>, String> {
+        let labels = template::text_map([("instance", text)]);
+        let value = template::Value::Float(text.len() as f64);
+        Ok(vec![template::Sample { labels, value }; text.len().min(3)])
+    }
+
+    fn now_ms(&self) -> i64 {
+        1_700_000_000_123
+    }
+
+    fn external_url(&self) -> &str {
+        "http://x:1/y"
+    }
+
+    fn go_on(&self) -> Result<(), String> {
+        self.0.set(self.0.get() + 1);
+        if self.0.get() > 20 { Err("too long".to_owned()) } else { Ok(()) }
+    }
+}
+
+/// A template, as that of an alert and as a console.
+pub(crate) fn template(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let labels = template::text_map([("job", "api"), ("html", "<a href='x'>")]);
+    let external = template::text_map([("cluster", "eu")]);
+    let value = template::Value::Float(10.5);
+    let alert = template::Record::alert(labels, Arc::clone(&external), "http://x:1/y", value);
+    if let Ok(template) = template::Template::alert("x", &text) {
+        let _text = template.expand(alert, &Nobody(0.into()));
+    }
+    let params = [("x".to_owned(), "<1>".to_owned())];
+    let console = template::Record::console(&params, "x.html", external);
+    let library = ("a.lib".to_owned(), "{{ define \"t\" }}{{ . }}{{ end }}".to_owned());
+    if let Ok(template) = template::Template::console("/x.html", &text, &[library]) {
+        let _page = template.expand(console, &Nobody(0.into()));
+    }
+}
+
+/// Most bytes of a body here.
+const BODY_BYTES: u64 = 1 << 20;
+
+/// An answer of a target, in one piece and byte by byte: both are read as the same.
+pub(crate) fn answer(bytes: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let [whole, bit_by_bit] = [bytes.len(), 1].map(|step| {
+        let read = runtime.block_on(net::read_answer(bytes, step, BODY_BYTES));
+        if let Ok((_, body)) = &read {
+            assert!((body.len() as u64) < BODY_BYTES);
+        }
+        read
+    });
+    assert_eq!(whole.as_ref().ok(), bit_by_bit.as_ref().ok(), "{whole:?} {bit_by_bit:?}");
+}
+
 /// A pattern and, behind a line end, a text: shortcuts agree with the automaton.
 pub(crate) fn regex(bytes: &[u8]) {
     let all = String::from_utf8_lossy(bytes);

@@ -214,6 +214,7 @@ fn options(setup: &Setup) -> Options {
         cors_origin: Matcher::new("origin", MatchOp::Regex, ".*").expect("regex"),
         user_assets: String::new(),
         console_templates: "consoles".to_owned(),
+        console_libraries: "console_libraries".to_owned(),
         page_title: "A <title> & more".to_owned(),
         max_connections: 512,
         read_timeout: Duration::from_secs(60),

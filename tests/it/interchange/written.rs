@@ -160,6 +160,11 @@ impl Written {
         self.samples.get_mut(name).expect("a series").retain(|time, _| !range.contains(*time));
     }
 
+    /// Forgets what is inside `range`, of all series.
+    pub(crate) fn delete_all(&mut self, range: TimeRange) {
+        self.samples.values_mut().for_each(|rows| rows.retain(|time, _| !range.contains(*time)));
+    }
+
     /// The samples.
     pub(crate) fn samples(&self) -> Vec<String> {
         let of = |(name, rows): (&&str, &BTreeMap<i64, String>)| {

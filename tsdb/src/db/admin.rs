@@ -45,7 +45,7 @@ impl Db {
                 Some(meta) => {
                     self.report("Rewrote a block without its deletions", &meta, &stopwatch);
                 }
-                None => crate::block::remove(&*self.disk, block.dir())?,
+                None => self.remove_empty(block)?,
             }
             self.reload()?;
         }

@@ -31,6 +31,32 @@ pub const IMAGE_GROWTH_BYTES: u64 = 32 << 20;
 const CHEAP_PART: u64 = 4;
 /// Longer ones wait until the log has grown by so many times the least growth.
 const DUE_GROWTHS: u64 = 2;
+/// So many series that are only in the log, and a quarter of all, are worth an image: a start makes them from the log one
+/// by one, from an image with all cores.
+const NEW_SERIES: u64 = 200_000;
+const NEW_PART: u64 = 4;
+
+/// How far the image is behind the head.
+#[derive(Clone, Copy, Debug)]
+struct Behind {
+    /// What of the log a start would read beside the image.
+    unread_bytes: u64,
+    /// Series created since.
+    num_new: u64,
+    /// All series there are.
+    num_series: u64,
+}
+
+impl Behind {
+    /// Whether another image of this length pays, at least `least_bytes` of the log behind the last.
+    fn is_due(self, image_bytes: u64, least_bytes: u64) -> bool {
+        let is_cheap = image_bytes <= self.unread_bytes / CHEAP_PART;
+        let is_long = self.unread_bytes >= image_bytes.max(least_bytes.saturating_mul(DUE_GROWTHS));
+        let is_new =
+            self.num_new >= NEW_SERIES && self.num_new.saturating_mul(NEW_PART) >= self.num_series;
+        is_cheap || is_long || is_new
+    }
+}
 
 /// Length of a segment and the checksum of its end; zeros if it is not there any more.
 fn fingerprint(disk: &dyn Disk, log_dir: &Path, segment: u32) -> std::io::Result<[u8; 12]> {
@@ -129,10 +155,12 @@ impl Db {
         if unread_bytes < least {
             return;
         }
-        let image_bytes = self.head.image_bytes_estimate();
-        let is_cheap = image_bytes <= unread_bytes / CHEAP_PART;
-        let is_due = unread_bytes >= image_bytes.max(least.saturating_mul(DUE_GROWTHS));
-        if is_cheap || is_due {
+        let behind = Behind {
+            unread_bytes,
+            num_new: self.head.num_series_since_image(),
+            num_series: self.head.num_series() as u64,
+        };
+        if behind.is_due(self.head.image_bytes_estimate(), least) {
             self.write_image(work);
         }
     }
@@ -221,3 +249,6 @@ impl Db {
         Ok(Some((segment, stats)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 
 use crate::block::{BlockMeta, Ulid};
 use crate::compact::{self, BlockSpec, plan, write_block};
-use crate::{Db, Error, Result};
+use crate::{Block, Db, Error, Result};
 use ::metrics::Stopwatch;
 use model::hash::HashSet;
 use model::{Symbols, TimeRange};
@@ -143,7 +143,10 @@ impl Db {
                 self.report("Wrote a block from the head", &meta, &stopwatch);
                 self.reload()?;
             }
-            None => self.log.info("The head had no samples in range", &[("maxt", &end_ms)]),
+            None => {
+                self.log.info("The head had no samples in range", &[("maxt", &end_ms)]);
+                self.head.note_cut(end_ms)?;
+            }
         }
         Ok(self.head.truncate_before(end_ms)?)
     }
@@ -189,7 +192,7 @@ impl Db {
             let chosen: Vec<_> =
                 chosen.into_iter().map(|index| Arc::clone(&blocks[index])).collect();
             // Overlapping blocks are planned even where a merge of them failed.
-            let known = |block: &Arc<crate::Block>| work.unmergeable.contains(&block.meta().ulid);
+            let known = |block: &Arc<Block>| work.unmergeable.contains(&block.meta().ulid);
             if chosen.is_empty() || chosen.iter().any(known) {
                 break;
             }
@@ -214,13 +217,22 @@ impl Db {
                 // Nothing was left of them.
                 None => {
                     for block in &chosen {
-                        crate::block::remove(&*self.disk, block.dir())?;
+                        self.remove_empty(block)?;
                     }
                 }
             }
             self.reload()?;
         }
         Ok(())
+    }
+
+    /// Removes a block of which nothing is left. That the head was cut for it, only the log tells from then on.
+    pub(super) fn remove_empty(&self, block: &Block) -> Result<()> {
+        if block.meta().compaction.hints.is_empty() {
+            self.head.note_cut(block.meta().max_time.min(self.head.min_valid_time()))?;
+            self.sync()?;
+        }
+        Ok(crate::block::remove(&*self.disk, block.dir())?)
     }
 
     /// Counts a compaction; one that failed is reported and what it left behind is removed.
@@ -272,6 +284,7 @@ impl Db {
         let segments = wal::list_segments(&*self.disk, &dir)?;
         // A new segment, so that little traffic does not keep old segments for long.
         self.head.flush_new_series()?;
+        self.head.repeat_cut()?;
         self.writer.lock().cut()?;
         self.sync_retired()?;
         let (Some(&first), Some(&last)) = (segments.first(), segments.last()) else {

@@ -13,6 +13,9 @@ const IDLE_MS: i64 = 10 * 60 * 1000;
 /// How long to wait before trying again when nothing is to be had, and when something was.
 const FRUITLESS_PAUSE_MS: i64 = 60_000;
 const PAUSE_MS: i64 = 5_000;
+/// What memory was in use at a peak, beyond what is in use now, is forgotten within about this time: a body of a scrape
+/// that comes each minute is still remembered by a third when the next one comes.
+const PEAK_MS: i64 = 60_000;
 /// How often refused series are told.
 const REFUSALS_PAUSE_MS: i64 = 60_000;
 
@@ -25,6 +28,25 @@ pub(super) struct Pressure {
     next_line_ms: i64,
     /// Refusals that were told.
     told: u64,
+    /// What was in use at most, by and by forgotten; and when it was looked at last.
+    peak_bytes: u64,
+    looked_ms: i64,
+}
+
+impl Pressure {
+    /// Takes in what is in use. Memory comes and goes with each large body: room for what stays is what its peaks leave.
+    fn look(&mut self, used_bytes: u64, now_ms: i64) {
+        let passed_ms = now_ms.saturating_sub(self.looked_ms).clamp(0, PEAK_MS);
+        self.looked_ms = now_ms;
+        let beyond = self.peak_bytes.saturating_sub(used_bytes);
+        let forgotten = u128::from(beyond) * passed_ms as u128 / PEAK_MS as u128;
+        self.peak_bytes = used_bytes + (beyond - forgotten as u64);
+    }
+
+    /// What has to be reckoned with.
+    pub(super) fn peak_bytes(&self, used_bytes: u64) -> u64 {
+        self.peak_bytes.max(used_bytes)
+    }
 }
 
 /// How memory stands.
@@ -60,6 +82,7 @@ impl Db {
         self.watch_safe_mode(now_ms);
         let Some(budget) = &self.options.memory else { return Ok(0) };
         let used = budget.used_bytes();
+        self.pressure.lock().look(used, now_ms);
         self.update_series_room();
         if used < budget.soft_bytes() || now_ms < self.pressure.lock().next_relief_ms {
             return Ok(0);
@@ -68,8 +91,13 @@ impl Db {
         let outcome = self.relieve(&mut work, now_ms);
         let num_dropped = *outcome.as_ref().unwrap_or(&0);
         let pause_ms = if num_dropped == 0 { FRUITLESS_PAUSE_MS } else { PAUSE_MS };
-        self.pressure.lock().next_relief_ms = now_ms.saturating_add(pause_ms);
         let left = budget.used_bytes();
+        {
+            let mut pressure = self.pressure.lock();
+            pressure.next_relief_ms = now_ms.saturating_add(pause_ms);
+            // What left memory is not there at the next peak either.
+            pressure.peak_bytes = pressure.peak_bytes.saturating_sub(used.saturating_sub(left));
+        }
         self.update_series_room();
         self.metrics.reliefs.inc();
         self.log.warn(
@@ -161,3 +189,6 @@ impl Db {
         pressure.told = all;
     }
 }
+
+#[cfg(test)]
+mod tests;

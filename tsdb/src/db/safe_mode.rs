@@ -126,8 +126,11 @@ impl Db {
 
     /// Measures out room for new series, by memory and by mode.
     pub(super) fn update_series_room(&self) {
-        let budget = self.options.memory.as_ref();
-        let room = match budget.map(|budget| budget.room(budget.used_bytes())) {
+        let room = self.options.memory.as_ref().map(|budget| {
+            let reckoned = self.pressure.lock().peak_bytes(budget.used_bytes());
+            budget.room(reckoned)
+        });
+        let room = match room {
             _ if self.is_in_safe_mode() => Some(0),
             room => room,
         };

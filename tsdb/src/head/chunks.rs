@@ -172,11 +172,12 @@ pub(super) fn locate(views: &Views, place: u64) -> Option<(&Bytes, usize, usize)
     Some((view, stored.data_begin, stored.data_end))
 }
 
-/// The first byte of what is stored at a place; zero if there is nothing.
-pub(super) fn first_byte(views: &Views, place: u64) -> u8 {
+/// The header and the beginning of the data of the chunk at a place.
+pub(super) fn begin_of(views: &Views, place: u64) -> Option<&[u8]> {
     let number = (place >> 32) as u32;
-    let view = views.iter().rev().find(|view| view.0 == number);
-    view.and_then(|view| view.1.get((place & 0xFFFF_FFFF) as usize)).copied().unwrap_or(0)
+    let (_, view) = views.iter().rev().find(|view| view.0 == number)?;
+    let begin = (place & 0xFFFF_FFFF) as usize;
+    view.get(begin..view.len().min(begin + 2 * CHUNK_HEADER_BYTES))
 }
 
 impl HeadChunks {

@@ -10,9 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use storage::{Error, Result};
 
-/// How many rows are applied at a time: their cache lines are fetched together.
-pub(super) const WARM_ROWS: usize = 32;
-
 impl HeadAppender {
     /// Logs the staged samples, then shows them all at once.
     pub(super) fn commit_staged(mut self: Box<Self>) -> Result<()> {
@@ -153,10 +150,10 @@ impl Shared {
         for (shard, rows) in rows_by_shard(order, ends) {
             let mut shard = self.shards[shard].0.write();
             shard.drop_groups(commit.oldest_reader);
-            for rows in rows.chunks(WARM_ROWS) {
-                shard.warm(rows.iter().map(|&row| self.place(targets[row as usize]).1));
-                self.apply_rows(&mut shard, batch, rows, commit, ooo, tally);
-            }
+            let slot_of = |&row: &u32| self.place(targets[row as usize]).1;
+            shard.append_in_groups(rows, slot_of, |shard, rows| {
+                self.apply_rows(shard, batch, rows, commit, ooo, tally);
+            });
         }
     }
 

@@ -1,4 +1,5 @@
 //! Deleting from the head: ranges of series are noted and logged; the samples go when they are read or become a block.
+//! A cut of the head that leaves no block, since all before it was deleted, is noted and logged, too.
 
 use super::ooo::Ooo;
 use super::select::select;
@@ -8,9 +9,27 @@ use crate::block::Tombstones;
 use crate::error::from_log;
 use model::{Matcher, TimeRange};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use storage::Result;
 
+/// The reference of no series. A deletion under it deletes nothing: it begins where the head was cut, and has no end.
+pub(super) const CUT: u64 = 0;
+
 impl Head {
+    /// Notes that what came in order before `end_ms` has left the head for good, though no block may say so, since all of
+    /// it was deleted. Else a start, which asks the blocks how far the head was cut, would take it from the log or from
+    /// chunk files again, while its deletion is forgotten. To be called before that is.
+    pub fn note_cut(&self, end_ms: i64) -> Result<()> {
+        self.0.noted_cut_ms.fetch_max(end_ms, Ordering::Relaxed);
+        self.repeat_cut()
+    }
+
+    /// Logs a noted cut anew. To be called before the log is cut for a checkpoint, which does not keep the earlier record.
+    pub fn repeat_cut(&self) -> Result<()> {
+        let stone = self.0.noted_cut();
+        self.0.log_tombstones(stone.as_slice())
+    }
+
     /// Marks the samples inside `range` of the series that satisfy one of `matcher_sets` as deleted: those that are
     /// there now. Queriers that are open still see them.
     pub fn delete(&self, range: TimeRange, matcher_sets: &[Vec<Matcher>]) -> Result<()> {
@@ -36,16 +55,31 @@ impl Head {
 }
 
 impl Shared {
+    /// The noted cut as a deletion.
+    pub(super) fn noted_cut(&self) -> Option<(u64, TimeRange)> {
+        let cut_ms = self.noted_cut_ms.load(Ordering::Relaxed);
+        (cut_ms > i64::MIN).then(|| (CUT, TimeRange::new(cut_ms, i64::MAX)))
+    }
+
+    /// Takes a noted cut over from the log or an image.
+    pub(super) fn replay_cut(&self, cut_ms: i64) {
+        self.noted_cut_ms.fetch_max(cut_ms, Ordering::Relaxed);
+        self.min_valid_ms.fetch_max(cut_ms, Ordering::Relaxed);
+    }
+
+    fn log_tombstones(&self, stones: &[(u64, TimeRange)]) -> Result<()> {
+        let Some(log) = self.log.get().filter(|_| !stones.is_empty()) else { return Ok(()) };
+        let mut record = Vec::new();
+        wal::record::encode_tombstones(&mut record, stones.iter().copied());
+        log.lock().log(&[&record]).map_err(from_log)
+    }
+
     /// Logs deletions, then shows them to readers that open from now on.
     fn bury(&self, stones: &[(u64, TimeRange)]) -> Result<()> {
         if stones.is_empty() {
             return Ok(());
         }
-        if let Some(log) = self.log.get() {
-            let mut record = Vec::new();
-            wal::record::encode_tombstones(&mut record, stones.iter().copied());
-            log.lock().log(&[&record]).map_err(from_log)?;
-        }
+        self.log_tombstones(stones)?;
         self.tombstones.rcu(|known| {
             let mut all = Tombstones::clone(known);
             for &(number, range) in stones {

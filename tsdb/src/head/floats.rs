@@ -1,11 +1,13 @@
 //! Floats of a shard: the open chunk of each series that has one, its bytes in the slab of the shard. Appending, cutting,
 //! encoding; when a chunk ends is in `chunk::append`.
 
+use super::ahead::{Ahead, GROUP, ask_state};
 use super::ooo::Late;
 use super::series::{FullChunk, Hot, OpenFloats, Place, When};
 use super::shard::{Commit, Shard, Tally};
 use super::slab::ByteSlab;
 use chunk::append::{MAX_FLOAT_CHUNK_BYTES, OpenChunk};
+use chunk::prefetch::prefetch;
 use chunk::xor::XorPiece;
 use chunk::{Encoding, Starts, xor2};
 use model::is_stale_nan;
@@ -19,13 +21,24 @@ enum Way {
 }
 
 impl Shard {
-    /// Touches what appending to these series will read and write. Each series lies on cache lines of its own: asked for one after
-    /// the other, in between the work on them, every one of them is waited for; asked for together they come together.
+    /// Hands rows to `append` group by group; what appending to their series reads and writes is asked for ahead of time.
     #[inline]
-    pub(super) fn warm(&self, slots: impl Iterator<Item = u32>) {
-        let touched =
-            slots.fold(0, |touched, slot| touched ^ end_of_chunk(&self.hot[slot], &self.buffers));
-        std::hint::black_box(touched);
+    pub(super) fn append_in_groups<R>(
+        &mut self,
+        rows: &[R],
+        slot_of: impl Fn(&R) -> u32,
+        mut append: impl FnMut(&mut Self, &[R]),
+    ) {
+        let mut ahead = Ahead::new(rows);
+        for group in rows.chunks(GROUP) {
+            let ask_end = |row: &R| {
+                if let Some(byte) = end_of_chunk(&self.hot[slot_of(row)], &self.buffers) {
+                    prefetch(byte);
+                }
+            };
+            ahead.ask(|row| ask_state(self, slot_of(row)), ask_end);
+            append(self, group);
+        }
     }
 
     /// Applies one sample of a commit; returns it if it came out of order and has to be taken by `ooo`.
@@ -224,8 +237,8 @@ impl Shard {
 
 /// A byte from where the next sample is written to.
 #[inline]
-fn end_of_chunk(hot: &Hot, buffers: &ByteSlab) -> u8 {
-    if hot.has_open() { buffers.get(hot.buffer)[hot.open.len_bytes() - 1] } else { 0 }
+fn end_of_chunk<'b>(hot: &Hot, buffers: &'b ByteSlab) -> Option<&'b u8> {
+    if hot.has_open() { buffers.get(hot.buffer).get(hot.open.len_bytes() - 1) } else { None }
 }
 
 /// Brings the bytes of the sample that was just encoded into the buffer of the open chunk, which grows if need be.

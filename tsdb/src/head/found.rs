@@ -1,11 +1,13 @@
 //! The series that a query selected, in the order they are handed out: their labels as ids of the query.
 
 use super::Shared;
+use super::ahead::{Ahead, GROUP, ask_state};
 use super::dictionary::PairId;
 use super::label_sets::Pairs;
 use super::select::select;
 use super::shard::Shard;
 use crate::sync;
+use chunk::prefetch::prefetch;
 use model::hash::HashMap;
 use model::{LabelPair, Matcher, Symbols, TimeRange};
 use std::sync::Arc;
@@ -14,19 +16,12 @@ use storage::{Cancel, NAME_LABELS, Result, SelectHints};
 /// Series whose labels are looked up before a waiting writer gets its turn. Few in the tests, whose heads are small.
 const SLICE: usize = if cfg!(test) { 2 } else { 1024 };
 
-/// Of so many series labels and newest times are asked for together.
-const WARM_SERIES: usize = 32;
-
-/// Touches where the labels and the open chunks of series lie: waiting for many cache lines at once takes hardly longer
-/// than for one.
-fn warm<'s>(shard: &Shard, series: impl Iterator<Item = &'s (u32, u64)>) {
-    // A series that is gone has neither.
-    let live = series.filter(|&&(slot, number)| shard.cold[slot].number == number);
-    let touched = live.fold(0, |touched, &(slot, _)| {
-        let last_pair = shard.pairs(slot).last().unwrap_or(0);
-        touched ^ last_pair ^ u32::from(shard.hot[slot].open.num_samples())
-    });
-    std::hint::black_box(touched);
+/// Asks for the labels of a series.
+fn ask_labels(shard: &Shard, &(slot, number): &(u32, u64)) {
+    // A series that is gone has none.
+    if shard.cold[slot].number == number {
+        shard.pairs(slot).lists().filter_map(<[PairId]>::first).for_each(prefetch);
+    }
 }
 
 /// One selected series.
@@ -146,9 +141,10 @@ impl Found {
                 generation = shard.generation;
                 memo = Memo::new(slots.len(), shard.labels.num_pairs());
             }
+            let mut ahead = Ahead::new(slice);
             for (place, &(slot, number)) in slice.iter().enumerate() {
-                if place % WARM_SERIES == 0 {
-                    warm(&shard, slice[place..].iter().take(WARM_SERIES));
+                if place % GROUP == 0 {
+                    ahead.ask(|&(slot, _)| ask_state(&shard, slot), |row| ask_labels(&shard, row));
                 }
                 if shard.cold[slot].number == number && reaches(&shard, slot, range) {
                     let begin = self.keys.len() as u32;

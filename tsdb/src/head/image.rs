@@ -79,6 +79,14 @@ impl Head {
         self.0.shards.iter().map(|shard| shard.0.read().image_bytes_estimate()).sum()
     }
 
+    /// How many series were created since the last image, those that are gone by now among them.
+    #[must_use]
+    pub fn num_series_since_image(&self) -> u64 {
+        let head = &*self.0;
+        let imaged = head.imaged_ref.load(Ordering::Relaxed);
+        head.last_ref.load(Ordering::Relaxed).saturating_sub(imaged)
+    }
+
     /// Writes the image to a log of its own. Nothing is mapped or collected meanwhile; commits and queries go on.
     pub fn write_image(&self, out: &mut wal::Writer) -> Result<ImageStats> {
         let head = &*self.0;
@@ -116,8 +124,10 @@ impl Head {
         }
         let mut record = vec![END];
         record.extend_from_slice(&u64::to_le_bytes(num_series));
-        record.extend_from_slice(&head.last_ref.load(Ordering::Relaxed).to_le_bytes());
+        let last_ref = head.last_ref.load(Ordering::Relaxed);
+        record.extend_from_slice(&last_ref.to_le_bytes());
         put(&record)?;
+        head.imaged_ref.store(last_ref, Ordering::Relaxed);
         Ok(ImageStats { num_series, ..stats })
     }
 }
@@ -135,7 +145,7 @@ impl Shared {
     fn notes(&self) -> Vec<Vec<u8>> {
         let mut records = Vec::new();
         let tombstones = self.tombstones.load();
-        let ranges: Vec<_> = tombstones.all().collect();
+        let ranges: Vec<_> = tombstones.all().chain(self.noted_cut()).collect();
         if !ranges.is_empty() {
             let mut record = Vec::new();
             encode_tombstones(&mut record, ranges);

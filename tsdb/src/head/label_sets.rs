@@ -36,10 +36,10 @@ impl<'s> Pairs<'s> {
         self.before.len() + usize::from(self.name.is_some()) + self.behind.len()
     }
 
-    /// The last of them.
+    /// The lists that they lie in.
     #[inline]
-    pub(super) fn last(self) -> Option<PairId> {
-        self.behind.last().copied().or(self.name).or(self.before.last().copied())
+    pub(super) fn lists(self) -> impl Iterator<Item = &'s [PairId]> {
+        [self.before, self.behind].into_iter()
     }
 
     /// One after the other.

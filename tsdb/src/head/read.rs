@@ -1,7 +1,8 @@
 //! Queries on the head: a snapshot by watermark, series in label order or in that of their creation, their chunks
 //! copied or pinned some hundred series at a time. An instant selector gets the newest sample straight from the series.
 
-use super::chunks::{Views, first_byte, locate};
+use super::ahead::{Ahead, GROUP, ask_state};
+use super::chunks::{Views, begin_of, locate};
 use super::found::{Found, Row};
 use super::idle::IdleSeries;
 use super::isolation::ReaderId;
@@ -10,6 +11,7 @@ use super::series::{FullChunk, Place};
 use super::shard::Shard;
 use super::{Head, Shared, labels};
 use crate::block::Tombstones;
+use chunk::prefetch::prefetch_all;
 use chunk::{ChunkMeta, Encoding, SampleColumns};
 use model::{Matcher, Symbols, TimeRange};
 use parking_lot::RwLockReadGuard;
@@ -199,11 +201,17 @@ impl HeadSeriesSet<'_> {
         }
         // Taken after the locks: a place on disk is entered under them, when its file is mapped.
         let views = self.head.chunks.views();
+        let mut ahead = Ahead::new(rows);
+        let shard_of = |row: &Row| guards[row.shard as usize].as_deref().expect("locked above");
         for (index, row) in rows.iter().enumerate() {
-            if index % WARM_ROWS == 0 {
-                self.access.warm(&guards, &rows[index..rows.len().min(index + WARM_ROWS)], &views);
+            if index % GROUP == 0 {
+                let access = &self.access;
+                ahead.ask(
+                    |row| ask_state(shard_of(row), row.slot),
+                    |row| access.ask_chunks(shard_of(row), row, &views),
+                );
             }
-            let shard = guards[row.shard as usize].as_deref().expect("locked above");
+            let shard = shard_of(row);
             if self.left == 0 || shard.cold[row.slot].number != row.number {
                 continue;
             }
@@ -216,9 +224,6 @@ impl HeadSeriesSet<'_> {
         Ok(())
     }
 }
-
-/// Of so many series what is needed of memory is asked for together, see [`Access::warm`].
-const WARM_ROWS: usize = 32;
 
 /// How the chunks of a series are read.
 struct Access {
@@ -236,30 +241,19 @@ struct Access {
 }
 
 impl Access {
-    /// Touches what pushing these series reads: each of them lies on cache lines of its own, and waiting for many at once
-    /// takes hardly longer than for one.
-    fn warm(&self, guards: &[Option<RwLockReadGuard<'_, Shard>>], rows: &[Row], views: &Views) {
-        let shard_of = |row: &Row| {
-            let shard = guards[row.shard as usize].as_deref();
-            // A series that is gone has nothing.
-            shard.filter(|shard| shard.cold[row.slot].number == row.number).map(|s| (s, row.slot))
-        };
-        let mut touched = 0;
-        for (shard, slot) in rows.iter().filter_map(shard_of) {
-            touched ^= shard.hot[slot].open.num_samples() as u8;
+    /// Asks for the chunks of a series.
+    fn ask_chunks(&self, shard: &Shard, row: &Row, views: &Views) {
+        // A series that is gone has nothing.
+        let is_gone = shard.cold[row.slot].number != row.number;
+        if is_gone || self.is_labels_only || self.is_newest_only {
+            return;
         }
-        if !self.is_labels_only && !self.is_newest_only {
-            for (shard, slot) in rows.iter().filter_map(shard_of) {
-                touched ^= shard.open_bytes(slot).last().copied().unwrap_or(0);
-                for chunk in shard.full_chunks(slot) {
-                    if let (true, Place::Disk(place)) = (self.touches(chunk.meta()), chunk.place())
-                    {
-                        touched ^= first_byte(views, place);
-                    }
-                }
+        prefetch_all(shard.open_bytes(row.slot));
+        for chunk in shard.full_chunks(row.slot).iter().filter(|chunk| self.touches(chunk.meta())) {
+            if let Place::Disk(place) = chunk.place() {
+                begin_of(views, place).into_iter().for_each(prefetch_all);
             }
         }
-        std::hint::black_box(touched);
     }
 
     /// Pushes what is wanted of a series; `false` if it has nothing in the range.

@@ -9,6 +9,7 @@ mod worker;
 pub use decoded::Decoded;
 pub(super) use found::FoundChunks;
 
+use super::delete::CUT;
 use super::dictionary::{LabelHash, PairId};
 use super::ooo::OooReplay;
 use super::refs::{Finder, Target};
@@ -269,13 +270,18 @@ impl Replay {
     }
 
     /// Takes in the deletions in `stones`. One of all time says that the series was taken out of memory: it goes at
-    /// once, and what workers still have of it finds another series or none in its place.
+    /// once, and what workers still have of it finds another series or none in its place. One of no series without an
+    /// end says where the head was cut.
     fn add_tombstones(&mut self) {
         let min_valid_ms = self.head.min_valid_ms.load(Ordering::Relaxed);
         let mut gone = Vec::new();
         // Those of samples that are in blocks by now stay, too, until the next truncation: their ranges may hold samples
         // that came out of order.
         for &(number, range) in &self.stones {
+            if number == CUT && range.max_ms == i64::MAX {
+                self.head.replay_cut(range.min_ms);
+                continue;
+            }
             let number = self.duplicates.get(&number).map_or(number, |&(first, _)| first);
             if self.head.refs.read().get(number) == Target::NONE {
                 let is_expected = range.max_ms >= min_valid_ms;

@@ -124,6 +124,7 @@ pub(crate) fn features(api: &Api, out: &mut Out<'_>) -> Result<Done> {
     for function in FUNCTIONS {
         set("promql_functions", function.name, experimental || !function.experimental);
     }
+    template::functions().for_each(|name| set("templating_functions", name, true));
     for (category, name, is_on) in &options.switches {
         set(category, name, *is_on);
     }

@@ -1,5 +1,5 @@
-//! What lies in directories of the user: assets below `/user/`, and console templates, which are not executed. Nothing
-//! outside of these directories is shown, whatever a path or a link says.
+//! What lies in directories of the user: assets below `/user/`, and where consoles are. Nothing outside of these
+//! directories is shown, whatever a path or a link says.
 
 use crate::body::Body;
 use crate::params::decode;
@@ -169,26 +169,22 @@ fn shown(name: &str) -> String {
     name.replace('"', "&#34;").replace('\'', "&#39;")
 }
 
-/// A console, `name` below the directory `root`: refused, with the words of Prometheus where there is none.
-pub(super) async fn console(root: &str, name: &str) -> Answer {
-    let path = Path::new(root).join(name);
-    let found = match inside(root, name).await {
-        Some(found) => tokio::fs::metadata(found).await.ok(),
-        None => None,
-    };
-    match found {
-        None => {
-            let what = format_args!("open {}: no such file or directory", path.display());
-            error_text(StatusCode::NOT_FOUND, what)
-        }
-        Some(about) if about.is_dir() => {
-            let shown = path.to_string_lossy();
-            let what = format_args!("read {}: is a directory", shown.trim_end_matches('/'));
-            error_text(StatusCode::INTERNAL_SERVER_ERROR, what)
-        }
-        Some(_) => {
-            let what = "console templates are not executed by this server; take them to Grafana";
-            error_text(StatusCode::NOT_IMPLEMENTED, what)
-        }
+/// Why a file of a directory is not read, in the words of Prometheus.
+pub(super) enum Refused {
+    Absent(String),
+    Directory(String),
+}
+
+/// The file `name` below the directory `root`.
+pub(super) async fn readable(root: &str, name: &str) -> Result<PathBuf, Refused> {
+    let shown = Path::new(root).join(name);
+    let absent = || Refused::Absent(format!("open {}: no such file or directory", shown.display()));
+    let path = inside(root, name).await.ok_or_else(absent)?;
+    let about = tokio::fs::metadata(&path).await.map_err(|_| absent())?;
+    if about.is_dir() {
+        let shown = shown.to_string_lossy();
+        let shown = shown.trim_end_matches('/');
+        return Err(Refused::Directory(format!("read {shown}: is a directory")));
     }
+    Ok(path)
 }

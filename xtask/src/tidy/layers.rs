@@ -18,7 +18,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("discovery", &["model", "metrics", "net", "yaml"]),
     ("scrape", &["model", "metrics", "net", "yaml", "expfmt", "storage", "discovery"]),
     ("remote", &["model", "metrics", "disk", "net", "yaml", "chunk", "wal", "storage"]),
-    ("rules", &["model", "metrics", "net", "storage", "promql", "discovery", "yaml"]),
+    ("template", &["model"]),
+    ("rules", &["model", "metrics", "net", "storage", "promql", "discovery", "template", "yaml"]),
     (
         "web",
         &[
@@ -32,6 +33,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "discovery",
             "scrape",
             "remote",
+            "template",
             "rules",
         ],
     ),
@@ -41,7 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const TOP: &[&str] = &["cli", "tests", "benches", "xtask", "fuzz"];
 
 /// Crates that take time, chance and the disk as arguments.
-const PURE: &[&str] = &["model", "chunk", "wal", "storage", "tsdb", "promql", "expfmt"];
+const PURE: &[&str] = &["model", "chunk", "wal", "storage", "tsdb", "promql", "expfmt", "template"];
 
 /// What a pure crate must not name.
 const IMPURE: &[&str] =

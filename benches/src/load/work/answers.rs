@@ -1,7 +1,7 @@
 //! The HTTP side under load: an answer of many megabytes, and many small ones at a time.
 
 use super::query::{path, wait_visible};
-use super::{NO_TARGETS, STEP_MS, Scale, now_ms, percentile, settle, write_step};
+use super::{NO_TARGETS, STEP_MS, Scale, grown, now_ms, percentile, settle, write_step};
 use crate::load::peer::{Peer, Running};
 use crate::load::queries::{LARGE_ANSWER, SMALL_ANSWER};
 use crate::load::report::Report;
@@ -36,9 +36,11 @@ pub fn answers(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io
     }
     let row = format!("large answer, {} series x 241", all.len());
     report.add(&format!("{row}: median ms"), &peer.name, percentile(&mut times, 0.5));
-    let added = running.usage().rss_max_bytes - before.rss_max_bytes;
+    let after = running.usage();
+    let added = after.rss_max_bytes - before.rss_max_bytes;
     report.add(&format!("{row}: peak RSS added, MB"), &peer.name, added / 1e6);
-    report.note(format!("large answer | {}: {bytes} bytes", peer.name));
+    let grown = grown(&before, &after);
+    report.note(format!("large answer | {}: {bytes} bytes; {grown}", peer.name));
     let requests = (40_000 / scale.divisor).max(2000);
     let us = crowd(&running, end_s, requests)?;
     let row = format!("{CONNECTIONS} connections, small answers: wall us/request");

@@ -1,7 +1,7 @@
 //! Remote read: ten million samples as streamed chunks.
 
 use super::query::wait_visible;
-use super::{NO_TARGETS, STEP_MS, Scale, now_ms, percentile, settle, write_step};
+use super::{NO_TARGETS, STEP_MS, Scale, grown, now_ms, percentile, settle, write_step};
 use crate::load::peer::Peer;
 use crate::load::proto::{field, fields, number, take_varint};
 use crate::load::report::Report;
@@ -89,9 +89,9 @@ pub fn read(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::R
     report.add(&format!("{row}: CPU ms"), &peer.name, cpu_ms);
     let added = after.rss_max_bytes - before.rss_max_bytes;
     report.add(&format!("{row}: peak RSS added, MB"), &peer.name, added / 1e6);
-    let peer = &peer.name;
+    let (peer, grown) = (&peer.name, grown(&before, &after));
     report.note(format!(
-        "remote read | {peer}: {series} series, {samples} samples, {frames} frames, {bytes} bytes"
+        "remote read | {peer}: {series} series, {samples} samples, {frames} frames, {bytes} bytes; {grown}"
     ));
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Eight hours of samples, blocks and all: how many bytes go to the disk for each sample, and how many stay there.
+//! Eight hours of samples, blocks and all: how many bytes go to the disk for each sample, and how many stay there; how
+//! many a block takes for each of its own.
 
 use super::{NO_TARGETS, STEP_MS, Scale, now_ms, settle, write_step};
 use crate::load::http::Client;
@@ -46,7 +47,25 @@ pub fn written(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io
     let dir = running.dir.clone();
     running.terminate()?;
     figure("on disk after a clean stop", disk_bytes(&dir) as f64);
+    if let Some(per_sample) = of_blocks(&dir)? {
+        report.add(&format!("{row}: in blocks, bytes/sample of theirs"), &peer.name, per_sample);
+    }
     Ok(())
+}
+
+/// Bytes of all blocks for each sample that they hold; none where there are no blocks of Prometheus' format.
+fn of_blocks(dir: &Path) -> io::Result<Option<f64>> {
+    let (mut bytes, mut samples) = (0, 0);
+    for entry in std::fs::read_dir(dir)? {
+        let block = entry?.path();
+        let Ok(meta) = std::fs::read(block.join("meta.json")) else { continue };
+        let meta: serde_json::Value = serde_json::from_slice(&meta)?;
+        if let Some(count) = meta["stats"]["numSamples"].as_u64() {
+            bytes += disk_bytes(&block);
+            samples += count;
+        }
+    }
+    Ok((samples > 0).then(|| bytes as f64 / samples as f64))
 }
 
 /// Kinds of files with what was written to them; none from a server that does not tell.

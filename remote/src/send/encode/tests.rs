@@ -4,7 +4,7 @@ use super::*;
 use crate::Receiver;
 use crate::proto::{Fields, Value};
 use crate::receive::Options;
-use crate::send::item::Exemplar;
+use crate::send::item::{Doubt, Exemplar};
 use metrics::Registry;
 use model::histogram::{Histogram, IntHistogram};
 use model::{Labels, MatchOp, Matcher, TimeRange};
@@ -21,7 +21,7 @@ fn item(name: &str, timestamp_ms: i64, value: f64) -> Item {
         payload: Payload::Float(value),
         exemplars: Vec::new(),
         number: 0,
-        may_repeat: false,
+        doubt: Doubt::None,
     }
 }
 

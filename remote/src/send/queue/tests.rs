@@ -1,6 +1,6 @@
 //! What goes in comes out in order, and no more than there is room for.
 
-use super::super::item::Payload;
+use super::super::item::{Doubt, Payload};
 use super::*;
 use crate::send::wire::Wire;
 use model::Labels;
@@ -15,7 +15,7 @@ fn items(times: std::ops::Range<i64>) -> Vec<Item> {
         payload: Payload::Float(0.0),
         exemplars: Vec::new(),
         number: 0,
-        may_repeat: false,
+        doubt: Doubt::None,
     };
     times.map(item).collect()
 }

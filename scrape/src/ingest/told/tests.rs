@@ -68,6 +68,7 @@ fn rules(metadata: bool) -> SampleRules {
         honor_timestamps: true,
         track_timestamps_staleness: false,
         sample_limit: 0,
+        interval_ms: 15_000,
         parse: ParseOptions::default(),
         histograms: HistogramLimits::default(),
         features: Features { metadata, ..Features::default() },

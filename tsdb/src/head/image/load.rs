@@ -6,14 +6,11 @@ use super::series::{Labels, Part, Taken};
 use super::{END, EXPIRED, LABELS, SERIES};
 use crate::head::replay::FoundChunks;
 use crate::head::{Replay, Shared};
-use crossbeam::channel::{Sender, bounded};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-/// Takes records with their sections.
-type RecordSender = Sender<(u16, Vec<u8>)>;
-
-/// Records that wait for a thread.
-const QUEUE: usize = 8;
+/// More threads would only read over what the others take.
+const MAX_LANES: usize = 8;
 
 /// Reads an image; `false` if it is not whole, or if chunk files that it relies on are not there.
 pub(in crate::head) fn load(replay: &mut Replay, image: &mut wal::Reader) -> bool {
@@ -41,6 +38,7 @@ pub(in crate::head) fn load(replay: &mut Replay, image: &mut wal::Reader) -> boo
                     return false;
                 };
                 replay.max_ref = replay.max_ref.max(last_ref);
+                head.imaged_ref.store(last_ref, Ordering::Relaxed);
                 return count == part.num_series;
             }
             _ if replay.apply(record).is_err() => return false,
@@ -53,28 +51,31 @@ pub(in crate::head) fn load(replay: &mut Replay, image: &mut wal::Reader) -> boo
 }
 
 /// Reads the series and stops at the first record behind them. What was read counts also where something is wrong.
+///
+/// Each thread reads all records, and takes those of its sections: they lie one section behind the other, so that threads
+/// that were handed records would work one after the other.
 fn load_series(head: &Shared, found: &FoundChunks, image: &mut wal::Reader) -> (Part, bool) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let num_lanes = cores.min(head.shards.len()).min(MAX_LANES);
+    let lane =
+        |number| Lane { head, found, number, num_lanes, labels: None, part: Part::default() };
     std::thread::scope(|scope| {
-        let mut lanes = Vec::new();
-        for _ in 0..cores.min(head.shards.len()) {
-            let (sender, records) = bounded::<(u16, Vec<u8>)>(QUEUE);
+        let (mut threads, mut is_whole) = (Vec::new(), true);
+        for number in 1..num_lanes {
+            let (mut lane, mut image) = (lane(number), image.fork());
             let work = move || {
-                let mut lane = Lane { head, found, labels: None, part: Part::default() };
-                // A lane that gives up closes its channel.
-                let mut records = records.into_iter();
-                let is_whole =
-                    records.all(|(section, record)| lane.take(section, &record).is_some());
+                let is_whole = lane.run(&mut image);
                 (lane.part, is_whole)
             };
-            let thread = std::thread::Builder::new().name("image".into());
-            let Ok(thread) = thread.spawn_scoped(scope, work) else { break };
-            lanes.push((sender, thread));
+            match std::thread::Builder::new().name("image".into()).spawn_scoped(scope, work) {
+                Ok(thread) => threads.push(thread),
+                // Its part is missing.
+                Err(_) => is_whole = false,
+            }
         }
-        let mut is_whole = !lanes.is_empty() && send_series(image, &lanes);
-        // All channels close before the first thread is waited for.
-        let threads: Vec<_> = lanes.into_iter().map(|(_, thread)| thread).collect();
-        let mut all = Part::default();
+        let mut first = lane(0);
+        is_whole &= first.run(image);
+        let mut all = first.part;
         for thread in threads {
             let (part, is_part_whole) = match thread.join() {
                 Ok(outcome) => outcome,
@@ -87,30 +88,34 @@ fn load_series(head: &Shared, found: &FoundChunks, image: &mut wal::Reader) -> (
     })
 }
 
-/// Hands out the records of series; `false` if they have no end, or somebody gave up.
-fn send_series<T>(image: &mut wal::Reader, lanes: &[(RecordSender, T)]) -> bool {
-    while image.advance().unwrap_or(false) {
-        let record = image.record();
-        let &[LABELS | SERIES, s0, s1, ..] = record else { return true };
-        let section = u16::from_le_bytes([s0, s1]);
-        let (sender, _) = &lanes[usize::from(section) % lanes.len()];
-        if sender.send((section, record.to_vec())).is_err() {
-            return false;
-        }
-    }
-    false
-}
-
 /// What one thread has read.
 struct Lane<'h> {
     head: &'h Shared,
     found: &'h FoundChunks,
+    /// Its sections have numbers that leave this remainder.
+    number: usize,
+    num_lanes: usize,
     /// The section at hand with its labels.
     labels: Option<(u16, Labels)>,
     part: Part,
 }
 
 impl Lane<'_> {
+    /// Reads up to the first record behind the series; `false` if there is none, or something is wrong.
+    fn run(&mut self, image: &mut wal::Reader) -> bool {
+        while image.advance().unwrap_or(false) {
+            let record = image.record();
+            let &[LABELS | SERIES, s0, s1, ..] = record else { return true };
+            let section = u16::from_le_bytes([s0, s1]);
+            if usize::from(section) % self.num_lanes == self.number
+                && self.take(section, record).is_none()
+            {
+                return false;
+            }
+        }
+        false
+    }
+
     fn take(&mut self, section: u16, record: &[u8]) -> Option<()> {
         let labels = match &mut self.labels {
             Some((of, labels)) if *of == section => labels,

@@ -2,7 +2,6 @@
 
 use super::worker::{Row, StartedRow};
 use crate::head::Shared;
-use crate::head::commit::WARM_ROWS;
 use crate::head::series::{OooFloor, When};
 use crate::head::shard::{Commit, Shard, Tally};
 use model::histogram::Histogram;
@@ -46,15 +45,18 @@ impl Shared {
     pub(super) fn replay_rows(&self, shard: usize, rows: &[Row], tally: &mut Tally) {
         let commit = self.replay_commit();
         let mut shard = self.shards[shard].0.write();
-        for rows in rows.chunks(WARM_ROWS) {
-            shard.warm(rows.iter().map(|row| row.slot));
-            for &Row { slot, number, timestamp_ms, value } in rows {
-                if is_of(&shard, slot, number) {
-                    let when = When { timestamp_ms, start_ms: 0 };
-                    shard.append(slot, when, value, &commit, tally);
+        shard.append_in_groups(
+            rows,
+            |row| row.slot,
+            |shard, rows| {
+                for &Row { slot, number, timestamp_ms, value } in rows {
+                    if is_of(shard, slot, number) {
+                        let when = When { timestamp_ms, start_ms: 0 };
+                        shard.append(slot, when, value, &commit, tally);
+                    }
                 }
-            }
-        }
+            },
+        );
     }
 
     pub(super) fn replay_started(&self, shard: usize, rows: &[StartedRow<f64>], tally: &mut Tally) {

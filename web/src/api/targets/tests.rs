@@ -25,6 +25,7 @@ fn options() -> Options {
         cors_origin: Matcher::new("origin", MatchOp::Regex, ".*").expect("regex"),
         user_assets: String::new(),
         console_templates: String::new(),
+        console_libraries: String::new(),
         page_title: String::new(),
         max_connections: 1,
         read_timeout: Duration::from_secs(1),

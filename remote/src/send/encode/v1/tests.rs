@@ -3,7 +3,7 @@
 use crate::proto::write;
 use crate::receive::Message;
 use crate::send::encode::Encoder;
-use crate::send::item::{Exemplar, Item, Payload};
+use crate::send::item::{Doubt, Exemplar, Item, Payload};
 use crate::send::wire::Wire;
 use model::Labels;
 use model::metadata::Metadata;
@@ -80,7 +80,7 @@ fn any_item() -> impl Strategy<Value = Item> {
             payload: Payload::Float(value),
             exemplars: if observed { vec![exemplar] } else { Vec::new() },
             number: 0,
-            may_repeat: false,
+            doubt: Doubt::None,
         }
     })
 }
@@ -129,7 +129,7 @@ fn what_repeats_is_packed_and_what_lies_too_far_back_is_written_again() {
         payload: Payload::Float(1.0),
         exemplars: Vec::new(),
         number: 0,
-        may_repeat: false,
+        doubt: Doubt::None,
     };
     let mut encoder = Encoder::default();
     let items: Vec<Item> = (0..1000).map(|number| item(number, &format!("{number:04}"))).collect();

@@ -1,0 +1,4 @@
+//! See the function of this name in `fuzz`.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::target!(template);
