@@ -14,6 +14,9 @@ use web::notifications::{Notifications, REFUSING_SERIES, SAFE_MODE};
 
 /// How often it is looked how much memory and room on the disk there is.
 const LOOK_AT_MEMORY: Duration = Duration::from_secs(1);
+/// So many bytes of mapped files may join the memory of the process before all go back to the page cache: what queries
+/// have read some time ago would else count as memory that is in use.
+const MAPPED_GROWTH_BYTES: u64 = 32 << 20;
 /// Looks without a refused series after which nobody has to know any more.
 const QUIET_LOOKS: u32 = 60;
 /// How often it is looked whether the log has grown much or many full chunks wait in memory.
@@ -52,8 +55,12 @@ impl Maintenance {
         let Storage::Db(db) = storage else { return Ok(None) };
         let db = Arc::clone(db);
         let mut told = Told { refused: 0, quiet_looks: QUIET_LOOKS, is_safe: false };
-        Self::tick("tsdb-watch", LOOK_AT_MEMORY, move || look(&db, &notifications, &mut told))
-            .map(Some)
+        let mut mapped = Mapped { left_bytes: 0 };
+        Self::tick("tsdb-watch", LOOK_AT_MEMORY, move || {
+            look(&db, &notifications, &mut told);
+            mapped.look();
+        })
+        .map(Some)
     }
 
     fn of_db(db: Arc<Db>, interval: Duration) -> std::io::Result<Self> {
@@ -130,6 +137,21 @@ impl Maintenance {
         self.stop.1.notify_all();
         if self.thread.join().is_err() {
             tracing::error!("The maintenance thread had panicked");
+        }
+    }
+}
+
+/// Pages of mapped files in the memory of the process.
+struct Mapped {
+    /// What was left when they were released: the program.
+    left_bytes: u64,
+}
+
+impl Mapped {
+    fn look(&mut self) {
+        if metrics::mapped_memory_bytes() > self.left_bytes + MAPPED_GROWTH_BYTES {
+            disk::release_views();
+            self.left_bytes = metrics::mapped_memory_bytes();
         }
     }
 }

@@ -14,6 +14,7 @@ pub use atomic::{dir_size, write_atomic};
 pub use counted::CountedDisk;
 pub use fault::{Fault, FaultDisk};
 pub use lock::Lock;
+pub use map::release_views;
 pub use real::RealDisk;
 pub use sim::SimDisk;
 

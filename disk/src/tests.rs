@@ -1,6 +1,8 @@
 //! The contract of the disk, held by all its kinds, and the crash model of the simulated one.
 
-use crate::{CountedDisk, Disk, Fault, FaultDisk, RealDisk, SimDisk, dir_size, write_atomic};
+use crate::{
+    CountedDisk, Disk, Fault, FaultDisk, RealDisk, SimDisk, dir_size, release_views, write_atomic,
+};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -156,4 +158,30 @@ fn faults_come_when_told() {
     assert_eq!(&disk.view(path).unwrap()[..], b"abcd!");
     disk.fail_from(disk.changes());
     assert!(file.sync().is_err() && disk.remove(path).is_err());
+}
+
+/// The bytes of a view that are in the memory of this process.
+fn resident_bytes(view: &[u8]) -> u64 {
+    let begin = format!("{:x}-", view.as_ptr() as usize);
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let lines = maps.lines().skip_while(|line| !line.starts_with(&begin));
+    let rss = lines.skip(1).find_map(|line| line.strip_prefix("Rss:")).unwrap();
+    rss.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn pages_of_views_are_given_back_and_read_again() {
+    let dir = Scratch::new("release");
+    let path = dir.0.join("f");
+    let content: Vec<u8> = (0..1_000_000_u32).map(|n| ((n * 7) >> 3) as u8).collect();
+    RealDisk.create(&path).unwrap().append(&content).unwrap();
+    let view = RealDisk.view(&path).unwrap();
+    assert_eq!(view, content);
+    assert!(resident_bytes(&view) >= 1_000_000);
+    let clone = view.slice(5000..);
+    drop(RealDisk.view(&path).unwrap());
+    assert!(release_views() >= 1_000_000);
+    assert_eq!(resident_bytes(&view), 0);
+    assert_eq!(clone, content[5000..]);
+    assert!(resident_bytes(&view) > 900_000);
 }

@@ -46,6 +46,14 @@ pub struct Usage {
     pub written_bytes: f64,
 }
 
+impl Usage {
+    /// Resident megabytes, with those of mapped files among them in brackets.
+    #[must_use]
+    pub fn resident(&self) -> String {
+        format!("{:.0} ({:.0})", self.rss_bytes / 1e6, self.rss_file_bytes / 1e6)
+    }
+}
+
 const PROMETHEUS: &str = "--config.file={config} --storage.tsdb.path={dir} \
     --web.listen-address=127.0.0.1:{port} --web.enable-remote-write-receiver \
     --storage.tsdb.retention.time=15d --log.level=warn";

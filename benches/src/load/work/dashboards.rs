@@ -138,8 +138,7 @@ pub fn dashboards(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) ->
         for minute in 1.. {
             let until = Duration::from_secs(seconds.min(minute * 60));
             std::thread::sleep(until.saturating_sub(clock.elapsed()));
-            let megabytes = running.usage().rss_bytes / 1e6;
-            write!(resident, " {megabytes:.0}").expect("text in memory");
+            write!(resident, " {}", running.usage().resident()).expect("text in memory");
             if minute * 60 >= seconds {
                 break;
             }
@@ -162,7 +161,10 @@ pub fn dashboards(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) ->
     add("most RSS, MB", after.rss_max_bytes / 1e6);
     add("failed queries", measured.failed_queries.into_inner() as f64);
     add("failed writes", measured.failed_writes.into_inner() as f64);
-    report.note(format!("{row}: resident MB of {} by minute:{resident}", peer.name));
+    report.note(format!(
+        "{row}: resident MB of {} (of mapped files) by minute:{resident}",
+        peer.name
+    ));
     let written = writes_ms.len() * REQUEST_SERIES.min(all.len());
     report.note(format!(
         "{row} | {}: {:.0} samples/s written, {:.0} queries/s answered",

@@ -61,7 +61,10 @@ pub fn scale(peer: &Peer, dir: &Path, scale: Scale, report: &mut Report) -> io::
     });
     let (mut written, asked) = (written?, asked?);
     let usage = running.usage();
-    report.note(format!("{row}: resident MB of {} by minute:{}", peer.name, written.resident));
+    report.note(format!(
+        "{row}: resident MB of {} (of mapped files) by minute:{}",
+        peer.name, written.resident
+    ));
     let mut figure = |what: &str, value: f64| {
         report.add(&format!("{row}: {what}"), &peer.name, value);
     };
@@ -138,9 +141,9 @@ fn write(
             out.samples += part.iter().map(Vec::len).sum::<usize>() as f64;
         }
         if clock.elapsed_seconds() >= f64::from(minutes) * 60.0 {
-            let megabytes = running.usage().rss_bytes / 1e6;
-            write!(out.resident, " {megabytes:.0}").expect("text in memory");
-            eprintln!("scale: {}: minute {minutes}: {megabytes:.0} MB", peer.name);
+            let resident = running.usage().resident();
+            write!(out.resident, " {resident}").expect("text in memory");
+            eprintln!("scale: {}: minute {minutes}: {resident} MB", peer.name);
             minutes += 1;
         }
     }
