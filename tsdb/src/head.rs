@@ -62,7 +62,7 @@ use isolation::Isolation;
 use metrics::HeadMetrics;
 use model::TimeRange;
 use model::hash::HashMap;
-use refs::{RefMap, Target};
+use refs::{Places, RefMap, Target};
 use shard::{LabelsId, Shard};
 use std::fmt;
 use std::path::PathBuf;
@@ -365,7 +365,13 @@ impl Shared {
 
     #[inline]
     fn place(&self, target: Target) -> (usize, u32) {
-        (target.0 as usize & (self.shards.len() - 1), target.0 >> self.shard_bits)
+        self.places().of(target)
+    }
+
+    /// Where targets lie, for loops over many of them.
+    #[inline]
+    fn places(&self) -> Places {
+        Places { shard_mask: self.shards.len() - 1, shard_bits: self.shard_bits }
     }
 
     fn encodings(&self) -> Encodings {

@@ -1,9 +1,10 @@
 //! A write transaction up to its commit: label sets to references, samples checked and staged in columns.
 
+use super::ahead::{Ahead, GROUP, ask_state};
 use super::refs::Target;
 use super::series::{OooFloor, When};
 use super::shard::Shard;
-use super::stage::{NO_SHARD, Scratch, group_by_shard, rows_by_shard, stale_marker};
+use super::stage::{NO_SHARD, Scratch, stale_marker};
 use super::{Head, Shared};
 use model::SeriesRef;
 use model::histogram::Histogram;
@@ -80,28 +81,32 @@ impl Appender for HeadAppender {
         self.head.refs.read().get_all(refs.iter().map(|r| r.get()), &mut scratch.targets);
         scratch.verdicts.clear();
         scratch.verdicts.resize(refs.len(), Some(RejectReason::UnknownRef));
-        let (head, targets) = (&self.head, &scratch.targets);
+        let (head, targets, places) = (&self.head, &scratch.targets, self.head.places());
         let shard_of = |row: usize| match targets[row] {
             Target::NONE => NO_SHARD,
-            target => head.place(target).0,
+            target => places.of(target).0,
         };
-        let num_shards = head.shards.len();
-        group_by_shard(num_shards, refs.len(), shard_of, &mut scratch.order, &mut scratch.ends);
-        for (shard, rows) in rows_by_shard(&scratch.order, &scratch.ends) {
+        scratch.groups.group(head.shards.len(), refs.len(), shard_of);
+        for (shard, rows) in scratch.groups.by_shard() {
             let mut shard = head.shards[shard].0.write();
-            for &row in rows {
-                let row = row as usize;
-                let (_, slot) = head.place(targets[row]);
-                // The series may have been collected since its reference was looked up.
-                if shard.cold[slot].number == refs[row].get() {
-                    let (timestamp_ms, value) = (timestamps_ms[row], values[row]);
-                    let checked = shard.check_float(slot, timestamp_ms, value, min_valid_ms);
-                    let judge = |reason| ooo_floor.judge_of(in_order_only, timestamp_ms, reason);
-                    let verdict = checked.or_else(judge).err();
-                    if verdict.is_none() {
-                        shard.hot[slot].stage();
+            let mut ahead = Ahead::new(rows);
+            for group in rows.chunks(GROUP) {
+                ahead.ask(|&row| ask_state(&shard, places.of(targets[row as usize]).1), |_| ());
+                for &row in group {
+                    let row = row as usize;
+                    let (_, slot) = places.of(targets[row]);
+                    // The series may have been collected since its reference was looked up.
+                    if shard.cold[slot].number == refs[row].get() {
+                        let (timestamp_ms, value) = (timestamps_ms[row], values[row]);
+                        let checked = shard.check_float(slot, timestamp_ms, value, min_valid_ms);
+                        let judge =
+                            |reason| ooo_floor.judge_of(in_order_only, timestamp_ms, reason);
+                        let verdict = checked.or_else(judge).err();
+                        if verdict.is_none() {
+                            shard.hot[slot].stage();
+                        }
+                        scratch.verdicts[row] = verdict;
                     }
-                    scratch.verdicts[row] = verdict;
                 }
             }
         }
@@ -213,7 +218,14 @@ impl HeadAppender {
         let starts_ms = self.head.wanted_starts(batch.start_timestamps_ms());
         let scratch = &mut self.scratch;
         let metrics = &self.head.metrics;
+        let has_plain = starts_ms.is_empty() && scratch.kinds.is_empty();
+        if has_plain && scratch.verdicts.iter().all(Option::is_none) {
+            let Scratch { batch, targets, groups, .. } = scratch;
+            return batch.extend_floats((refs, timestamps_ms, values), targets, groups);
+        }
         let verdicts = std::mem::take(&mut scratch.verdicts);
+        // Not those of the rows that are left.
+        scratch.batch.float_groups.clear();
         for (row, verdict) in verdicts.iter().enumerate() {
             if let Some(reason) = *verdict {
                 metrics.count_rejected(reason);
@@ -233,10 +245,10 @@ impl HeadAppender {
                 }
                 scratch.seal();
             }
-            let batch = &mut scratch.batch;
             let start_ms = starts_ms.get(row).copied().unwrap_or(0);
-            batch.floats.push(refs[row].get(), timestamps_ms[row], values[row], start_ms);
-            batch.float_targets.push(scratch.targets[row]);
+            let when = When { timestamp_ms: timestamps_ms[row], start_ms };
+            let series = (refs[row].get(), scratch.targets[row]);
+            scratch.batch.push_float(series, when, values[row]);
         }
         scratch.verdicts = verdicts;
     }
@@ -269,10 +281,9 @@ impl HeadAppender {
         let (ids, verdicts) = (&scratch.ids, &scratch.verdicts);
         let shard_of =
             |row: usize| if verdicts[row].is_some() { NO_SHARD } else { head.shard_of(ids[row]) };
-        let num_shards = head.shards.len();
-        group_by_shard(num_shards, num_rows, shard_of, &mut scratch.order, &mut scratch.ends);
+        scratch.groups.group(head.shards.len(), num_rows, shard_of);
         scratch.missing.clear();
-        for (shard, rows) in rows_by_shard(&scratch.order, &scratch.ends) {
+        for (shard, rows) in scratch.groups.by_shard() {
             let shard = head.shards[shard].0.read();
             for &row in rows {
                 match shard.find(ids[row as usize]) {
@@ -295,9 +306,8 @@ impl HeadAppender {
         let first_ref = head.last_ref.fetch_add(count as u64, Ordering::Relaxed) + 1;
         let (ids, missing) = (&scratch.ids, &scratch.missing);
         let shard_of = |index: usize| head.shard_of(ids[missing[index] as usize]);
-        let num_shards = head.shards.len();
-        group_by_shard(num_shards, count, shard_of, &mut scratch.order, &mut scratch.ends);
-        for (index, rows) in rows_by_shard(&scratch.order, &scratch.ends) {
+        scratch.groups.group(head.shards.len(), count, shard_of);
+        for (index, rows) in scratch.groups.by_shard() {
             let mut shard = head.shards[index].0.write();
             scratch.created.clear();
             scratch.new_series.clear();

@@ -5,7 +5,7 @@ use super::append::HeadAppender;
 use super::ooo::{Late, OooRow};
 use super::series::When;
 use super::shard::{Commit, Shard, Tally};
-use super::stage::{Batch, Scratch, group_by_shard, rows_by_shard};
+use super::stage::{Batch, Groups, Scratch};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use storage::{Error, Result};
@@ -93,10 +93,10 @@ impl HeadAppender {
             epoch: applying.epoch,
             oldest_reader: applying.oldest_reader,
         };
-        let Scratch { sealed, batch, order, ends, ooo, .. } = scratch;
+        let Scratch { sealed, batch, groups, ooo, .. } = scratch;
         for batch in sealed.iter().chain([&*batch]) {
             let earlier = ooo.len();
-            head.apply_floats(batch, &commit, (order, ends), ooo, &mut tally);
+            head.apply_floats(batch, &commit, groups, ooo, &mut tally);
             ooo[earlier..].sort_unstable_by_key(|late| late.row);
             head.apply_histograms(batch, &commit, ooo, &mut tally);
         }
@@ -140,17 +140,21 @@ impl Shared {
         &self,
         batch: &Batch,
         commit: &Commit,
-        (order, ends): (&mut Vec<u32>, &mut Vec<u32>),
+        groups: &mut Groups,
         ooo: &mut Vec<OooRow>,
         tally: &mut Tally,
     ) {
-        let targets = &batch.float_targets;
-        let shard_of = |row: usize| self.place(targets[row]).0;
-        group_by_shard(self.shards.len(), targets.len(), shard_of, order, ends);
-        for (shard, rows) in rows_by_shard(order, ends) {
+        let (targets, places) = (&batch.float_targets, self.places());
+        let groups = if batch.float_groups.len() == targets.len() {
+            &batch.float_groups
+        } else {
+            groups.group(self.shards.len(), targets.len(), |row| places.of(targets[row]).0);
+            groups
+        };
+        for (shard, rows) in groups.by_shard() {
             let mut shard = self.shards[shard].0.write();
             shard.drop_groups(commit.oldest_reader);
-            let slot_of = |&row: &u32| self.place(targets[row as usize]).1;
+            let slot_of = |&row: &u32| places.of(targets[row as usize]).1;
             shard.append_in_groups(rows, slot_of, |shard, rows| {
                 self.apply_rows(shard, batch, rows, commit, ooo, tally);
             });
@@ -166,10 +170,10 @@ impl Shared {
         ooo: &mut Vec<OooRow>,
         tally: &mut Tally,
     ) {
-        let (floats, targets) = (&batch.floats, &batch.float_targets);
+        let (floats, targets, places) = (&batch.floats, &batch.float_targets, self.places());
         for &row in rows {
             let at = row as usize;
-            let (_, slot) = self.place(targets[at]);
+            let (_, slot) = places.of(targets[at]);
             let number = floats.refs[at];
             // A pending series is not collected, unless it had no room to count all that have samples for it.
             if shard.cold[slot].number == number {

@@ -14,6 +14,21 @@ impl Target {
     pub(super) const NONE: Self = Self(u32::MAX);
 }
 
+/// How targets are taken apart. A value of its own: a loop that asks the head would load it for each row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    pub(super) shard_mask: usize,
+    pub(super) shard_bits: u32,
+}
+
+impl Places {
+    /// The shard of a target, and its slot there.
+    #[inline]
+    pub(super) fn of(self, target: Target) -> (usize, u32) {
+        (target.0 as usize & self.shard_mask, target.0 >> self.shard_bits)
+    }
+}
+
 /// Four bytes per reference, plus a page in the table per 256.
 #[derive(Debug, Default)]
 pub(super) struct RefMap {

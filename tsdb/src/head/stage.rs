@@ -6,6 +6,7 @@ use super::ooo::OooRow;
 use super::refs::Target;
 use super::series::When;
 use super::shard::LabelsId;
+use model::SeriesRef;
 use model::hash::HashMap;
 use model::histogram::{FloatHistogram, Histogram, IntHistogram};
 use model::metadata::Metadata;
@@ -17,6 +18,8 @@ use storage::RejectReason;
 pub(super) struct Batch {
     pub(super) floats: wal::record::Samples,
     pub(super) float_targets: Vec<Target>,
+    /// The rows of the floats by shard, where checking them has sorted them already.
+    pub(super) float_groups: Groups,
     pub(super) histograms: wal::record::Histograms,
     pub(super) histogram_targets: Vec<Target>,
 }
@@ -25,12 +28,37 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.floats.clear();
         self.float_targets.clear();
+        self.float_groups.clear();
         self.histograms.clear();
         self.histogram_targets.clear();
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.float_targets.is_empty() && self.histogram_targets.is_empty()
+    }
+
+    /// Takes in floats that all passed the checks. `groups` are theirs; they are swapped for others.
+    pub(super) fn extend_floats(
+        &mut self,
+        (refs, timestamps_ms, values): (&[SeriesRef], &[i64], &[f64]),
+        targets: &[Target],
+        groups: &mut Groups,
+    ) {
+        if self.float_targets.is_empty() {
+            std::mem::swap(&mut self.float_groups, groups);
+        } else {
+            self.float_groups.clear();
+        }
+        self.floats.refs.extend(refs.iter().map(|number| number.get()));
+        self.floats.timestamps_ms.extend_from_slice(timestamps_ms);
+        self.floats.values.extend_from_slice(values);
+        self.float_targets.extend_from_slice(targets);
+    }
+
+    /// Takes in a float.
+    pub(super) fn push_float(&mut self, (number, target): (u64, Target), when: When, value: f64) {
+        self.floats.push(number, when.timestamp_ms, value, when.start_ms);
+        self.float_targets.push(target);
     }
 
     fn push_histogram(&mut self, (number, target): (u64, Target), when: When, value: &Histogram) {
@@ -64,9 +92,8 @@ pub(super) struct Scratch {
     pub(super) batch: Batch,
     /// Which record the histograms of a series go to in that batch.
     pub(super) kinds: HashMap<u64, u8>,
-    /// Rows by shard; see [`group_by_shard`].
-    pub(super) order: Vec<u32>,
-    pub(super) ends: Vec<u32>,
+    /// Rows by shard.
+    pub(super) groups: Groups,
     /// Staged samples that turned out to be out of order.
     pub(super) ooo: Vec<OooRow>,
     /// The staged exemplars.
@@ -118,47 +145,63 @@ impl Scratch {
 /// Rows that go to no shard.
 pub(super) const NO_SHARD: usize = usize::MAX;
 
-/// Sorts rows by shard, stable: those of shard `s` are `order[ends[s - 1]..ends[s]]`, the first ones begin at zero.
-pub(super) fn group_by_shard(
-    num_shards: usize,
-    num_rows: usize,
-    shard_of: impl Fn(usize) -> usize,
-    order: &mut Vec<u32>,
-    ends: &mut Vec<u32>,
-) {
-    ends.clear();
-    ends.resize(num_shards, 0);
-    let mut total = 0;
-    for row in 0..num_rows {
-        let shard = shard_of(row);
-        if shard != NO_SHARD {
-            ends[shard] += 1;
-            total += 1;
-        }
-    }
-    let mut begin = 0;
-    for end in ends.iter_mut() {
-        (*end, begin) = (begin, begin + *end);
-    }
-    order.clear();
-    order.resize(total, 0);
-    for row in 0..num_rows {
-        let shard = shard_of(row);
-        if shard != NO_SHARD {
-            order[ends[shard] as usize] = row as u32;
-            ends[shard] += 1;
-        }
-    }
+/// Rows sorted by shard, stable: those of shard `s` are `order[ends[s - 1]..ends[s]]`, the first ones begin at zero.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    order: Vec<u32>,
+    ends: Vec<u32>,
 }
 
-/// The rows of each shard that has any.
-pub(super) fn rows_by_shard<'a>(
-    order: &'a [u32],
-    ends: &'a [u32],
-) -> impl Iterator<Item = (usize, &'a [u32])> {
-    let begins = std::iter::once(0).chain(ends.iter().copied());
-    let spans = begins.zip(ends).enumerate();
-    spans
-        .map(|(shard, (begin, &end))| (shard, &order[begin as usize..end as usize]))
-        .filter(|(_, rows)| !rows.is_empty())
+impl Groups {
+    /// How many rows go to a shard.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.order.clear();
+        self.ends.clear();
+    }
+
+    /// Sorts `num_rows` rows.
+    pub(super) fn group(
+        &mut self,
+        num_shards: usize,
+        num_rows: usize,
+        shard_of: impl Fn(usize) -> usize,
+    ) {
+        let Self { order, ends } = self;
+        ends.clear();
+        ends.resize(num_shards, 0);
+        let mut total = 0;
+        for row in 0..num_rows {
+            let shard = shard_of(row);
+            if shard != NO_SHARD {
+                ends[shard] += 1;
+                total += 1;
+            }
+        }
+        let mut begin = 0;
+        for end in ends.iter_mut() {
+            (*end, begin) = (begin, begin + *end);
+        }
+        order.clear();
+        order.resize(total, 0);
+        for row in 0..num_rows {
+            let shard = shard_of(row);
+            if shard != NO_SHARD {
+                order[ends[shard] as usize] = row as u32;
+                ends[shard] += 1;
+            }
+        }
+    }
+
+    /// The rows of each shard that has any.
+    pub(super) fn by_shard(&self) -> impl Iterator<Item = (usize, &[u32])> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        let spans = begins.zip(&self.ends).enumerate();
+        spans
+            .map(|(shard, (begin, &end))| (shard, &self.order[begin as usize..end as usize]))
+            .filter(|(_, rows)| !rows.is_empty())
+    }
 }

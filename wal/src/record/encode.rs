@@ -78,14 +78,17 @@ impl SampleEncoder {
         let at = put_uvarint(&mut buffer, 0, zigzag(number.wrapping_sub(base_ref) as i64));
         let at = put_uvarint(&mut buffer, at, zigzag(timestamp_ms.wrapping_sub(base_ms)));
         buffer[at..at + 8].copy_from_slice(&value.to_bits().to_be_bytes());
-        out.extend_from_slice(&buffer[..at + 8]);
+        // A copy of a length that is known is a few moves; what is too much of it goes.
+        let end = out.len() + at + 8;
+        out.extend_from_slice(&buffer);
+        out.truncate(end);
     }
 }
 
 /// Appends one record of float samples: reference, time in milliseconds, value.
 pub fn encode_samples(out: &mut Vec<u8>, samples: impl IntoIterator<Item = (u64, i64, f64)>) {
     let samples = samples.into_iter();
-    out.reserve(17 + samples.size_hint().0 * 12);
+    out.reserve(17 + SAMPLE_BYTES_MAX + samples.size_hint().0 * 12);
     let mut encoder = SampleEncoder::begin(out);
     for (number, timestamp_ms, value) in samples {
         encoder.push(out, number, timestamp_ms, value);
