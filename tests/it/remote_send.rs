@@ -249,6 +249,14 @@ impl Source {
         };
         Sender::new(options, runtime.handle().clone())
     }
+
+    /// A sender at work on all of this configuration.
+    fn sending(&self, runtime: &Runtime, config: Vec<WriteConfig>) -> Sender {
+        let sender = self.sender(runtime);
+        let refused = sender.apply(config, &Labels::empty());
+        assert!(refused.is_empty(), "{refused:?}");
+        sender
+    }
 }
 
 fn runtime() -> Runtime {
@@ -301,9 +309,8 @@ fn every_sample_arrives_however_the_receiver_behaves() {
         });
         let (runtime, mut source) = (runtime(), Source::new());
         source.write(3);
-        let sender = source.sender(&runtime);
         let message = format!("  protobuf_message: {message}\n");
-        assert!(sender.apply(config(peer.address, &message), &Labels::empty()).is_empty());
+        let sender = source.sending(&runtime, config(peer.address, &message));
         for _ in 0..20 {
             source.write(5);
             std::thread::yield_now();
@@ -336,8 +343,7 @@ fn nothing_is_lost_over_restarts() {
     });
     let (runtime, mut source) = (runtime(), Source::new());
     source.write(1);
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, ""), &Labels::empty());
+    let sender = source.sending(&runtime, config(peer.address, ""));
     await_start(&source);
     source.write(10);
     await_rounds(&peer, 2, 11);
@@ -346,13 +352,11 @@ fn nothing_is_lost_over_restarts() {
     source.write(200);
     sender.stop();
     source.write(200);
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, ""), &Labels::empty());
+    let sender = source.sending(&runtime, config(peer.address, ""));
     source.write(100);
     sender.stop();
     down.store(0, Ordering::SeqCst);
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, ""), &Labels::empty());
+    let sender = source.sending(&runtime, config(peer.address, ""));
     await_rounds(&peer, 2, 511);
     sender.stop();
 }
@@ -367,9 +371,7 @@ fn what_the_database_lets_go_is_sent_all_the_same() {
     });
     let (runtime, mut source) = (runtime(), Source::new());
     source.write(1);
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, ""), &Labels::empty());
-    let mut sender = Some(sender);
+    let mut sender = source.sending(&runtime, config(peer.address, ""));
     for _ in 0..2 {
         let from = source.log.lock().last_segment();
         while source.log.lock().last_segment() < from + 5 {
@@ -382,14 +384,12 @@ fn what_the_database_lets_go_is_sent_all_the_same() {
             std::thread::sleep(Duration::from_millis(10));
         }
         source.truncate();
-        sender.take().expect("a sender").stop();
-        let next = source.sender(&runtime);
-        next.apply(config(peer.address, ""), &Labels::empty());
-        sender = Some(next);
+        sender.stop();
+        sender = source.sending(&runtime, config(peer.address, ""));
     }
     down.store(0, Ordering::SeqCst);
     await_rounds(&peer, 2, source.next - 1);
-    sender.take().expect("a sender").stop();
+    sender.stop();
 }
 
 #[test]
@@ -397,9 +397,8 @@ fn one_refused_series_does_not_take_the_others_with_it() {
     let peer = Peer::start(|_| Manner::Take);
     let (runtime, mut source) = (runtime(), Source::new());
     source.write(1);
-    let sender = source.sender(&runtime);
     let rule = "  write_relabel_configs:\n  - {source_labels: [s], regex: 's[01]', target_label: s, replacement: same}\n";
-    sender.apply(config(peer.address, rule), &Labels::empty());
+    let sender = source.sending(&runtime, config(peer.address, rule));
     await_start(&source);
     source.write(20);
     // Two series fall on one label set and are refused as duplicates; the others arrive.

@@ -4,7 +4,6 @@
 use super::{LIMIT, Manner, Peer, SERIES, Source, await_rounds, await_start, config, runtime};
 use crate::remote_write::stored;
 use metrics::Stopwatch;
-use model::Labels;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,8 +27,7 @@ fn send_again(rounds: i64, position: impl FnOnce(Vec<u8>) -> Vec<u8>) -> usize {
     let peer = Peer::start(|_| Manner::Take);
     let (runtime, mut source) = (runtime(), Source::new());
     source.write(1);
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, ""), &Labels::empty());
+    let sender = source.sending(&runtime, config(peer.address, ""));
     await_start(&source);
     let durable = file(&source, ".position");
     let early = read(&source, &durable);
@@ -39,8 +37,7 @@ fn send_again(rounds: i64, position: impl FnOnce(Vec<u8>) -> Vec<u8>) -> usize {
     source.disk.remove(&file(&source, ".acknowledged")).expect("removed");
     disk::write_atomic(&*source.disk, &durable, &position(early)).expect("written");
     let before = peer.requests.load(Ordering::SeqCst);
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, ""), &Labels::empty());
+    let sender = source.sending(&runtime, config(peer.address, ""));
     source.write(50);
     await_rounds(&peer, 2, 51 + rounds);
     sender.stop();
@@ -69,8 +66,7 @@ fn acknowledged_requests_are_noted_at_once() {
     let peer = Peer::start(|_| Manner::Take);
     let (runtime, mut source) = (runtime(), Source::new());
     source.write(1);
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, ""), &Labels::empty());
+    let sender = source.sending(&runtime, config(peer.address, ""));
     await_start(&source);
     source.write(10);
     await_rounds(&peer, 2, 11);
@@ -104,11 +100,10 @@ fn shards_that_were_sorted_otherwise_before_lose_nothing() {
     let (runtime, mut source) = (runtime(), Source::new());
     source.write(1);
     for (number, shards) in [3, 2, 4, 4, 1, 3].into_iter().enumerate() {
-        let sender = source.sender(&runtime);
         let mut config = config(peer.address, "");
         config[0].queue.min_shards = shards;
         config[0].queue.max_shards = shards;
-        sender.apply(config, &Labels::empty());
+        let sender = source.sending(&runtime, config);
         if number == 0 {
             await_start(&source);
         }
@@ -135,8 +130,7 @@ fn what_is_refused_for_another_reason_is_not_taken_for_a_repetition() {
     source.write(1);
     // Two series fall on one label set and are refused, mostly, whether they are repeated or not.
     let rule = "  write_relabel_configs:\n  - {source_labels: [s], regex: 's[01]', target_label: s, replacement: same}\n";
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, rule), &Labels::empty());
+    let sender = source.sending(&runtime, config(peer.address, rule));
     await_start(&source);
     let durable = file(&source, ".position");
     let early = read(&source, &durable);
@@ -155,8 +149,7 @@ fn what_is_refused_for_another_reason_is_not_taken_for_a_repetition() {
     disk::write_atomic(&*source.disk, &durable, &early).expect("written");
     // What comes now was not sent, and is taken for something that may have been.
     source.write(20);
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, rule), &Labels::empty());
+    let sender = source.sending(&runtime, config(peer.address, rule));
     await_others(40);
     sender.stop();
 }
@@ -170,8 +163,7 @@ fn who_is_told_to_end_does_not_go_on_splitting() {
     });
     let (runtime, mut source) = (runtime(), Source::new());
     source.write(1);
-    let sender = source.sender(&runtime);
-    sender.apply(config(peer.address, ""), &Labels::empty());
+    let sender = source.sending(&runtime, config(peer.address, ""));
     await_start(&source);
     source.write(40);
     let (begin, made) = (Stopwatch::start(), || peer.requests.load(Ordering::SeqCst));
