@@ -14,7 +14,7 @@ use std::time::Duration;
 type Targets = Vec<BTreeMap<String, String>>;
 
 /// How long a scenario may take; only a failure takes that long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn expected(targets: &Value) -> Targets {
     let labels = |target: &Value| -> BTreeMap<String, String> {

@@ -1,6 +1,6 @@
 //! One flipped bit in any file of a small data directory, and any file cut short: it opens or says which file is in the
-//! way, what is read was written, and what is missing is told of. Some positions of each file by default;
-//! FIRESTEEL_EVERY_BYTE=1 tries all.
+//! way, what is read was written, and what is missing is told of. Some positions of a file of each kind by default;
+//! FIRESTEEL_EVERY_BYTE=1 tries all those of the smallest one, and `--nocapture` shows how far it is.
 
 mod agent;
 
@@ -148,13 +148,16 @@ impl Directory {
         Self { clean, wanted, all, failures: Vec::new() }
     }
 
-    /// One file of each kind, or all files.
+    /// One file of each kind, the smallest where every byte is tried.
     pub(crate) fn files(&self) -> Vec<(&'static str, PathBuf)> {
         let mut paths = Vec::new();
         files(&self.clean, Path::new(DIR), &mut paths);
+        if is_every_byte() {
+            paths.sort_by_key(|path| self.clean.len(path).expect("length"));
+        }
         let mut seen = BTreeSet::new();
         let kinds = paths.into_iter().filter_map(|path| Some((kind(&path)?, path)));
-        kinds.filter(|(kind, _)| seen.insert(*kind) || is_every_byte()).collect()
+        kinds.filter(|(kind, _)| seen.insert(*kind)).collect()
     }
 
     /// Copies of the directory with the file changed at some places, each opened and read.

@@ -9,7 +9,8 @@ const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("tests", &["test", "--workspace"]),
-    ("benches, each once", &["test", "--package", "benches", "--benches"]),
+    // Of the whole workspace, so that what the tests were built from is built no second time, with other features.
+    ("benches, each once", &["test", "--workspace", "--bench", "*"]),
 ];
 
 /// Runs every step from `root`, showing what it does.
