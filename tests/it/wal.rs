@@ -280,7 +280,7 @@ fn listing(disk: &dyn Disk, dir: &Path, out: &mut Vec<String>) {
 fn differs(name: &str) -> Option<&'static str> {
     Some(match name {
         "checkpoint-corrupt" | "checkpoint-corrupt-same-number" => {
-            "a damaged checkpoint is reported; Prometheus deletes segments of the same numbers"
+            "the first damage of a checkpoint is reported; Prometheus deletes segments of the same numbers"
         }
         "replay-invalid-histogram" => "Prometheus crashes",
         _ => return None,

@@ -17,11 +17,13 @@ use metrics::AgentMetrics;
 use model::hash::HashMap;
 use parking_lot::{Mutex, RwLock};
 use series::Table;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use storage::{Appendable, Appender};
-use wal::{Compression, WriterOptions, checkpoint};
+use wal::checkpoint::{self, CheckpointStats};
+use wal::{Compression, WriterOptions};
 
 use crate::db::{LOG_DIR, lock};
 
@@ -197,9 +199,9 @@ impl Agent {
             is_known || gone.get(&number).is_some_and(|&last| last > upto)
         };
         metrics.log.checkpoints.inc();
-        let writer = self.options.writer();
-        let created = checkpoint::create(&self.disk, &dir, covered, writer, min_ms, &mut keep);
+        let created = self.create_checkpoint(&dir, &covered, min_ms, &mut keep);
         let stats = created.inspect_err(|_| metrics.log.checkpoints_failed.inc())?;
+        self.log.skipped(stats.dropped_unknown);
         // From here on nothing is lost if removing fails: replay ignores what the checkpoint covers.
         if let Err(error) = self.shared.log.lock().truncate(upto + 1) {
             self.log.error("Removing old segments failed", &[("err", &error)]);
@@ -223,6 +225,24 @@ impl Agent {
             ],
         );
         Ok(Some(upto))
+    }
+
+    /// What was damaged since the start is mended: without a checkpoint the log grows for good.
+    fn create_checkpoint(
+        &self,
+        dir: &Path,
+        covered: &RangeInclusive<u32>,
+        min_ms: i64,
+        keep: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<CheckpointStats> {
+        loop {
+            let (covered, writer) = (covered.clone(), self.options.writer());
+            let created = checkpoint::create(&self.disk, dir, covered, writer, min_ms, keep);
+            let Err(wal::Error::Corrupt(found)) = created else { return Ok(created?) };
+            let message = "Damaged log found while a checkpoint was written, attempting repair";
+            let told = (&self.shared.metrics, &self.log);
+            recover::mend((&*self.disk, &self.dir), told, message, &found)?;
+        }
     }
 
     /// Forgets series without samples since `min_ms`; their records stay as long as segments up to `last` do.

@@ -64,6 +64,14 @@ impl Log {
     ) {
         self.line(Level::Error, message, fields);
     }
+
+    /// Tells of records of kinds that are not known, if there were any.
+    pub(crate) fn skipped(&self, num_records: u64) {
+        if num_records > 0 {
+            let message = "Skipped records of kinds that are not read yet";
+            self.warn(message, &[("records", &num_records)]);
+        }
+    }
 }
 
 impl fmt::Debug for Log {

@@ -1,7 +1,7 @@
 //! Checkpoints: what still matters of the oldest segments, rewritten, so that those can be removed.
 
 use crate::record::{self, Kind, Samples, Tombstones};
-use crate::{Error, Reader, Result, Writer, WriterOptions, segment};
+use crate::{Error, Replay, Result, Writer, WriterOptions};
 use disk::Disk;
 use model::metadata::Metadata;
 use std::collections::BTreeMap;
@@ -45,6 +45,8 @@ pub struct CheckpointStats {
     pub total_metadata: u64,
     /// Those of series that are gone, or said again later.
     pub dropped_metadata: u64,
+    /// Records of kinds that are not known here, or that have no place in a log of this kind; they are left out.
+    pub dropped_unknown: u64,
 }
 
 fn path_of(dir: &Path, segment: u32) -> PathBuf {
@@ -156,22 +158,19 @@ pub fn create_with_deletions(
     Ok(stats)
 }
 
-/// The previous checkpoint and the segments behind it as one stream.
-fn source(disk: &Arc<dyn Disk>, dir: &Path, segments: RangeInclusive<u32>) -> Result<Reader> {
-    let mut paths = Vec::new();
+/// The previous checkpoint and the segments behind it.
+fn source(disk: &Arc<dyn Disk>, dir: &Path, segments: RangeInclusive<u32>) -> Result<Replay> {
+    let previous = last(&**disk, dir)?;
     let mut first = *segments.start();
-    if let Some(previous) = last(&**disk, dir)? {
+    if let Some(previous) = &previous {
         let expected = previous.segment + 1;
         if first > expected {
             return Err(Error::CheckpointGap { dir: dir.to_owned(), expected, requested: first });
         }
         first = expected;
-        for number in segment::list_segments(&**disk, &previous.path)? {
-            paths.push((number, segment::segment_path(&previous.path, number)));
-        }
     }
-    paths.extend((first..=*segments.end()).map(|n| (n, segment::segment_path(dir, n))));
-    Reader::new(Arc::clone(disk), paths)
+    let previous = previous.as_ref().map(|previous| &*previous.path);
+    Replay::of_parts(Arc::clone(disk), dir, previous, first, Some(first..=*segments.end()))
 }
 
 /// Filters records into a new log.
@@ -206,7 +205,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn run(&mut self, mut source: Reader) -> Result<CheckpointStats> {
+    fn run(&mut self, mut source: Replay) -> Result<CheckpointStats> {
         while let Some(record) = source.next_record()? {
             if let Err(error) = self.take(record) {
                 return Err(source.corruption(&error.to_string()));
@@ -229,7 +228,10 @@ impl<'a> Fold<'a> {
             Kind::Histograms => self.take_histograms(record),
             Kind::Exemplars => self.take_exemplars(record),
             Kind::Metadata => self.take_metadata(record),
-            Kind::MmapMarkers | Kind::Unknown => Ok(()),
+            Kind::MmapMarkers | Kind::Unknown => {
+                self.stats.dropped_unknown += 1;
+                Ok(())
+            }
         }
     }
 

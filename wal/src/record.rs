@@ -68,6 +68,21 @@ pub fn kind(record: &[u8]) -> Kind {
     }
 }
 
+/// Decodes a record and keeps nothing of it: whether its content can be read. Those of unknown kinds are not looked into.
+pub fn check(record: &[u8]) -> Result<(), DecodeError> {
+    match kind(record) {
+        Kind::Series => decode_series(record).map(drop),
+        Kind::Samples => decode_samples(record, &mut Samples::default()),
+        Kind::Tombstones => decode_tombstones(record, &mut Vec::new()),
+        Kind::Exemplars => decode_exemplars(record).map(drop),
+        Kind::Metadata => decode_metadata(record, &mut Vec::new()),
+        Kind::Histograms => decode_histograms(record, &mut Histograms::default()),
+        Kind::MmapMarkers if (record.len() - 1).is_multiple_of(16) => Ok(()),
+        Kind::MmapMarkers => Err(DecodeError::Size),
+        Kind::Unknown => Ok(()),
+    }
+}
+
 /// What Prometheus calls the kind of a record where it counts them.
 #[must_use]
 pub fn name(record: &[u8]) -> &'static str {

@@ -3,7 +3,7 @@
 
 use crate::compress::Decompressor;
 use crate::page::{HEADER_BYTES, kind, page_end, push_record, room};
-use crate::record::{self, Kind};
+use crate::record;
 use crate::{Corruption, Error, Reader, Result};
 use disk::Disk;
 use std::path::{Path, PathBuf};
@@ -222,20 +222,8 @@ impl<'s> Scan<'s> {
     }
 }
 
-/// Whether the content of a record can be read. Those of unknown kinds are not looked into.
 fn is_record(bytes: &[u8]) -> bool {
-    match record::kind(bytes) {
-        Kind::Series => record::decode_series(bytes).is_ok(),
-        Kind::Samples => record::decode_samples(bytes, &mut record::Samples::default()).is_ok(),
-        Kind::Tombstones => record::decode_tombstones(bytes, &mut Vec::new()).is_ok(),
-        Kind::Exemplars => record::decode_exemplars(bytes).is_ok(),
-        Kind::Metadata => record::decode_metadata(bytes, &mut Vec::new()).is_ok(),
-        Kind::Histograms => {
-            record::decode_histograms(bytes, &mut record::Histograms::default()).is_ok()
-        }
-        Kind::MmapMarkers => (bytes.len() - 1).is_multiple_of(16),
-        Kind::Unknown => true,
-    }
+    record::check(bytes).is_ok()
 }
 
 #[cfg(test)]

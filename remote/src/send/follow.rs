@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wal::record::{self, Kind};
-use wal::{Position, Reader, Tail, checkpoint, list_segments};
+use wal::{Position, Replay, Tail, checkpoint, list_segments};
 
 /// How long to wait for the log to grow.
 const IDLE: Duration = Duration::from_millis(20);
@@ -239,16 +239,27 @@ impl Work {
         self.hand_on();
     }
 
-    /// Reads the series of the checkpoint; the last segment it covers.
+    /// Reads the series of the checkpoint, without what is damaged of it; the last segment it covers.
     fn read_checkpoint(&mut self) -> wal::Result<Option<u32>> {
         let disk = &self.follower.disk;
         let Some(checkpoint) = checkpoint::last(&**disk, &self.follower.dir)? else {
             return Ok(None);
         };
-        let mut reader = Reader::dir(Arc::clone(disk), &checkpoint.path)?;
-        while let Some(bytes) = reader.next_record()? {
-            if matches!(record::kind(bytes), Kind::Series | Kind::Metadata) {
-                self.records.read_series(bytes, checkpoint.segment);
+        let mut replay = Replay::of_checkpoint(Arc::clone(disk), &checkpoint)?;
+        loop {
+            match replay.next_record() {
+                Ok(None) => break,
+                Ok(Some(bytes)) => {
+                    if matches!(record::kind(bytes), Kind::Series | Kind::Metadata) {
+                        self.records.read_series(bytes, checkpoint.segment);
+                    }
+                }
+                Err(wal::Error::Corrupt(found)) => {
+                    let lost_bytes = replay.skip_damage(&found)?;
+                    self.follower.context.metrics.decode_failures.inc();
+                    tracing::error!(component = "remote", err = %found, lost_bytes, "A damaged part of a checkpoint is left out; samples of series in it are not sent");
+                }
+                Err(error) => return Err(error),
             }
         }
         self.collected = Some(checkpoint.segment);

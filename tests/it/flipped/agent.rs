@@ -87,34 +87,30 @@ fn the_log_of_an_agent_survives_a_flipped_bit() {
     for path in paths {
         let len = clean.len(&path).expect("length") as usize;
         let step = if is_every_byte() { 1 } else { (len / 100) | 1 };
-        let (mut unharmed, mut told, mut refused) = (0, 0, 0);
+        let (mut unharmed, mut told) = (0, 0);
         for (number, offset) in (0..len).step_by(step).enumerate() {
             let damaged = clean.kill();
             flip(&path)(&damaged, number, offset);
             let place = format!("{} at {offset}, number {number}", path.display());
             let (agent, said) = open(&damaged);
-            let agent = match agent {
-                Ok(agent) => agent,
-                Err(error) => {
-                    assert!(path.starts_with(&checkpoint.path), "{place}: {error}");
-                    refused += 1;
-                    continue;
-                }
-            };
+            let agent = agent.unwrap_or_else(|error| panic!("{place}: {error}"));
             let found = rows(&damaged).expect("mended");
             assert!(found.is_subset(&wanted), "{place}: samples that never were");
             if found == wanted {
                 unharmed += 1;
             } else {
                 let said = said.lock().join("\n");
-                assert!(said.contains("quarantine") || said.contains("Unknown"), "{place}: {said}");
-                // One page at most is lost.
-                assert!(found.len() * 2 > wanted.len(), "{place}: {}", found.len());
+                let words = ["quarantine", "Unknown", "Skipped records"];
+                assert!(words.iter().any(|word| said.contains(word)), "{place}: {said}");
+                // One page at most is lost, and with a record of a checkpoint the samples of all the series in it.
+                let is_covered = path.starts_with(&checkpoint.path);
+                let least = if is_covered { 0 } else { wanted.len() / 2 };
+                assert!(found.len() >= least, "{place}: {}", found.len());
                 told += 1;
             }
             write(&agent, 2_000_000);
             assert!(rows(&damaged).expect("whole").len() >= found.len() + 30, "{place}");
         }
-        println!("{}: {unharmed} unharmed, {told} told, {refused} refused", path.display());
+        println!("{}: {unharmed} unharmed, {told} told", path.display());
     }
 }

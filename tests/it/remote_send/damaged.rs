@@ -6,11 +6,12 @@ use super::{
 };
 use crate::remote_write::stored;
 use metrics::Stopwatch;
-use model::Labels;
+use model::{Labels, SeriesRef};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use storage::{Appendable, FloatBatch, LabelBatch};
 use wal::record::{Kind, Samples};
 
 const LOG: &str = "data/wal";
@@ -116,4 +117,43 @@ fn what_is_left_of_a_damaged_log_is_sent_once() {
             run(Place { is_sent, is_newest });
         }
     }
+}
+
+/// A sample of a series that the log does not know yet.
+fn write_late(source: &Source) {
+    let mut appender = source.head.appender(0);
+    let mut refs = Vec::new();
+    let batch = LabelBatch::new(&[("__name__", "late")], &[1]);
+    appender.resolve(batch, &mut refs, &mut Vec::new()).expect("resolved");
+    let refs: Vec<SeriesRef> = refs.into_iter().flatten().collect();
+    let times = [source.next * 1000];
+    let batch = FloatBatch::new(&refs, &times, &[1.0]);
+    appender.append_floats(batch, &mut Vec::new()).expect("appended");
+    appender.commit().expect("committed");
+}
+
+/// A queue reads the series of the checkpoint before anything else, and tried that again for good when it was damaged:
+/// nothing was sent any more.
+#[test]
+fn a_damaged_checkpoint_does_not_stop_a_queue() {
+    let peer = Peer::start(|_| Manner::Count);
+    let (runtime, mut source) = (runtime(), Source::new());
+    while source.log.lock().last_segment() < 4 {
+        source.write(50);
+    }
+    source.truncate();
+    let checkpoint = wal::checkpoint::last(&*source.disk, Path::new(LOG)).expect("listed");
+    source.sim.corrupt(&wal::segment_path(&checkpoint.expect("one").path, 0), 40, 1);
+    let sender = source.sending(&runtime, config(peer.address, V2));
+    await_start(&source);
+    let begin = Stopwatch::start();
+    while stored(&peer.storage).is_empty() {
+        assert!(begin.elapsed() < LIMIT);
+        write_late(&source);
+        source.write(1);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    sender.stop();
+    let found = stored(&peer.storage);
+    assert!(found.keys().all(|labels| labels.contains("late")), "{:?}", found.keys());
 }

@@ -21,6 +21,25 @@ struct Load {
     histograms: Histograms,
     /// Samples of series that nothing describes.
     num_unknown: u64,
+    /// Records of kinds that are not known here.
+    num_skipped: u64,
+}
+
+/// Puts what can be read of a damaged segment, or of one of a checkpoint, in its place, and the segment into quarantine.
+pub(super) fn mend(
+    (disk, data_dir): (&dyn Disk, &Path),
+    (metrics, log): (&AgentMetrics, &Log),
+    message: &'static str,
+    corruption: &wal::Corruption,
+) -> Result<()> {
+    metrics.log.corruptions.inc();
+    log.warn(message, &[("err", corruption)]);
+    let (found, salvage) = quarantine::mend_segment(disk, data_dir, corruption)?;
+    log.error(
+        "Damaged data was moved to quarantine; what it held is not sent",
+        &[("dir", &found.dir.display()), ("lost_bytes", &salvage.lost_bytes)],
+    );
+    Ok(())
 }
 
 /// Reads the log in `data_dir` without what is damaged of it, and opens it behind its end. What can be read behind the
@@ -39,22 +58,14 @@ pub(super) fn recover(
     let mut load = Load::default();
     while let Err(error) = load.feed(&mut replay) {
         let wal::Error::Corrupt(corruption) = error else { return Err(error.into()) };
-        metrics.log.corruptions.inc();
-        log.warn("Encountered WAL read error, attempting repair", &[("err", &corruption)]);
-        if corruption.dir() != dir {
-            // A damaged checkpoint stays: everything before the segments is in it.
-            return Err(wal::Error::Corrupt(corruption).into());
-        }
-        let (found, salvage) = quarantine::mend_segment(&**disk, data_dir, &corruption)?;
-        log.error(
-            "Damaged data was moved to quarantine; what it held is not sent",
-            &[("dir", &found.dir.display()), ("lost_bytes", &salvage.lost_bytes)],
-        );
+        let message = "Encountered WAL read error, attempting repair";
+        mend((&**disk, data_dir), (metrics, log), message, &corruption)?;
         replay.resume(&corruption)?;
     }
     if load.num_unknown > 0 {
         log.warn("Unknown series references", &[("samples", &load.num_unknown)]);
     }
+    log.skipped(load.num_skipped);
     metrics.replay_seconds.set(stopwatch.elapsed_seconds());
     log.info(
         "Replayed the log",
@@ -97,7 +108,9 @@ impl Load {
                 self.num_unknown +=
                     advance(&mut self.table, &histograms.refs, &histograms.timestamps_ms);
             }
-            _ => {}
+            Kind::Unknown => self.num_skipped += 1,
+            // Nothing of it is needed, but what cannot be read may have been something else.
+            _ => record::check(record)?,
         }
         Ok(())
     }

@@ -7,11 +7,13 @@ use crate::{Block, Db, Error, Result};
 use ::metrics::Stopwatch;
 use model::hash::HashSet;
 use model::{Symbols, TimeRange};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use storage::{Cancel, Querier, SelectHints};
-use wal::checkpoint;
+use wal::checkpoint::{self, CheckpointStats};
 
+use super::recover::mend;
 use super::{LOG_DIR, uploads};
 
 /// What one round did.
@@ -292,19 +294,15 @@ impl Db {
         };
         let Some(covered) = checkpoint::plan(first, last) else { return Ok(()) };
         let upto = *covered.end();
-        let mut keep = |number| self.head.keeps_series_record(number, min_ms);
-        let options = self.options.writer();
         // What came late is in a log of its own until it is in blocks, and has to stay deleted as long.
         let late = self.head.ooo_range().map_or(min_ms, |late| late.min_ms.min(min_ms));
         let bounds = (min_ms, late);
-        let created = checkpoint::create_with_deletions(
-            &self.disk, &dir, covered, options, bounds, &mut keep,
-        );
         self.metrics.log.checkpoints.inc();
-        let stats = created.inspect_err(|error| {
+        let stats = self.create_checkpoint(&dir, &covered, bounds).inspect_err(|error| {
             self.metrics.log.checkpoints_failed.inc();
             self.log.error("Creating a checkpoint failed", &[("err", error)]);
         })?;
+        self.log.skipped(stats.dropped_unknown);
         done.checkpoint = Some(upto);
         // From here on nothing is lost if removing fails: replay ignores what the checkpoint covers.
         if let Err(error) = self.writer.lock().truncate(upto + 1) {
@@ -328,5 +326,25 @@ impl Db {
             ],
         );
         Ok(())
+    }
+
+    /// Damage is mended on the way: an image may have kept a start from reading that far back, and without a checkpoint
+    /// the log grows for good.
+    fn create_checkpoint(
+        &self,
+        dir: &Path,
+        covered: &RangeInclusive<u32>,
+        bounds: (i64, i64),
+    ) -> Result<CheckpointStats> {
+        let mut keep = |number| self.head.keeps_series_record(number, bounds.0);
+        loop {
+            let (covered, options) = (covered.clone(), self.options.writer());
+            let created = checkpoint::create_with_deletions(
+                &self.disk, dir, covered, options, bounds, &mut keep,
+            );
+            let Err(wal::Error::Corrupt(found)) = created else { return Ok(created?) };
+            let message = "Damaged log found while a checkpoint was written, attempting repair";
+            mend((&*self.disk, &self.dir), (&self.metrics, &self.log), message, &found)?;
+        }
     }
 }

@@ -26,7 +26,7 @@ impl Parts {
         while let Err(error) = feed.run(&mut replay) {
             let wal::Error::Corrupt(corruption) = error else { return Err(error.into()) };
             let message = "Encountered WBL read error, attempting repair";
-            self.mend(LATE_LOG_DIR, message, &corruption)?;
+            self.mend(message, &corruption)?;
             feed.resume(&corruption);
         }
         let num_unknown = replay.finish()?;

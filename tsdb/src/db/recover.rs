@@ -3,14 +3,46 @@
 use super::feed::read_ahead;
 use crate::db::{Db, HEAD_CHUNKS_DIR, LOG_DIR, Parts};
 use crate::head::Replay;
+use crate::log::Log;
+use crate::metrics::DbMetrics;
 use crate::{Head, HeadOptions, Result, quarantine};
 use ::metrics::Stopwatch;
 use chunk::append::Encodings;
+use disk::Disk;
 use parking_lot::Mutex;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Records of the log that are replayed between two looks at memory.
 const RECORDS_BETWEEN_LOOKS: usize = 256;
+
+/// Keeps a damaged segment of a log or of its checkpoint as it is, puts what can be read of it in its place, and says
+/// what is lost. Reading then goes on behind the records that were read before.
+///
+/// Records behind a lost one are good for themselves: samples of a series whose record is lost are left out, and
+/// counted.
+pub(super) fn mend(
+    (disk, data_dir): (&dyn Disk, &Path),
+    (metrics, log): (&DbMetrics, &Log),
+    message: &'static str,
+    corruption: &wal::Corruption,
+) -> Result<()> {
+    metrics.log.corruptions.inc();
+    let segment_bytes = disk.len(&corruption.path).unwrap_or(0);
+    log.warn(message, &[("err", corruption), ("segment_bytes", &segment_bytes)]);
+    let (found, salvage) = quarantine::mend_segment(disk, data_dir, corruption)?;
+    metrics.quarantined(log, &found);
+    log.warn(
+        "Reading on behind the damage",
+        &[
+            ("segment", &corruption.path.display()),
+            ("offset", &corruption.good_bytes),
+            ("lost_bytes", &salvage.lost_bytes),
+            ("records_behind", &salvage.num_records),
+        ],
+    );
+    Ok(())
+}
 
 impl Parts {
     /// Builds the head from what is on disk and opens the log behind it.
@@ -54,7 +86,7 @@ impl Parts {
                 Ok(()) => break,
                 Err(wal::Error::Corrupt(corruption)) => {
                     let message = "Encountered WAL read error, attempting repair";
-                    self.mend(LOG_DIR, message, &corruption)?;
+                    self.mend(message, &corruption)?;
                     log.resume(&corruption)?;
                 }
                 Err(error) => return Err(error.into()),
@@ -66,10 +98,7 @@ impl Parts {
             let count = stats.num_unknown_refs;
             self.log.warn("Unknown series references", &[("samples", &count)]);
         }
-        if stats.num_skipped > 0 {
-            let count = stats.num_skipped;
-            self.log.warn("Skipped records of kinds that are not read yet", &[("records", &count)]);
-        }
+        self.log.skipped(stats.num_skipped);
         self.metrics.replay_seconds.set(stopwatch.elapsed_seconds());
         self.log.info(
             "Replayed the log",
@@ -111,36 +140,9 @@ impl Parts {
         head
     }
 
-    /// Keeps a damaged segment of a log as it is, puts what can be read of it in its place, and says what is lost.
-    /// Reading then goes on behind the records that were read before.
-    ///
-    /// Records behind a lost one are good for themselves: samples of a series whose record is lost are left out, and
-    /// counted.
-    pub(super) fn mend(
-        &self,
-        dir: &str,
-        message: &'static str,
-        corruption: &wal::Corruption,
-    ) -> Result<()> {
-        self.metrics.log.corruptions.inc();
-        let segment_bytes = self.disk.len(&corruption.path).unwrap_or(0);
-        self.log.warn(message, &[("err", corruption), ("segment_bytes", &segment_bytes)]);
-        if corruption.dir() != self.dir.join(dir) {
-            // A damaged checkpoint stays: everything before the segments is in it.
-            return Err(wal::Error::Corrupt(Box::new(corruption.clone())).into());
-        }
-        let (found, salvage) = quarantine::mend_segment(&*self.disk, &self.dir, corruption)?;
-        self.metrics.quarantined(&self.log, &found);
-        self.log.warn(
-            "Reading on behind the damage",
-            &[
-                ("segment", &corruption.segment),
-                ("offset", &corruption.good_bytes),
-                ("lost_bytes", &salvage.lost_bytes),
-                ("records_behind", &salvage.num_records),
-            ],
-        );
-        Ok(())
+    /// [`mend`] on the way to a database.
+    pub(super) fn mend(&self, message: &'static str, found: &wal::Corruption) -> Result<()> {
+        mend((&*self.disk, &self.dir), (&self.metrics, &self.log), message, found)
     }
 
     /// Where memory is short, chunks go to their files as soon as they are full; elsewhere that has time. Series that

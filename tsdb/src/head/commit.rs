@@ -16,6 +16,8 @@ impl HeadAppender {
         let head = Arc::clone(&self.head);
         let _commits = head.commits.read();
         self.log()?;
+        // Else dropping this would log once more, what others have created meanwhile.
+        self.has_created = false;
         let applied = self.apply();
         self.apply_metadata();
         self.apply_exemplars();
