@@ -3,46 +3,88 @@
 
 use crate::DecodeError;
 
-/// Appends bits to a byte vector; the last byte is padded with zeros.
+/// Appends bits to a byte vector, by way of a word: what was put is there once it is settled. The last byte is padded
+/// with zeros.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BitWriter {
-    pub(crate) bytes: Vec<u8>,
-    /// How many bits of the last byte are free.
-    free: u32,
+    bytes: Vec<u8>,
+    /// The bits behind the whole bytes, from the top.
+    word: u64,
+    /// How many of the word count, up to 63.
+    used: u32,
+    /// Whether the last byte repeats what the word begins with.
+    is_padded: bool,
 }
 
 impl BitWriter {
     /// A writer behind whole bytes.
     pub(crate) fn after(bytes: Vec<u8>) -> Self {
-        Self { bytes, free: 0 }
+        Self { bytes, word: 0, used: 0, is_padded: false }
+    }
+
+    /// What was settled.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The same, to change what comes first.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
     }
 
     /// Appends the low `width` bits of `value`, up to 64.
+    #[inline]
     pub(crate) fn put(&mut self, value: u64, width: u32) {
-        let mut left = width;
-        while left > 0 {
-            if self.free == 0 {
-                self.bytes.push(0);
-                self.free = 8;
-            }
-            let take = left.min(self.free);
-            let part = (value >> (left - take)) as u8 & (0xFF >> (8 - take));
-            let last = self.bytes.last_mut().expect("a byte was pushed");
-            *last |= part << (self.free - take);
-            self.free -= take;
-            left -= take;
+        if width == 0 {
+            return;
+        }
+        let value = value << (64 - width);
+        self.word |= value >> self.used;
+        let end = self.used + width;
+        if end < 64 {
+            self.used = end;
+            return;
+        }
+        self.flush_word();
+        self.used = end - 64;
+        let written = width - self.used;
+        self.word = if written < 64 { value << written } else { 0 };
+    }
+
+    fn unpad(&mut self) {
+        if self.is_padded {
+            self.bytes.pop();
+            self.is_padded = false;
         }
     }
 
+    fn flush_word(&mut self) {
+        self.unpad();
+        self.bytes.extend_from_slice(&self.word.to_be_bytes());
+    }
+
+    /// Brings what was put into the bytes.
+    pub(crate) fn settle(&mut self) {
+        self.unpad();
+        let length = self.used.div_ceil(8) as usize;
+        self.bytes.extend_from_slice(&self.word.to_be_bytes()[..length]);
+        let whole = self.used / 8 * 8;
+        self.word <<= whole;
+        self.used -= whole;
+        self.is_padded = self.used > 0;
+    }
+
     /// A signed integer: short for small ones.
+    #[inline]
     pub(crate) fn put_int(&mut self, value: i64) {
         put_int(value, |bits, width| self.put(bits, width));
     }
 
     /// An unsigned integer: short for small ones.
     pub(crate) fn put_uint(&mut self, value: u64) {
-        let class = CLASSES.iter().find(|(_, width)| value >> width == 0);
-        put_class(value, class.copied(), |bits, width| self.put(bits, width));
+        let class = CLASSES.iter().position(|(_, width)| value >> width == 0);
+        let class = class.map_or(CLASSES.len() + 1, |class| if value == 0 { 0 } else { class + 1 });
+        put_class(value, class, |bits, width| self.put(bits, width));
     }
 }
 
@@ -66,23 +108,44 @@ const SHORT_LENGTHS: u64 = u64::from_le_bytes([1, 5, 9, 13, 17, 24, 32, 0x7F]);
 /// How many bits of a word that is read ahead count at least.
 const WORD_BITS: usize = 57;
 
+/// The class of a signed integer by the bits of its distance from the smaller of zero and one, plus one; zero has a class
+/// of its own. What fits nowhere is behind the last.
+const SIGNED_CLASSES: [u8; 66] = {
+    let mut classes = [0; 66];
+    let mut bits = 0;
+    while bits <= 64 {
+        let mut class = 0;
+        while class < CLASSES.len() && CLASSES[class].1 < bits + 1 {
+            class += 1;
+        }
+        classes[bits as usize + 1] = class as u8 + 1;
+        bits += 1;
+    }
+    classes
+};
+
 /// Hands the bits of a signed integer, short for small ones, to `put`, which takes bits and their number.
+///
+/// A class of n bits holds `-(2^(n-1) - 1) ..= 2^(n-1)`.
+#[inline]
 pub(crate) fn put_int(value: i64, put: impl FnMut(u64, u32)) {
-    let fits = |&&(_, width): &&(u64, u32)| {
-        let half = 1_i64 << (width - 1);
-        (-(half - 1)..=half).contains(&value)
-    };
-    put_class(value as u64, CLASSES.iter().find(fits).copied(), put);
+    let distance = if value > 0 { value as u64 - 1 } else { value.unsigned_abs() };
+    let bits = 64 - distance.leading_zeros();
+    let class = if value == 0 { 0 } else { SIGNED_CLASSES[bits as usize + 1] };
+    put_class(value as u64, class.into(), put);
 }
 
-fn put_class(value: u64, class: Option<(u64, u32)>, mut put: impl FnMut(u64, u32)) {
-    match class {
-        _ if value == 0 => put(0, 1),
-        Some((prefix, width)) => {
-            put(prefix, 64 - prefix.leading_zeros());
-            put(value & (u64::MAX >> (64 - width)), width);
+/// Class zero is that of zero, the one behind the last takes all 64 bits.
+#[inline]
+fn put_class(value: u64, class: usize, mut put: impl FnMut(u64, u32)) {
+    match class.checked_sub(1).map(|class| CLASSES.get(class)) {
+        None => put(0, 1),
+        Some(Some(&(prefix, width))) => {
+            // The longest are 8 and 56 bits.
+            let value = value & (u64::MAX >> (64 - width));
+            put(prefix << width | value, 64 - prefix.leading_zeros() + width);
         }
-        None => {
+        Some(None) => {
             put(0xFF, 8);
             put(value, 64);
         }
@@ -341,3 +404,6 @@ impl XorColumn {
         Ok(self.value())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// Bytes of count and reset header in front of the bits.
 pub const HEADER_BYTES: usize = 3;
 
+/// Room that a chunk gets at once; from then on it doubles.
+const FIRST_BYTES: usize = 64;
+
 /// A chunk with start timestamps has fourteen bits for the number of its samples.
 const MAX_STARTED: u16 = 0x3FFF;
 
@@ -77,7 +80,9 @@ impl HistogramChunk {
         histogram: &Histogram,
         header: ResetHeader,
     ) -> Self {
-        let mut bits = BitWriter::after(vec![0; HEADER_BYTES]);
+        let mut bytes = Vec::with_capacity(FIRST_BYTES);
+        bytes.resize(HEADER_BYTES, 0);
+        let mut bits = BitWriter::after(bytes);
         let is_stale = is_stale_nan(histogram.sum());
         let empty = Arc::new(Layout::default());
         let layout = if is_stale { empty } else { Arc::clone(histogram.layout()) };
@@ -104,6 +109,7 @@ impl HistogramChunk {
         if let Some(field) = field {
             field.put(|bits, width| self.bits.put(bits, width));
         }
+        self.bits.settle();
         self.num_samples += 1;
         let [high, low] = self.num_samples.to_be_bytes();
         let header = self.header.to_byte();
@@ -111,7 +117,7 @@ impl HistogramChunk {
             None => [high, low, header],
             Some(starts) => [high | header, low, starts.header()],
         };
-        self.bits.bytes[..HEADER_BYTES].copy_from_slice(&head);
+        self.bits.bytes_mut()[..HEADER_BYTES].copy_from_slice(&head);
     }
 
     /// A chunk that begins with a sample of which nothing else is known: only an explicit hint tells of the counter.
@@ -168,7 +174,7 @@ impl HistogramChunk {
     /// The whole chunk.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bits.bytes
+        self.bits.bytes()
     }
 
     /// Number of samples.

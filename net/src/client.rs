@@ -4,10 +4,12 @@
 mod again;
 mod call;
 mod post;
+mod repeated;
 mod sign;
 
 pub use call::{Answer, Call, WholeAnswer};
 pub use post::{Post, Posted};
+pub use repeated::Repeated;
 pub use sign::{Signer, Signing, Unsigned};
 
 use crate::Error;
@@ -17,7 +19,7 @@ use crate::connect::Connector;
 pub use crate::decompress::MemoryLeft;
 use crate::decompress::{BodyLimit, BodyReader, foreseen};
 use crate::dialer::Dialer;
-use crate::direct::{Direct, Exchange, Head};
+use crate::direct::{Direct, Exchange, Head, LastHeaders, Letter};
 use crate::error::chain;
 use crate::oauth2::TokenSource;
 use crate::proxy::{Proxies, Proxy, ProxyKind};
@@ -79,6 +81,24 @@ pub struct Request<'a> {
     pub body_size_limit: Option<u64>,
 }
 
+impl<'a> Request<'a> {
+    /// As it was given where possible: the URL type drops dot segments, which targets may tell apart.
+    fn exact<'u>(&self, parsed: &'u Url) -> &'u str
+    where
+        'a: 'u,
+    {
+        let is_exact = parsed.username().is_empty() && without_host(self.url).is_none();
+        if is_exact { self.url } else { parsed.as_str() }
+    }
+
+    fn failed(&self, what: Box<str>) -> Error {
+        match parse_url(self.url) {
+            Ok(url) => Error::Request { url: shown(&url, self.exact(&url)), what },
+            Err(error) => error,
+        }
+    }
+}
+
 /// An answer without its body.
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -96,6 +116,8 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     direct: Direct,
+    /// Of the requests that are asked directly.
+    last_headers: LastHeaders,
     client: HyperClient<Connector, Full<Bytes>>,
     config: HttpClientConfig,
     user_agent: HeaderValue,
@@ -170,6 +192,7 @@ impl Client {
         })?;
         Ok(Self(Arc::new(Inner {
             direct,
+            last_headers: LastHeaders::default(),
             client,
             config: config.clone(),
             user_agent,
@@ -183,9 +206,20 @@ impl Client {
     /// Asks, and replaces `body` with the uncompressed body of the answer if its status is 200; other bodies are left
     /// unread.
     pub async fn get(&self, request: &Request<'_>, body: &mut Vec<u8>) -> Result<Response, Error> {
+        self.get_again(request, &Repeated::default(), body).await
+    }
+
+    /// The same for a request that is made again and again, of this client, with `kept` of the time before. Once
+    /// [`Repeated::is_written`] nobody looks at its headers.
+    pub async fn get_again(
+        &self,
+        request: &Request<'_>,
+        kept: &Repeated,
+        body: &mut Vec<u8>,
+    ) -> Result<Response, Error> {
         let answered = AtomicBool::new(false);
-        let done = tokio::time::timeout(request.timeout, self.follow(request, body, &answered));
-        match done.await {
+        let follow = self.follow(request, kept, body, &answered);
+        match tokio::time::timeout(request.timeout, follow).await {
             Ok(result) => result,
             Err(_) if answered.load(Ordering::Relaxed) => {
                 Err(Error::Body("context deadline exceeded".into()))
@@ -198,27 +232,48 @@ impl Client {
     async fn follow(
         &self,
         request: &Request<'_>,
+        kept: &Repeated,
         body: &mut Vec<u8>,
         answered: &AtomicBool,
     ) -> Result<Response, Error> {
-        let first = parse_url(request.url)?;
-        let mut url = first.clone();
+        let (mut first, mut url) = (None, None);
         let mut last_location = HeaderValue::from_static("");
         for _ in 0..=MAX_REDIRECTS {
-            let (head, rest) = self.ask(&url, request, &first, body).await?;
-            match redirect_target(&url, head.status, head.location.as_ref()) {
-                Some(next) if self.0.config.follow_redirects => url = next?,
-                _ => {
-                    answered.store(true, Ordering::Relaxed);
-                    let left = self.0.memory_left.clone();
-                    let limit = BodyLimit::new(request.body_size_limit, left);
-                    return read(head, rest, limit, body).await;
+            let (head, rest) = match (&url, kept.letter()) {
+                (None, Some(letter)) => {
+                    let (head, exchange) = self
+                        .0
+                        .direct
+                        .ask(letter, body)
+                        .await
+                        .map_err(|what| request.failed(what))?;
+                    (head, Rest::Direct(exchange))
                 }
-            }
+                (None, None) => {
+                    let parsed = parse_url(request.url)?;
+                    self.ask(&parsed, request, &parsed, Some(kept), body).await?
+                }
+                (Some(url), _) => {
+                    let first = first.as_ref().expect("it was parsed to be redirected from");
+                    self.ask(url, request, first, None, body).await?
+                }
+            };
+            let location = redirection(head.status, head.location.as_ref());
+            let Some(location) = location.filter(|_| self.0.config.follow_redirects) else {
+                answered.store(true, Ordering::Relaxed);
+                let left = self.0.memory_left.clone();
+                let limit = BodyLimit::new(request.body_size_limit, left);
+                return read(head, rest, limit, body).await;
+            };
+            let before = match url {
+                Some(url) => url,
+                None => first.insert(parse_url(request.url)?).clone(),
+            };
+            last_location = location.clone();
+            url = Some(redirect_target(&before, location)?);
             if let Rest::Direct(exchange) = rest {
                 exchange.discard(body);
             }
-            last_location = head.location.unwrap_or(last_location);
         }
         let what = format!("stopped after {MAX_REDIRECTS} redirects").into();
         let url = String::from_utf8_lossy(last_location.as_bytes()).into();
@@ -231,12 +286,11 @@ impl Client {
         url: &Url,
         request: &Request<'_>,
         first: &Url,
+        kept: Option<&Repeated>,
         body: &mut Vec<u8>,
     ) -> Result<(Head, Rest), Error> {
-        let (is_first, same_host) = (url == first, is_same_host(first, url));
-        // As it was given where possible: the URL type drops dot segments, which targets may tell apart.
-        let is_exact = is_first && url.username().is_empty() && without_host(request.url).is_none();
-        let exact = if is_exact { request.url } else { url.as_str() };
+        let same_host = is_same_host(first, url);
+        let exact = if url == first { request.exact(url) } else { url.as_str() };
         let failed = |what: Box<str>| Error::Request { url: shown(url, exact), what };
         let headers = self.0.headers(same_host).await;
         let mut headers = headers.map_err(|e| failed(e.to_string().into()))?;
@@ -258,7 +312,13 @@ impl Client {
             http::Request::get(exact).body(Full::default()).map_err(|e| failed(chain(&e)))?;
         *asked.headers_mut() = all;
         if self.0.direct.reaches(asked.uri()) {
-            let (head, exchange) = self.0.direct.ask(&asked, body).await.map_err(failed)?;
+            let letter = Letter::new(&asked, &self.0.last_headers).map_err(failed)?;
+            let (head, exchange) = self.0.direct.ask(&letter, body).await.map_err(failed)?;
+            if let Some(kept) = kept
+                && self.0.config.is_constant()
+            {
+                kept.keep(letter);
+            }
             return Ok((head, Rest::Direct(exchange)));
         }
         let answer = self.0.ask_again(&asked).await.map_err(|e| failed(chain(&e)))?;
@@ -366,23 +426,20 @@ fn shown(url: &Url, exact: &str) -> Box<str> {
     if bad_port(exact) == Some("") { url.as_str().into() } else { exact.into() }
 }
 
-/// Where an answer redirects to; without a location it is the answer.
-fn redirect_target(
-    url: &Url,
-    status: u16,
-    location: Option<&HeaderValue>,
-) -> Option<Result<Url, Error>> {
-    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
-        return None;
-    }
+/// The place that an answer redirects to; without one it is the answer.
+fn redirection(status: u16, location: Option<&HeaderValue>) -> Option<&HeaderValue> {
+    location.filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308))
+}
+
+/// Where an answer redirects to.
+fn redirect_target(url: &Url, location: &HeaderValue) -> Result<Url, Error> {
     let failed = |what: String| Error::Request { url: url.as_str().into(), what: what.into() };
-    let text = String::from_utf8_lossy(location?.as_bytes());
-    let target = url.join(&text).map_err(|e| failed(format!("Location {text:?}: {e}")));
-    let target = target.and_then(|target| match parse_url(target.as_str()) {
+    let text = String::from_utf8_lossy(location.as_bytes());
+    let target = url.join(&text).map_err(|e| failed(format!("Location {text:?}: {e}")))?;
+    match parse_url(target.as_str()) {
         Err(Error::Url { url, what }) => Err(Error::Request { url, what }),
         parsed => parsed,
-    });
-    Some(target)
+    }
 }
 
 /// Whether credentials for `first` may go to `next`: the same host, and no step back from TLS.

@@ -82,6 +82,19 @@ impl Default for HttpClientConfig {
     }
 }
 
+impl HttpClientConfig {
+    /// Whether its headers are the same for each request to one place: nothing of them is read from files or got from
+    /// elsewhere.
+    pub(crate) fn is_constant(&self) -> bool {
+        let is_basic_read = self.basic_auth.as_ref().is_some_and(|basic| {
+            !basic.username_file.is_empty() || !basic.password_file.is_empty()
+        });
+        let is_read = self.authorization.as_ref().is_some_and(|a| !a.credentials_file.is_empty());
+        let are_headers_read = self.http_headers.iter().any(|header| !header.files.is_empty());
+        self.oauth2.is_none() && !is_basic_read && !is_read && !are_headers_read
+    }
+}
+
 /// Basic authentication. Of each text and its file at most one is set; files are read again for each request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BasicAuth {

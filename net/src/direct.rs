@@ -1,24 +1,24 @@
 //! `GET` over plain HTTP/1.1 without a proxy, driven by the task that asks and read straight into the memory of the
 //! body: what scraping does all day. A connection between two requests is a socket, with no task and no buffer. All
-//! else goes through the pooled client. Reading order: `head`, `chunked`, `body`, `idle`; `replayed` reads
+//! else goes through the pooled client. Reading order: `letter`, `head`, `chunked`, `body`, `idle`; `replayed` reads
 //! answers out of memory.
 
 mod body;
 mod chunked;
 mod head;
 mod idle;
+mod letter;
 mod replayed;
 
 pub(crate) use body::Exchange;
 pub(crate) use head::Head;
+pub(crate) use letter::{LastHeaders, Letter};
 pub use replayed::read_answer;
 
 use crate::Error;
 use crate::connect::{Connector, Stream};
 use crate::error::io_words;
-use http::Request;
-use http::header::{HOST, HeaderName};
-use http::uri::{Authority, Uri};
+use http::uri::Uri;
 use idle::Idle;
 use std::io;
 use std::sync::Arc;
@@ -63,19 +63,19 @@ impl Direct {
     /// Asks, and reads the head of the answer. What came behind it is in `buffer`. Where a kept connection ends without
     /// a word the request is sent again: servers close idle connections at any moment, also at the one in which they
     /// are asked. Each failure takes a kept connection away, and a new one is not tried twice: this ends.
-    pub(crate) async fn ask<B>(
+    pub(crate) async fn ask(
         &self,
-        request: &Request<B>,
+        letter: &Letter,
         buffer: &mut Vec<u8>,
     ) -> Result<(Head, Exchange), Box<str>> {
-        let authority = request.uri().authority().ok_or("http: no Host in request URL")?;
-        let asked = written(request, authority);
+        let authority = letter.authority();
+        let asked = letter.bytes();
         loop {
             let kept = self.idle.take(authority.as_str());
             let was_kept = kept.is_some();
             let mut stream = match kept {
                 Some(stream) => stream,
-                None => self.connect(request.uri()).await?,
+                None => self.connect(letter.uri()).await?,
             };
             match exchange(&mut stream, &asked, buffer).await {
                 Ok(head) => {
@@ -89,48 +89,14 @@ impl Direct {
         }
     }
 
-    async fn connect(&self, uri: &Uri) -> Result<Stream, Box<str>> {
+    async fn connect(&self, uri: Uri) -> Result<Stream, Box<str>> {
         // On its own in memory: it is large and rare, and what it is part of is made for each request.
-        let connecting = Box::pin(self.connector.clone().connect(uri.clone()));
+        let connecting = Box::pin(self.connector.clone().connect(uri));
         let connected = connecting.await;
         connected.map_err(|error| match error {
             Error::Request { what, .. } => what,
             error => error.to_string().into(),
         })
-    }
-}
-
-/// The bytes of a request, its headers in their order behind the host, in the case that Go writes.
-fn written<B>(request: &Request<B>, authority: &Authority) -> Vec<u8> {
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let mut bytes = Vec::with_capacity(1024);
-    for part in ["GET ", if path.is_empty() { "/" } else { path }, " HTTP/1.1\r\n"] {
-        bytes.extend_from_slice(part.as_bytes());
-    }
-    if !request.headers().contains_key(HOST) {
-        bytes.extend_from_slice(b"Host: ");
-        bytes.extend_from_slice(authority.host().as_bytes());
-        if let Some(port) = authority.port_u16().filter(|&port| port != 80) {
-            bytes.push(b':');
-            bytes.extend_from_slice(port.to_string().as_bytes());
-        }
-        bytes.extend_from_slice(b"\r\n");
-    }
-    for (name, value) in request.headers() {
-        push_title_case(name, &mut bytes);
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes.extend_from_slice(b"\r\n");
-    bytes
-}
-
-fn push_title_case(name: &HeaderName, bytes: &mut Vec<u8>) {
-    let mut begins = true;
-    for byte in name.as_str().bytes() {
-        bytes.push(if begins { byte.to_ascii_uppercase() } else { byte });
-        begins = byte == b'-';
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::config::{EscapingScheme, ScrapeConfig, ScrapeProtocol};
 use expfmt::Format;
-use net::client::{Client, ClientOptions, Request};
+use net::client::{Client, ClientOptions, Repeated, Request};
 use parking_lot::Mutex;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,6 +19,8 @@ pub struct FetchRequest<'a> {
     pub unix_socket: Option<&'a str>,
     /// Time limit of everything, the body included.
     pub timeout: Duration,
+    /// What was kept of this request the time before.
+    pub repeated: &'a Repeated,
 }
 
 /// Why a fetch failed; its text is the `lastError` of the target.
@@ -123,6 +125,15 @@ impl HttpFetch {
         Ok(client)
     }
 
+    fn headers<'a>(&'a self, timeout_seconds: &'a str) -> [(&'static str, &'a str); 3] {
+        let encoding = if self.config.enable_compression { "gzip" } else { "identity" };
+        [
+            ("accept", &self.accept),
+            ("accept-encoding", encoding),
+            ("x-prometheus-scrape-timeout-seconds", timeout_seconds),
+        ]
+    }
+
     async fn get(
         &self,
         request: FetchRequest<'_>,
@@ -133,21 +144,19 @@ impl HttpFetch {
             error => FetchError::Transport(error.to_string().into()),
         };
         let client = self.client(request.unix_socket).map_err(transport)?;
-        let timeout_seconds = request.timeout.as_secs_f64().to_string();
-        let encoding = if self.config.enable_compression { "gzip" } else { "identity" };
-        let headers = [
-            ("accept", self.accept.as_str()),
-            ("accept-encoding", encoding),
-            ("x-prometheus-scrape-timeout-seconds", &timeout_seconds),
-        ];
+        let FetchRequest { url, timeout, repeated, .. } = request;
         let limit = self.config.limits.body_size_limit;
-        let request = Request {
-            url: request.url,
-            headers: &headers,
-            timeout: request.timeout,
-            body_size_limit: (limit > 0).then_some(limit),
+        let body_size_limit = (limit > 0).then_some(limit);
+        let mut request = Request { url, headers: &[], timeout, body_size_limit };
+        let response = if repeated.is_written() {
+            client.get_again(&request, repeated, body).await
+        } else {
+            let timeout_seconds = timeout.as_secs_f64().to_string();
+            let headers = self.headers(&timeout_seconds);
+            request.headers = &headers;
+            client.get_again(&request, repeated, body).await
         };
-        let response = client.get(&request, body).await.map_err(transport)?;
+        let response = response.map_err(transport)?;
         if response.status != 200 {
             let text = format!("{} {}", response.status, response.reason);
             return Err(FetchError::Status(text.into()));

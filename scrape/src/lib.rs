@@ -29,5 +29,6 @@ pub use error::{Error, Result};
 pub use fetch::{Fetch, FetchError, FetchRequest, Fetching, HttpFetch};
 pub use ingest::Features;
 pub use manager::{Clock, FetchFactory, Manager, ManagerOptions, http_fetch_factory};
+pub use net::client::Repeated;
 pub use status::{ActiveTarget, DroppedTarget, Health, PoolStatus, TargetMetadata};
 pub use target::{DiscoveredTarget, check_targets, discovered_targets};

@@ -16,6 +16,7 @@ use crate::target::{LastScrape, Target, TargetState};
 use crate::{Error, FetchError, Result};
 use expfmt::{Format, negotiate};
 use metrics::{Gauge, Stopwatch};
+use net::client::Repeated;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -76,6 +77,7 @@ pub(crate) struct ScrapeLoop {
     report: ReportSeries,
     metadata_gauges: MetadataGauges,
     interval_seconds: Times,
+    repeated: Repeated,
     orders: watch::Receiver<Order>,
 }
 
@@ -100,6 +102,7 @@ impl ScrapeLoop {
         Self {
             interval_seconds: context.metrics.interval_seconds.with(&[&interval]),
             memory: Box::default(),
+            repeated: Repeated::default(),
             context,
             target,
             state,
@@ -263,6 +266,7 @@ impl ScrapeLoop {
             url: &self.target.url,
             unix_socket: self.target.unix_socket.as_deref(),
             timeout: self.target.timeout,
+            repeated: &self.repeated,
         };
         let content_type = self.context.fetch.fetch(request, body).await?;
         if body.is_empty() {

@@ -5,7 +5,7 @@ use expfmt::{Entry, Parser, TextParser};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use net::client::{ClientOptions, MemoryLeft};
-use scrape::{Fetch, FetchError, FetchRequest, HttpFetch};
+use scrape::{Fetch, FetchError, FetchRequest, HttpFetch, Repeated};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -67,7 +67,8 @@ async fn fetch_with(
     let mut body = Vec::new();
     let url = format!("http://{address}/metrics");
     let timeout = Duration::from_secs(120);
-    let request = FetchRequest { url: &url, unix_socket: None, timeout };
+    let request =
+        FetchRequest { url: &url, unix_socket: None, timeout, repeated: &Repeated::default() };
     let answer = fetch.fetch(request, &mut body).await;
     (answer, body.capacity() as u64)
 }

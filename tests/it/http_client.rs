@@ -4,7 +4,7 @@
 mod server;
 
 use net::client::ClientOptions;
-use scrape::{Fetch, FetchRequest, HttpFetch};
+use scrape::{Fetch, FetchRequest, HttpFetch, Repeated};
 use serde_json::Value;
 use server::Servers;
 use std::collections::BTreeMap;
@@ -71,12 +71,15 @@ async fn replay(line: &Value) -> Result<(), String> {
         .map(|a| a["times"].as_u64().unwrap_or(1))
         .sum();
     let url = target_url(line, &servers, &config, directory);
+    // As a loop does: from the second time on a plain request is one that was kept.
+    let repeated = Repeated::default();
     for k in 0..steps as usize {
         let socket = text.contains("__unix_socket__").then(|| format!("{directory}/s.sock"));
         let request = FetchRequest {
             url: &url,
             unix_socket: socket.as_deref(),
             timeout: config.scrape_timeout,
+            repeated: &repeated,
         };
         let mut body = Vec::new();
         let fetched = fetch.fetch(request, &mut body).await;

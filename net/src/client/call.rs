@@ -1,7 +1,7 @@
 //! Requests of any method whose answer is read in pieces or whole, with its headers: what discovery asks of interfaces.
 //! A `GET` follows redirects; bodies are not uncompressed, as none are asked for.
 
-use super::{Client, is_same_host, parse_url, redirect_target};
+use super::{Client, is_same_host, parse_url, redirect_target, redirection};
 use crate::Error;
 use crate::auth;
 use crate::error::chain;
@@ -99,8 +99,8 @@ impl Client {
             let answer = self.ask_once(call, &url, &first).await?;
             let location = answer.headers().get(header::LOCATION);
             let follows = self.0.config.follow_redirects && call.method == "GET";
-            match redirect_target(&url, answer.status().as_u16(), location).filter(|_| follows) {
-                Some(next) => url = next?,
+            match redirection(answer.status().as_u16(), location).filter(|_| follows) {
+                Some(location) => url = redirect_target(&url, location)?,
                 None => {
                     let (parts, body) = answer.into_parts();
                     let status = parts.status.as_u16();

@@ -1,7 +1,7 @@
 //! What `direct` promises, case by case, of a client on loopback.
 
-use crate::client::{Client, ClientOptions, Request, Response};
-use crate::config::HttpClientConfig;
+use crate::client::{Client, ClientOptions, Repeated, Request, Response};
+use crate::config::{Authorization, HttpClientConfig};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -156,6 +156,56 @@ async fn a_request_is_written_as_go_does() {
         server.port
     );
     assert_eq!(server.seen.lock().expect("no panic").requests, [expected]);
+}
+
+/// The second time it is not put together again, its headers included; where it leads on is found out each time.
+#[tokio::test]
+async fn a_request_that_is_made_again_is_the_same() {
+    let moved = b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let here = answer("Content-Length: 2\r\n", b"ok");
+    let server = Server::start(vec![moved, here], 1 << 20).await;
+    let url = format!("http://127.0.0.1:{}/m", server.port);
+    let (client, kept, timeout) = (client(), Repeated::default(), Duration::from_secs(30));
+    for headers in [&[("accept", "text/plain")][..], &[], &[]] {
+        let request = Request { url: &url, headers, timeout, body_size_limit: None };
+        let mut body = Vec::new();
+        client.get_again(&request, &kept, &mut body).await.expect("an answer");
+        assert_eq!(body, b"ok");
+        assert!(kept.is_written());
+    }
+    let seen = server.seen.lock().expect("no panic");
+    let to = |path: &str| {
+        let first = format!("GET {path} HTTP/1.1\r\n");
+        let found = seen.requests.iter().filter(move |request| request.starts_with(&first));
+        found.cloned().collect::<Vec<String>>()
+    };
+    let first = to("/m");
+    assert_eq!((first.len(), to("/other").len()), (3, 3));
+    assert!(first[0].contains("Accept: text/plain\r\n"), "{}", first[0]);
+    assert_eq!([&first[1], &first[2]], [&first[0]; 2]);
+}
+
+#[tokio::test]
+async fn a_request_with_a_secret_out_of_a_file_is_put_together_each_time() {
+    let server = Server::start(vec![answer("Content-Length: 2\r\n", b"ok")], 1 << 20).await;
+    let file = std::env::temp_dir().join(format!("firesteel-token-{}", std::process::id()));
+    let mut config = HttpClientConfig::default();
+    let credentials_file = file.to_str().expect("UTF-8").to_owned();
+    let kind = "Bearer".to_owned();
+    config.authorization = Some(Authorization { kind, credentials_file, ..Default::default() });
+    let client = Client::new(&config, ClientOptions::default()).expect("a client");
+    let url = format!("http://127.0.0.1:{}/m", server.port);
+    let (kept, timeout) = (Repeated::default(), Duration::from_secs(30));
+    for token in ["one", "two"] {
+        std::fs::write(&file, token).expect("written");
+        let request = Request { url: &url, headers: &[], timeout, body_size_limit: None };
+        client.get_again(&request, &kept, &mut Vec::new()).await.expect("an answer");
+    }
+    std::fs::remove_file(&file).expect("removed");
+    assert!(!kept.is_written());
+    let seen = server.seen.lock().expect("no panic");
+    assert!(seen.requests[0].contains("Authorization: Bearer one\r\n"), "{:?}", seen.requests);
+    assert!(seen.requests[1].contains("Authorization: Bearer two\r\n"), "{:?}", seen.requests);
 }
 
 #[tokio::test]

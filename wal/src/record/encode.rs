@@ -8,7 +8,7 @@ const SAMPLE_BYTES_MAX: usize = 28;
 
 /// Writes `value` at `at`; returns the offset behind it.
 #[inline]
-fn put_uvarint(buffer: &mut [u8; SAMPLE_BYTES_MAX], mut at: usize, mut value: u64) -> usize {
+fn put_uvarint(buffer: &mut [u8], mut at: usize, mut value: u64) -> usize {
     while value >= 0x80 {
         buffer[at] = value as u8 | 0x80;
         value >>= 7;
@@ -22,10 +22,31 @@ pub(super) fn zigzag(value: i64) -> u64 {
     (value << 1) as u64 ^ (value >> 63) as u64
 }
 
+#[inline]
 pub(super) fn push_uvarint(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        return out.push(value as u8);
+    }
     let mut buffer = [0; SAMPLE_BYTES_MAX];
     let end = put_uvarint(&mut buffer, 0, value);
     out.extend_from_slice(&buffer[..end]);
+}
+
+/// How many integers share one look for room.
+const BURST: usize = 16;
+
+/// The same for signed integers in a row.
+pub(super) fn push_varints(out: &mut Vec<u8>, values: &[i64]) {
+    for values in values.chunks(BURST) {
+        let begin = out.len();
+        out.extend_from_slice(&[0; 10 * BURST]);
+        let buffer: &mut [u8] = &mut out[begin..];
+        let mut at = 0;
+        for &value in values {
+            at = put_uvarint(buffer, at, zigzag(value));
+        }
+        out.truncate(begin + at);
+    }
 }
 
 pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {

@@ -2,7 +2,7 @@
 //! bytes of a histogram are the same in the kinds with start timestamps, which are in `started`.
 
 use super::decode::{Cursor, DecodeError};
-use super::encode::{push_uvarint, zigzag};
+use super::encode::{push_uvarint, push_varints, zigzag};
 use super::{
     CUSTOM_FLOAT_HISTOGRAMS, CUSTOM_HISTOGRAMS, FLOAT_HISTOGRAMS, FLOAT_HISTOGRAMS_STARTED,
     HISTOGRAMS, HISTOGRAMS_STARTED, started,
@@ -318,7 +318,7 @@ pub(super) fn push(out: &mut Vec<u8>, histogram: &Histogram) {
         Histogram::Int(histogram) => {
             for deltas in [&histogram.positive_deltas, &histogram.negative_deltas] {
                 push_uvarint(out, deltas.len() as u64);
-                deltas.iter().for_each(|&delta| push_uvarint(out, zigzag(delta)));
+                push_varints(out, deltas);
             }
         }
         Histogram::Float(histogram) => {
