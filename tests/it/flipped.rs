@@ -346,6 +346,12 @@ fn what_is_behind_a_damaged_record_is_read() {
     assert!((1..wanted.len() / 100).contains(&lost), "{lost} of {}", wanted.len());
     let said = said.lock();
     assert!(said.iter().any(|line| line.contains("Reading on behind the damage")), "{said:?}");
+    let quarantined = db.quarantined().expect("listed");
+    let loss = quarantined[0].loss;
+    assert!((1..2000).contains(&loss.num_samples), "{lost} lines lost, {loss:?}");
+    let range = loss.range.expect("there are samples around");
+    assert!(range.min_ms >= START && range.max_ms <= START + 360 * STEP, "{loss:?}");
+    assert!(range.max_ms - range.min_ms <= 4 * STEP, "{loss:?}");
     drop(db);
     let (again, said) = open(&disk.kill());
     assert_eq!(settled(written::try_read(&again.expect("opens")).expect("reads")), found);

@@ -320,6 +320,19 @@ fn every_sample_arrives_however_the_receiver_behaves() {
     }
 }
 
+/// Two series fall on one label set.
+const TWO_AS_ONE: &str = "  write_relabel_configs:\n  - {source_labels: [s], regex: 's[01]', target_label: s, replacement: same}\n";
+
+/// Waits until the peer has so many samples of each series but those two.
+fn await_others(peer: &Peer, rounds: usize) {
+    let begin = Stopwatch::start();
+    let whole = || stored(&peer.storage).values().filter(|rows| rows.len() == rounds).count();
+    while whole() < SERIES - 2 {
+        assert!(begin.elapsed() < LIMIT, "{} whole series of {rounds} samples", whole());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Waits until the sender stands at the end of the log: only what comes later is sent.
 fn await_start(source: &Source) {
     await_start_on(&source.disk);
@@ -397,17 +410,11 @@ fn one_refused_series_does_not_take_the_others_with_it() {
     let peer = Peer::start(|_| Manner::Take);
     let (runtime, mut source) = (runtime(), Source::new());
     source.write(1);
-    let rule = "  write_relabel_configs:\n  - {source_labels: [s], regex: 's[01]', target_label: s, replacement: same}\n";
-    let sender = source.sending(&runtime, config(peer.address, rule));
+    let sender = source.sending(&runtime, config(peer.address, TWO_AS_ONE));
     await_start(&source);
     source.write(20);
-    // Two series fall on one label set and are refused as duplicates; the others arrive.
-    let begin = Stopwatch::start();
-    let whole = || stored(&peer.storage).values().filter(|rows| rows.len() == 20).count();
-    while whole() < SERIES - 2 {
-        assert!(begin.elapsed() < LIMIT, "{} whole series", whole());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    // The two are refused as duplicates; the others arrive.
+    await_others(&peer, 20);
     sender.stop();
 }
 

@@ -128,7 +128,7 @@ impl DbMetrics {
             ),
             lost_samples: registry.counter(
                 "firesteel_tsdb_quarantined_samples_total",
-                "Samples that can be told to be in what was moved aside.",
+                "Samples in what was moved aside; of a log as many as such bytes hold elsewhere.",
             ),
             damaged_bytes: registry.counter(
                 "firesteel_tsdb_quarantined_bytes_total",

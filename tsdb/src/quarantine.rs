@@ -15,9 +15,10 @@ const REPORT_FILE: &str = "report.json";
 /// What was lost with damaged files, as far as it can be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
-    /// Samples that were in what was moved aside, as far as something counts them; those in damaged bytes of a log are not.
+    /// Samples that were in what was moved aside: of a block as it says itself, of damaged bytes of a log as many as such
+    /// bytes of the same segment hold elsewhere.
     pub num_samples: u64,
-    /// Their times; `None` if there are none.
+    /// Their times; `None` if there are none. Of a log those of the records around the damage.
     pub range: Option<TimeRange>,
     /// Bytes that could not be read.
     pub damaged_bytes: u64,
@@ -113,7 +114,11 @@ fn keep_segment(
     let dir = new_dir(disk, data_dir, &format!("{kind}-{:08}", corruption.segment))?;
     disk.create_dir(&dir)?;
     disk.hard_link(&corruption.path, &wal::segment_path(&dir, corruption.segment))?;
-    let loss = Loss { damaged_bytes: salvage.lost_bytes, ..Loss::default() };
+    let loss = Loss {
+        num_samples: salvage.lost_samples,
+        range: salvage.lost_range,
+        damaged_bytes: salvage.lost_bytes,
+    };
     let (mut what, len) = (corruption.to_string(), disk.len(&corruption.path)?);
     if corruption.offset > len {
         // Prometheus counts the zeros that a cut page lacks.

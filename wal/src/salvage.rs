@@ -6,8 +6,12 @@ use crate::page::{HEADER_BYTES, kind, page_end, push_record, room};
 use crate::record;
 use crate::{Corruption, Error, Reader, Result};
 use disk::Disk;
+use estimate::Estimate;
+use model::TimeRange;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+mod estimate;
 
 /// A damaged segment as it will be: the records before the damage, byte for byte, then those that can be read behind it.
 pub struct Salvage {
@@ -17,6 +21,10 @@ pub struct Salvage {
     pub num_records: u64,
     /// Bytes that are lost: damaged ones, and parts of records of which other parts are damaged.
     pub lost_bytes: u64,
+    /// How many samples those held, if they were like what is around them.
+    pub lost_samples: u64,
+    /// From when to when those were taken, judged by what is around them; `None` if nothing is.
+    pub lost_range: Option<TimeRange>,
 }
 
 impl std::fmt::Debug for Salvage {
@@ -25,6 +33,7 @@ impl std::fmt::Debug for Salvage {
             .field("path", &self.path)
             .field("num_records", &self.num_records)
             .field("lost_bytes", &self.lost_bytes)
+            .field("lost_samples", &self.lost_samples)
             .finish_non_exhaustive()
     }
 }
@@ -49,6 +58,7 @@ struct Scan<'s> {
     /// Bytes of whole records and of padding.
     good_bytes: u64,
     num_records: u64,
+    estimate: Estimate,
     /// Where the first of them begins.
     first: Option<usize>,
     out: Vec<u8>,
@@ -70,15 +80,24 @@ impl Salvage {
         let segment = disk.view(&corruption.path)?;
         let bad = usize::try_from(corruption.good_bytes).unwrap_or(usize::MAX).min(segment.len());
         let mut scan = Scan::new(&segment, bad);
+        let mut at = 0;
+        while at < bad {
+            at = scan.step(at);
+        }
+        scan.partial = None;
+        scan.good_bytes = 0;
         scan.out.extend_from_slice(&segment[..bad]);
-        let mut at = bad;
+        at = bad;
         while at < segment.len() {
             at = scan.step(at);
         }
-        let Scan { good_bytes, num_records, mut out, .. } = scan;
+        let Scan { good_bytes, num_records, mut out, estimate, .. } = scan;
         let lost_bytes = (segment.len() - bad) as u64 - good_bytes;
         out.resize(page_end(out.len() as u64) as usize, 0);
-        Ok(Self { path: corruption.path.clone(), bytes: out, num_records, lost_bytes })
+        let lost_samples = estimate.num_samples(lost_bytes);
+        let lost_range = estimate.range().filter(|_| lost_samples > 0);
+        let path = corruption.path.clone();
+        Ok(Self { path, bytes: out, num_records, lost_bytes, lost_samples, lost_range })
     }
 
     /// Reads a segment that may be damaged; `None` if all of it can be read.
@@ -127,6 +146,7 @@ impl<'s> Scan<'s> {
             unpacked: Vec::new(),
             good_bytes: 0,
             num_records: 0,
+            estimate: Estimate::default(),
             first: None,
             out: Vec::new(),
         }
@@ -200,22 +220,33 @@ impl<'s> Scan<'s> {
         if is_last && let Some(whole) = self.partial.take() {
             let flags = header[0] & !kind::MASK;
             // Whatever is wrong with the bad record, it stays out: else reading would stop there again.
-            if whole.begin != self.bad && self.is_readable(&whole.data, flags) {
-                let left = room(self.out.len() as u64);
-                if left < HEADER_BYTES {
-                    self.out.resize(self.out.len() + left, 0);
+            if whole.begin != self.bad && self.unpack(&whole.data, flags) {
+                let is_behind = whole.begin > self.bad;
+                self.estimate.see(&self.unpacked, whole.fragment_bytes, is_behind);
+                if is_behind {
+                    self.keep(&whole, flags);
                 }
-                push_record(&mut self.out, 0, &whole.data, flags);
-                self.good_bytes += whole.fragment_bytes;
-                self.num_records += 1;
-                self.first.get_or_insert(whole.begin);
             }
         }
     }
 
-    fn is_readable(&mut self, body: &[u8], flags: u8) -> bool {
+    /// Puts a record behind those before it.
+    fn keep(&mut self, whole: &Partial, flags: u8) {
+        let left = room(self.out.len() as u64);
+        if left < HEADER_BYTES {
+            self.out.resize(self.out.len() + left, 0);
+        }
+        push_record(&mut self.out, 0, &whole.data, flags);
+        self.good_bytes += whole.fragment_bytes;
+        self.num_records += 1;
+        self.first.get_or_insert(whole.begin);
+    }
+
+    /// Leaves the content of a record in `unpacked`; `false` if it cannot be read.
+    fn unpack(&mut self, body: &[u8], flags: u8) -> bool {
         if !Decompressor::is_packed(body, flags) {
-            return is_record(body);
+            body.clone_into(&mut self.unpacked);
+            return is_record(&self.unpacked);
         }
         self.decompressor.decompress(body, flags, &mut self.unpacked).is_ok()
             && is_record(&self.unpacked)

@@ -1,7 +1,10 @@
 //! What is sent again after a crash of either end, to receivers that refuse a whole request for one sample that they have:
 //! nothing is lost, nothing is stored twice, and few requests are wasted.
 
-use super::{LIMIT, Manner, Peer, SERIES, Source, await_rounds, await_start, config, runtime};
+use super::{
+    LIMIT, Manner, Peer, SERIES, Source, TWO_AS_ONE, await_others, await_rounds, await_start,
+    config, runtime,
+};
 use crate::remote_write::stored;
 use metrics::Stopwatch;
 use std::path::{Path, PathBuf};
@@ -128,29 +131,20 @@ fn what_is_refused_for_another_reason_is_not_taken_for_a_repetition() {
     let peer = Peer::start(|_| Manner::Take);
     let (runtime, mut source) = (runtime(), Source::new());
     source.write(1);
-    // Two series fall on one label set and are refused, mostly, whether they are repeated or not.
-    let rule = "  write_relabel_configs:\n  - {source_labels: [s], regex: 's[01]', target_label: s, replacement: same}\n";
-    let sender = source.sending(&runtime, config(peer.address, rule));
+    // The two are refused, mostly, whether they are repeated or not.
+    let sender = source.sending(&runtime, config(peer.address, TWO_AS_ONE));
     await_start(&source);
     let durable = file(&source, ".position");
     let early = read(&source, &durable);
-    let await_others = |rounds: usize| {
-        let begin = Stopwatch::start();
-        let whole = || stored(&peer.storage).values().filter(|rows| rows.len() == rounds).count();
-        while whole() < SERIES - 2 {
-            assert!(begin.elapsed() < LIMIT, "{} whole series of {rounds} samples", whole());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    };
     source.write(20);
-    await_others(20);
+    await_others(&peer, 20);
     sender.stop();
     source.disk.remove(&file(&source, ".acknowledged")).expect("removed");
     disk::write_atomic(&*source.disk, &durable, &early).expect("written");
     // What comes now was not sent, and is taken for something that may have been.
     source.write(20);
-    let sender = source.sending(&runtime, config(peer.address, rule));
-    await_others(40);
+    let sender = source.sending(&runtime, config(peer.address, TWO_AS_ONE));
+    await_others(&peer, 40);
     sender.stop();
 }
 

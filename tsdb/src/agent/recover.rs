@@ -37,7 +37,11 @@ pub(super) fn mend(
     let (found, salvage) = quarantine::mend_segment(disk, data_dir, corruption)?;
     log.error(
         "Damaged data was moved to quarantine; what it held is not sent",
-        &[("dir", &found.dir.display()), ("lost_bytes", &salvage.lost_bytes)],
+        &[
+            ("dir", &found.dir.display()),
+            ("lost_bytes", &salvage.lost_bytes),
+            ("samples", &salvage.lost_samples),
+        ],
     );
     Ok(())
 }

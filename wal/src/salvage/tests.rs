@@ -5,6 +5,7 @@ use crate::page::{HEADER_BYTES, kind, page_end, room};
 use crate::record::encode_samples;
 use crate::{Compression, Error, PAGE_BYTES, Reader, Writer, WriterOptions, segment_path};
 use disk::{Disk, SimDisk};
+use model::TimeRange;
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -153,4 +154,26 @@ fn reading_goes_on_where_it_stopped() {
         }
     }
     assert_eq!(found, [0, 1, 3, 4]);
+}
+
+/// Nobody can read the lost record, but its neighbours are much like it.
+#[test]
+fn a_loss_is_told_in_samples_and_time() {
+    let disk = SimDisk::new();
+    let options = WriterOptions { compression: Compression::None, ..WriterOptions::default() };
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut writer = Writer::open(shared, Path::new(DIR), options).unwrap();
+    for round in 0..100_i64 {
+        let mut record = Vec::new();
+        let rows = (0..10_u64).map(|number| (number, round * 1000, 1.0));
+        encode_samples(&mut record, rows);
+        writer.log(&[&record]).unwrap();
+    }
+    drop(writer);
+    let (whole, _) = read(&disk);
+    disk.corrupt(&segment_path(Path::new(DIR), 0), whole[40].2 - 1, 1);
+    let (_, error) = read(&disk);
+    let salvage = mend(&disk, error.unwrap());
+    assert_eq!(salvage.lost_samples, 10);
+    assert_eq!(salvage.lost_range, Some(TimeRange::new(39_000, 41_000)));
 }
