@@ -209,8 +209,8 @@ impl Client {
         self.get_again(request, &Repeated::default(), body).await
     }
 
-    /// The same for a request that is made again and again, of this client, with `kept` of the time before. Once
-    /// [`Repeated::is_written`] nobody looks at its headers.
+    /// The same for a request that is made again and again, of this client, with `kept` of the time before: URL and
+    /// headers stay as they are.
     pub async fn get_again(
         &self,
         request: &Request<'_>,

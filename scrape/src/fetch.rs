@@ -90,6 +90,10 @@ fn accept(protocols: &[ScrapeProtocol], escaping: EscapingScheme) -> String {
     header
 }
 
+fn seconds(timeout: Duration) -> String {
+    timeout.as_secs_f64().to_string()
+}
+
 /// Fetches over HTTP, as one job is configured.
 #[derive(Debug)]
 pub struct HttpFetch {
@@ -97,6 +101,8 @@ pub struct HttpFetch {
     config: Arc<ScrapeConfig>,
     options: ClientOptions,
     accept: String,
+    /// The time limit of the job, which few targets change.
+    timeout_seconds: String,
     /// Clients of targets behind a socket; few.
     by_socket: Mutex<Vec<(Box<str>, Client)>>,
 }
@@ -108,6 +114,7 @@ impl HttpFetch {
             client: Client::new(&config.http_client, options.clone())?,
             config: Arc::clone(config),
             options,
+            timeout_seconds: seconds(config.scrape_timeout),
             accept: accept(&config.scrape_protocols, config.metric_name_escaping_scheme),
             by_socket: Mutex::default(),
         })
@@ -147,15 +154,16 @@ impl HttpFetch {
         let FetchRequest { url, timeout, repeated, .. } = request;
         let limit = self.config.limits.body_size_limit;
         let body_size_limit = (limit > 0).then_some(limit);
-        let mut request = Request { url, headers: &[], timeout, body_size_limit };
-        let response = if repeated.is_written() {
-            client.get_again(&request, repeated, body).await
+        let other;
+        let timeout_seconds = if timeout == self.config.scrape_timeout {
+            &self.timeout_seconds
         } else {
-            let timeout_seconds = timeout.as_secs_f64().to_string();
-            let headers = self.headers(&timeout_seconds);
-            request.headers = &headers;
-            client.get_again(&request, repeated, body).await
+            other = seconds(timeout);
+            &other
         };
+        let headers = self.headers(timeout_seconds);
+        let request = Request { url, headers: &headers, timeout, body_size_limit };
+        let response = client.get_again(&request, repeated, body).await;
         let response = response.map_err(transport)?;
         if response.status != 200 {
             let text = format!("{} {}", response.status, response.reason);

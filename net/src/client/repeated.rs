@@ -9,13 +9,7 @@ use std::sync::OnceLock;
 pub struct Repeated(OnceLock<Letter>);
 
 impl Repeated {
-    /// Whether its bytes are known.
-    #[must_use]
-    pub fn is_written(&self) -> bool {
-        self.0.get().is_some()
-    }
-
-    pub(super) fn letter(&self) -> Option<&Letter> {
+    pub(crate) fn letter(&self) -> Option<&Letter> {
         self.0.get()
     }
 
