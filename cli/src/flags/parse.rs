@@ -1,7 +1,7 @@
 //! The command line read by the table: texts by flag, checked, with the exit code for each mistake.
 
 use super::table::{FLAGS, Flag, Kind, Mode};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
 
@@ -182,8 +182,27 @@ fn expanded(args: impl IntoIterator<Item = OsString>) -> Result<Vec<OsString>, F
     Ok(expanded)
 }
 
+/// Names the flag that takes the fewest changes of letters, where that is another than the library finds.
+fn with_nearest(mut error: clap::Error) -> clap::Error {
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text)) => text.strip_prefix("--").map(str::to_owned),
+        _ => None,
+    };
+    let names = FLAGS.iter().filter(|flag| !flag.hidden).map(|flag| flag.name);
+    if let Some(nearest) = unknown.and_then(|unknown| yaml::suggest(&unknown, names))
+        && let Some(ContextValue::String(found)) = error.get(ContextKind::SuggestedArg)
+        && found.trim_start_matches('-') != nearest
+    {
+        error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{nearest}")));
+        // It is that of the other flag.
+        error.remove(ContextKind::Usage);
+    }
+    error
+}
+
 pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Asked, FlagError> {
     let matches = command().try_get_matches_from(expanded(args)?).map_err(|error| {
+        let error = with_nearest(error);
         let code = match error.kind() {
             // A flag that is repeated.
             ErrorKind::ArgumentConflict | ErrorKind::InvalidUtf8 => 2,

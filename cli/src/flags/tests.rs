@@ -171,3 +171,17 @@ fn the_log_of_an_agent_is_kept_from_one_cut_to_the_next() {
         ("data-agent/", Some("snappy"))
     );
 }
+
+/// By the library's measure a flag that shares a letter elsewhere was likelier.
+#[test]
+fn a_mistyped_flag_is_told_of_the_nearest() {
+    for (typed, meant) in [
+        ("--storage.tsdb.retension.time=1d", "--storage.tsdb.retention.time"),
+        ("--storage.tsdb.retention.tim=1d", "--storage.tsdb.retention.time"),
+        ("--web.listen-adress=:1", "--web.listen-address"),
+    ] {
+        let told = error(&[typed]).message;
+        assert!(told.contains(&format!("'{meant}'")), "{told}");
+        assert!(!told.contains("retention.size"), "{told}");
+    }
+}
