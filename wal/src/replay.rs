@@ -66,12 +66,14 @@ impl Replay {
         Ok(Self { disk, dir: dir.to_owned(), parts, num_covered, first, next: 0, reader })
     }
 
-    /// Leaves out what is before a segment: somebody knows it already. Fails if that segment cannot be read.
+    /// Leaves out what is before a segment: somebody knows it already. Fails if that segment cannot be read. A checkpoint
+    /// may cover it, where a crash came before covered segments were removed.
     pub fn begin_at(&mut self, segment: u32) -> Result<()> {
         self.reader = Reader::segment(Arc::clone(&self.disk), &self.dir, segment)?;
-        self.first = segment;
-        let place = self.parts[self.num_covered..].iter().position(|part| part.0 == segment);
-        self.next = place.map_or(self.parts.len(), |place| self.num_covered + place + 1);
+        let segments = list_segments(&*self.disk, &self.dir)?;
+        let behind = segments.into_iter().filter(|&number| number >= segment);
+        self.parts = behind.map(|number| (number, segment_path(&self.dir, number))).collect();
+        (self.first, self.num_covered, self.next) = (segment, 0, 1);
         Ok(())
     }
 
@@ -163,3 +165,6 @@ impl Replay {
         self.reader.corruption(what)
     }
 }
+
+#[cfg(test)]
+mod tests;
