@@ -286,3 +286,38 @@ fn deletions_do_not_reach_the_next_series() {
     let found = times_of(&db, between, &SelectHints::default());
     assert_eq!(found, Times::from([("2".into(), vec![START + 20 * MINUTE, START + 30 * MINUTE])]));
 }
+
+/// A sample that comes late, though it is newer than all of its series, is in the log among what came in order: only the
+/// bounds of that moment made it late. Once a block had it, nothing in the head said so, and a deletion did not reach the
+/// log: the next start found it there.
+#[test]
+fn what_came_late_to_its_series_stays_deleted() {
+    let disk = SimDisk::new();
+    let options =
+        || DbOptions { out_of_order_window_ms: 3 * HOUR, retention_ms: 0, ..DbOptions::default() };
+    let db = open_with(&disk, DIR, options());
+    let late = |time: i64| {
+        let (mut refs, mut rejected) = (Vec::new(), Vec::new());
+        let mut appender = db.appender(time);
+        let labels = [("__name__", "m"), ("s", "late")];
+        appender.resolve(LabelBatch::new(&labels, &[2]), &mut refs, &mut rejected).expect("labels");
+        let refs = [refs[0].expect("resolved")];
+        let times = [time];
+        let batch = FloatBatch::new(&refs, &times, &[1.5]);
+        appender.append_floats(batch, &mut rejected).expect("a sample");
+        appender.commit().expect("commits");
+        assert!(rejected.is_empty(), "{rejected:?}");
+    };
+    fill_between(&db, START, START + 70 * MINUTE, |_| {});
+    late(START + 70 * MINUTE);
+    fill_between(&db, START + 70 * MINUTE, START + 200 * MINUTE, |_| {});
+    late(START + 121 * MINUTE);
+    let done = db.maintain(START + 200 * MINUTE).expect("maintains");
+    assert_eq!((done.head_blocks, done.ooo_blocks), (1, 1));
+    assert_eq!(times(&db)["late"], [START + 70 * MINUTE, START + 121 * MINUTE]);
+    db.delete(TimeRange::ALL, &[series("late")]).expect("deletes");
+    assert_eq!(times(&db).get("late"), None);
+    drop(db);
+    let db = open_with(&disk.kill(), DIR, options());
+    assert_eq!(times(&db).get("late"), None);
+}

@@ -31,7 +31,7 @@ impl Head {
     }
 
     /// Marks the samples inside `range` of the series that satisfy one of `matcher_sets` as deleted: those that are
-    /// there now. Queriers that are open still see them.
+    /// there now, and those that the next replay would find. Queriers that are open still see them.
     pub fn delete(&self, range: TimeRange, matcher_sets: &[Vec<Matcher>]) -> Result<()> {
         let head = &*self.0;
         let mut stones = Vec::new();
@@ -40,7 +40,8 @@ impl Head {
                 let mut shard = shard.0.read();
                 for slot in select(&head.hasher, &mut shard, matchers) {
                     let late = shard.ooo.get(&slot).and_then(Ooo::span);
-                    let spans = shard.span(slot).into_iter().chain(late);
+                    let echo = shard.echoes.get(&slot).copied();
+                    let spans = shard.span(slot).into_iter().chain(late).chain(echo);
                     let span = spans.reduce(TimeRange::hull);
                     if let Some(span) = span.filter(|span| span.overlaps(range)) {
                         let begin = range.min_ms.max(span.min_ms);

@@ -147,6 +147,7 @@ impl Shared {
             }
             sync::bump_write(&mut shard);
         }
+        shard.echoes.retain(|_, echo| echo.max_ms >= min_ms);
         all.num_series += dead.len() as u64;
         free_slots(&mut shard, dead, touched);
     }
@@ -172,6 +173,7 @@ impl Shared {
         targets.retain(|&target| target != Target::NONE);
         targets.sort_unstable_by_key(|&target| self.place(target));
         let mut all = Collected::NOTHING;
+        let mut newest = Vec::new();
         for of_shard in targets.chunk_by(|a, b| self.place(*a).0 == self.place(*b).0) {
             let mut shard = self.shards[self.place(of_shard[0]).0].0.write();
             // Rows that were looked up are looked at again from here on.
@@ -181,6 +183,8 @@ impl Shared {
                 let (_, slot) = self.place(target);
                 // A series that is named twice is gone the second time.
                 if shard.cold[slot].number != 0 {
+                    let span = shard.span(slot);
+                    newest.extend(span.map(|span| (shard.cold[slot].number, span.max_ms)));
                     shard.drop_chunks(slot, &mut all);
                     self.remove_series(&mut shard, slot, &mut dead, &mut touched);
                 }
@@ -188,6 +192,8 @@ impl Shared {
             all.num_series += dead.len() as u64;
             free_slots(&mut shard, dead, touched);
         }
+        // Their samples may be in the log for long: a checkpoint keeps their names as long as it keeps those.
+        self.expired.lock().extend(newest);
         self.metrics.chunks.add(-(all.num_chunks as f64));
         self.metrics.add_stale(-all.num_stale);
         all.num_series

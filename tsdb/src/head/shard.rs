@@ -12,7 +12,7 @@ use chunk::append::{CutRule, Encodings};
 use chunk::{ChunkMeta, Encoding, Starts};
 use hashbrown::HashTable;
 use model::hash::HashMap;
-use model::{METRIC_NAME, is_stale_nan};
+use model::{METRIC_NAME, TimeRange, is_stale_nan};
 use storage::RejectReason;
 
 /// Both hashes of a label set; together they stand for its text, and choose its shard.
@@ -148,6 +148,9 @@ pub(super) struct Shard {
     pub(super) free_full: Vec<u32>,
     /// What came out of order, of the series that have any.
     pub(super) ooo: HashMap<u32, Ooo>,
+    /// Where blocks have what came too late for its series to take it in order although it was newer than all there was:
+    /// the log has it among what came in order, and the next replay will not know.
+    pub(super) echoes: HashMap<u32, TimeRange>,
     /// Series with full chunks that still lie in buffers.
     pub(super) sealed: Vec<u32>,
     /// Open histogram chunks, of the series whose open chunk is one.
@@ -330,6 +333,7 @@ impl Shard {
     /// Forgets the groups of a slot that is freed, and what came out of order.
     pub(super) fn forget_groups(&mut self, slot: u32) {
         self.ooo.remove(&slot);
+        self.echoes.remove(&slot);
         self.groups.remove(&slot);
     }
 

@@ -81,8 +81,20 @@ impl Shared {
     /// Drops the chunks of samples that came out of order up to this place.
     pub(super) fn drop_late_chunks(&self, last_place: u64) {
         for shard in &self.shards {
-            for ooo in shard.0.write().ooo.values_mut() {
+            let mut shard = shard.0.write();
+            let mut dropped = Vec::new();
+            for (&slot, ooo) in &mut shard.ooo {
+                let gone = ooo.chunks.iter().filter(|chunk| chunk.is_upto(last_place));
+                let ranges = gone.map(|chunk| TimeRange::new(chunk.min_ms, chunk.max_ms));
+                dropped.extend(ranges.reduce(TimeRange::hull).map(|range| (slot, range)));
                 ooo.chunks.retain(|chunk| !chunk.is_upto(last_place));
+            }
+            for (slot, range) in dropped {
+                let newest_ms = shard.span(slot).map_or(i64::MIN, |span| span.max_ms);
+                if range.max_ms > newest_ms {
+                    let echo = shard.echoes.entry(slot).or_insert(range);
+                    *echo = echo.hull(range);
+                }
             }
         }
     }
