@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod allocator;
 mod clock;
 pub mod config;
 mod error;

@@ -146,7 +146,10 @@ fn compression(kind: Option<&str>) -> wal::Compression {
 fn memory_budget(flags: &Flags) -> Option<MemoryBudget> {
     let of_machine = || metrics::memory_limit_bytes().map_or(0, |limit| limit / 10 * 9);
     let bytes = flags.memory_budget_bytes.unwrap_or_else(of_machine);
-    (bytes > 0).then(|| MemoryBudget::new(bytes, Arc::new(metrics::private_memory_bytes)))
+    (bytes > 0).then(|| {
+        let budget = MemoryBudget::new(bytes, Arc::new(metrics::private_memory_bytes));
+        budget.giving_back(Arc::new(crate::allocator::give_back))
+    })
 }
 
 /// What the budget leaves for bodies of targets, if memory is bounded.

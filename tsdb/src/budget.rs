@@ -9,13 +9,28 @@ use std::sync::Arc;
 pub struct MemoryBudget {
     bytes: u64,
     used: Arc<dyn Fn() -> u64 + Send + Sync>,
+    give_back: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl MemoryBudget {
     /// A budget of `bytes`; `used` answers how many are in use at the moment.
     #[must_use]
     pub fn new(bytes: u64, used: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
-        Self { bytes, used }
+        Self { bytes, used, give_back: None }
+    }
+
+    /// The same budget, with the means to have free memory given back to the system at once. Else an allocator keeps it
+    /// for a while, and what was freed still counts as in use.
+    #[must_use]
+    pub fn giving_back(self, give_back: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self { give_back: Some(give_back), ..self }
+    }
+
+    /// Has free memory given back, as far as that can be.
+    pub(crate) fn give_back(&self) {
+        if let Some(give_back) = &self.give_back {
+            give_back();
+        }
     }
 
     /// How much memory is in use.

@@ -89,6 +89,7 @@ impl Db {
         }
         let Some(mut work) = self.work.try_lock() else { return Ok(0) };
         let outcome = self.relieve(&mut work, now_ms);
+        budget.give_back();
         let num_dropped = *outcome.as_ref().unwrap_or(&0);
         let pause_ms = if num_dropped == 0 { FRUITLESS_PAUSE_MS } else { PAUSE_MS };
         let left = budget.used_bytes();
