@@ -53,6 +53,7 @@ mod remote_read;
 mod remote_read_client;
 mod remote_send;
 mod remote_write;
+mod replay_budget;
 mod roles;
 mod safe_mode;
 mod scalars;

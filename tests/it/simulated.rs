@@ -16,8 +16,9 @@ use disk::{Disk, Fault, FaultDisk, SimDisk};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tsdb::LogLine;
-use tsdb::{Db, DbOptions};
+use tsdb::{Db, DbOptions, MemoryBudget};
 
 const DIR: &str = "data";
 const MINUTE: i64 = 60_000;
@@ -91,8 +92,15 @@ impl History {
         });
         // Another one each time, as from a source of randomness: the names of blocks come from it.
         let seed = world.random.below(u64::MAX);
-        let opened = Db::open(disk, Path::new(DIR), options(self.traffic), seed, &registry, sink);
+        // What is idle, or has been for a while, goes to blocks while the log is read. Later there is memory again.
+        let used = Arc::new(AtomicU64::new([0, 80, 95][world.random.below(3) as usize] << 20));
+        let told = Arc::clone(&used);
+        let budget = MemoryBudget::new(100 << 20, Arc::new(move || told.load(Ordering::Relaxed)));
+        let options = DbOptions { memory: Some(budget), ..options(self.traffic) };
+        let opened = Db::open(disk, Path::new(DIR), options, seed, &registry, sink);
         let db = opened.unwrap_or_else(|error| panic!("{error}\n{}", world.log.join("\n")));
+        used.store(0, Ordering::Relaxed);
+        db.watch_memory(world.now_ms).expect("there is memory");
         if self.traffic == Traffic::Between {
             db.set_stale_series_ratio(0.4);
         }

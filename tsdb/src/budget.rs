@@ -57,11 +57,19 @@ impl MemoryBudget {
         self.bytes / 10 * 9
     }
 
+    /// How many series go to one block where memory is short: what writing it takes is an eighth of the budget.
+    pub(crate) fn series_of_block(&self) -> usize {
+        usize::try_from(self.bytes / 8 / WRITTEN_SERIES_BYTES).unwrap_or(usize::MAX).max(1)
+    }
+
     /// How many new series there is room for.
     pub(crate) fn room(&self, used_bytes: u64) -> u64 {
         self.hard_bytes().saturating_sub(used_bytes) / NEW_SERIES_BYTES
     }
 }
+
+/// What a series takes while a block of it is written: labels, their order, its place in the index.
+const WRITTEN_SERIES_BYTES: u64 = 640;
 
 /// What a new series takes at most until memory is measured again, with its labels, its place in indexes, and what
 /// scraping and remote write remember of it.

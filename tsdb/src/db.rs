@@ -3,7 +3,7 @@
 //! Reading order: here (the whole), `blocks` (which blocks there are), `recover` and `feed` (the log back into the head),
 //! `maintain` (mapping, compaction, retention, checkpoints), `admin` (deleting, snapshots),
 //! `ooo` (what comes out of order), `pieces` (blocks of a part of the head), `relief` (the memory budget), `reserve` (a full
-//! disk), `safe_mode` (starts that die), `uploads` (blocks that wait with merging). Lock order: `work`, then the log, then what the head locks.
+//! disk), `safe_mode` (starts that die), `spill` (the budget while the log is read back), `uploads` (blocks that wait with merging). Lock order: `work`, then the log, then what the head locks.
 
 mod admin;
 mod blocks;
@@ -16,6 +16,7 @@ mod recover;
 mod relief;
 mod reserve;
 mod safe_mode;
+mod spill;
 mod uploads;
 
 pub use maintain::Maintained;

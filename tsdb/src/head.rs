@@ -47,9 +47,9 @@ pub use admission::{RefusedSeries, SeriesLimits};
 pub use chunks::LoadedChunks;
 pub use idle::IdleSeries;
 pub use image::ImageStats;
-pub use ooo::{OooCut, OooReplay, OooReplayed};
+pub use ooo::{LateSeries, LateSink, OooCut, OooReplay, OooReplayed};
 pub(crate) use replay::avoid;
-pub use replay::{Decoded, Replay, ReplayStats};
+pub use replay::{Decoded, Replay, ReplayStats, SpilledSeries};
 pub use stats::{HeadStats, LabelStat};
 
 use crate::block::Tombstones;

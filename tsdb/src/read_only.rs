@@ -111,7 +111,7 @@ impl ReadOnlyDb {
                 return Err(log.corruption(&error.to_string()).into());
             }
         }
-        let (_, mut late) = replay.finish_in_order()?;
+        let (_, mut late, _) = replay.finish_in_order()?;
         let dir = self.dir.join(LATE_LOG_DIR);
         let segments = wal::list_segments(&*self.disk, &dir)?;
         crate::db::LateFeed::new(&self.disk, &dir, &segments).run(&mut late)?;

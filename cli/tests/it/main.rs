@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "how many recorded lines agree is worth seeing")]
 
 mod audit;
+mod budget;
 mod clients;
 mod families;
 mod forward;

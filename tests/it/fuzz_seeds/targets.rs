@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::{Cancel, MemoryStorage, Queryable, SelectHints, SeriesBatch};
 use tsdb::block::{BlockMeta, Tombstones};
-use tsdb::head::{Head, HeadOptions};
+use tsdb::head::{Head, HeadOptions, LateSeries, LateSink};
 use wal::record::{self, Histograms, Samples};
 
 /// A count, then a chunk of any encoding: no more samples than announced.
@@ -120,9 +120,10 @@ pub(crate) fn replay(bytes: &[u8]) {
     for record in first {
         let _applied = replay.apply(record);
     }
-    let (_, mut ooo) = replay.finish_in_order().expect("finished");
+    let (_, mut ooo, _) = replay.finish_in_order().expect("finished");
     for record in late {
         let _applied = ooo.apply(record);
+        let _named = LateSeries::default().apply(record);
     }
     let _unknown = ooo.finish().expect("finished");
     read(&head);

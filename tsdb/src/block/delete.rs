@@ -1,6 +1,6 @@
 //! Deleting from a block and copying one: ranges are noted in its tombstones file, the chunks stay until a compaction.
 
-use super::{Block, CHUNKS_DIR, INDEX_FILE, META_FILE, TOMBSTONES_FILE, io_error};
+use super::{Block, CHUNKS_DIR, INDEX_FILE, META_FILE, TOMBSTONES_FILE, Tombstones, io_error};
 use crate::index::ChunkEntry;
 use crate::postings::select;
 use disk::{Disk, write_atomic};
@@ -22,13 +22,33 @@ impl Block {
         let mut chunks = Vec::new();
         for matchers in matcher_sets {
             for id in select(&self.index, matchers, &Cancel::new())? {
-                if let Some(span) = self.span_touched(id, range, &mut chunks)? {
-                    let begin = range.min_ms.max(span.min_ms);
-                    let end = range.max_ms.min(span.max_ms);
-                    tombstones.add(u64::from(id), TimeRange::new(begin, end));
+                if let Some(inside) = self.span_touched(id, range, &mut chunks)? {
+                    tombstones.add(u64::from(id), inside);
                 }
             }
         }
+        self.with_tombstones(disk, tombstones)
+    }
+
+    /// Marks the samples in these ranges of series, by their ids, as deleted; see [`Self::delete`].
+    pub(crate) fn delete_series(
+        &self,
+        disk: &dyn Disk,
+        deleted: &Tombstones,
+    ) -> Result<Option<Self>> {
+        let mut tombstones = self.tombstones.clone();
+        let mut chunks = Vec::new();
+        for (series, range) in deleted.all() {
+            let id = u32::try_from(series).expect("ids of series have 32 bits");
+            if let Some(inside) = self.span_touched(id, range, &mut chunks)? {
+                tombstones.add(series, inside);
+            }
+        }
+        self.with_tombstones(disk, tombstones)
+    }
+
+    /// The block with these tombstones, durably; `None` if it has them.
+    fn with_tombstones(&self, disk: &dyn Disk, tombstones: Tombstones) -> Result<Option<Self>> {
         if tombstones == self.tombstones {
             return Ok(None);
         }
@@ -48,7 +68,7 @@ impl Block {
         Ok(Some(Self { dir: self.dir.clone(), meta, index, chunks, tombstones, size_bytes }))
     }
 
-    /// From the first to the last sample of a series, if one of its chunks touches `range`.
+    /// What of `range` lies between the first and the last sample of a series, if one of its chunks touches it.
     fn span_touched(
         &self,
         id: u32,
@@ -59,7 +79,9 @@ impl Block {
         let is_touched =
             chunks.iter().any(|chunk| TimeRange::new(chunk.min_ms, chunk.max_ms).overlaps(range));
         let ends = chunks.first().zip(chunks.last()).filter(|_| is_touched);
-        Ok(ends.map(|(first, last)| TimeRange::new(first.min_ms, last.max_ms)))
+        Ok(ends.map(|(first, last)| {
+            TimeRange::new(range.min_ms.max(first.min_ms), range.max_ms.min(last.max_ms))
+        }))
     }
 
     /// Gives the files of the block second names in directory `target`, under the name of the block. What is deleted

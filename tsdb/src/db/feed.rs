@@ -25,6 +25,7 @@ pub(super) struct Job {
     /// What is wrong with the first record that was not decoded.
     failure: Option<wal::Error>,
     segment: Option<u32>,
+    len_bytes: usize,
 }
 
 impl Job {
@@ -43,7 +44,7 @@ impl Job {
                 Err(error) => end = Some(Err(error)),
             }
         }
-        self.segment = log.current_segment();
+        (self.segment, self.len_bytes) = (log.current_segment(), len_bytes);
         end
     }
 
@@ -67,6 +68,11 @@ impl Job {
     /// How many records there are.
     pub(super) fn len(&self) -> usize {
         self.records.len()
+    }
+
+    /// How long they are in the log.
+    pub(super) fn len_bytes(&self) -> usize {
+        self.len_bytes
     }
 
     /// The segment that was being read when the last of them was found; `None` within a checkpoint.

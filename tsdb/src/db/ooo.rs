@@ -4,7 +4,7 @@ use super::maintain::Work;
 use super::pieces::PiecesSpec;
 use super::{Db, LATE_LOG_DIR, Maintained, Parts};
 use crate::block::{Hint, Parent, Ulid};
-use crate::head::{OooReplay, OooReplayed};
+use crate::head::{LateSeries, LateSink, OooReplay, OooReplayed};
 use crate::{Head, Result};
 use disk::Disk;
 use std::path::Path;
@@ -22,13 +22,7 @@ impl Parts {
             return Ok(());
         }
         let writer = wal::Writer::open(Arc::clone(&self.disk), &dir, self.options.writer())?;
-        let mut feed = LateFeed::new(&self.disk, &dir, &segments);
-        while let Err(error) = feed.run(&mut replay) {
-            let wal::Error::Corrupt(corruption) = error else { return Err(error.into()) };
-            let message = "Encountered WBL read error, attempting repair";
-            self.mend(message, &corruption)?;
-            feed.resume(&corruption);
-        }
+        self.feed_late(&dir, &segments, &mut replay)?;
         let num_unknown = replay.finish()?;
         if num_unknown > 0 {
             self.log
@@ -39,6 +33,26 @@ impl Parts {
                 .warn("Logging late samples anew failed; tried again later", &[("err", &error)]);
         }
         Ok(())
+    }
+
+    fn feed_late(&self, dir: &Path, segments: &[u32], sink: &mut dyn LateSink) -> Result<()> {
+        let mut feed = LateFeed::new(&self.disk, dir, segments);
+        while let Err(error) = feed.run(sink) {
+            let wal::Error::Corrupt(corruption) = error else { return Err(error.into()) };
+            let message = "Encountered WBL read error, attempting repair";
+            self.mend(message, &corruption)?;
+            feed.resume(&corruption);
+        }
+        Ok(())
+    }
+
+    /// The series that the log of late samples names, by the references that it gives them.
+    pub(super) fn late_series(&self) -> Result<LateSeries> {
+        let dir = self.dir.join(LATE_LOG_DIR);
+        let mut series = LateSeries::default();
+        let segments = wal::list_segments(&*self.disk, &dir)?;
+        self.feed_late(&dir, &segments, &mut series)?;
+        Ok(series)
     }
 }
 
@@ -66,13 +80,13 @@ impl<'d> LateFeed<'d> {
     }
 
     /// Reads up to the end, or to the first record that is damaged.
-    pub(crate) fn run(&mut self, replay: &mut OooReplay) -> wal::Result<()> {
+    pub(crate) fn run(&mut self, sink: &mut dyn LateSink) -> wal::Result<()> {
         while let Some(&segment) = self.segments.get(self.next.0) {
             let disk = Arc::clone(self.disk);
             let mut reader = wal::Reader::segment_from(disk, self.dir, segment, self.next.1)?;
             let mut next = self.next.0 + 1;
             while reader.advance()? {
-                let applied = replay.apply(reader.record());
+                let applied = sink.apply(reader.record());
                 let applied = applied
                     .map_err(|error| reader.corruption(&format!("decode samples: {error}")))?;
                 if let OooReplayed::BlocksHaveBefore(kept) = applied
@@ -80,7 +94,7 @@ impl<'d> LateFeed<'d> {
                     && kept <= segment
                 {
                     // Those segments could not be removed.
-                    replay.forget_open();
+                    sink.forget_open();
                     self.first = kept;
                     next = self.segments.partition_point(|&segment| segment < kept);
                     break;

@@ -2,11 +2,13 @@
 
 use super::Db;
 use super::maintain::Work;
-use crate::Result;
 use crate::block::{BlockMeta, Hint, Parent, Ulid};
 use crate::compact::{BlockSpec, write_block};
+use crate::{DbOptions, Head, Result};
 use ::metrics::Stopwatch;
+use disk::Disk;
 use model::{Symbols, TimeRange};
+use std::path::Path;
 use storage::{Cancel, Querier, SelectHints};
 
 /// What such blocks are.
@@ -30,27 +32,34 @@ impl Db {
         spec: &PiecesSpec,
         querier: &dyn Fn(TimeRange) -> Box<dyn Querier>,
     ) -> Result<usize> {
-        let block_ms = self.options.min_block_ms;
-        let mut begin = span.min_ms.div_euclid(block_ms).saturating_mul(block_ms);
         let mut count = 0;
-        while begin <= span.max_ms {
+        for range in block_ranges(span, self.options.min_block_ms) {
             let stopwatch = Stopwatch::start();
-            let range = TimeRange::new(begin, begin.saturating_add(block_ms - 1));
-            let written = self.write_piece(work.ulid(now_ms), range, spec, &*querier(range));
+            let place = Place { disk: &*self.disk, dir: &self.dir, options: &self.options };
+            let ulid = work.ulid(now_ms);
+            let written = place.write_piece(&self.head, (ulid, range), spec, &*querier(range));
             if let Some(meta) = self.count_compaction(spec.failed, &stopwatch, written)? {
                 count += 1;
                 self.report(spec.done, &meta, &stopwatch);
             }
-            let Some(next) = begin.checked_add(block_ms) else { break };
-            begin = next;
         }
         Ok(count)
     }
+}
 
-    fn write_piece(
+/// Where such blocks go.
+pub(super) struct Place<'a> {
+    pub(super) disk: &'a dyn Disk,
+    pub(super) dir: &'a Path,
+    pub(super) options: &'a DbOptions,
+}
+
+impl Place<'_> {
+    /// Writes what `querier` finds in one block range; `None` if there is nothing.
+    pub(super) fn write_piece(
         &self,
-        ulid: Ulid,
-        range: TimeRange,
+        head: &Head,
+        (ulid, range): (Ulid, TimeRange),
         spec: &PiecesSpec,
         querier: &dyn Querier,
     ) -> storage::Result<Option<BlockMeta>> {
@@ -60,9 +69,18 @@ impl Db {
             hints: vec![spec.hint.clone()],
             parents: spec.parents.clone(),
             segment_bytes: self.options.block_segment_bytes,
-            xor2: self.head.encodings().xor2,
+            xor2: head.encodings().xor2,
             ..BlockSpec::from_head(range.min_ms, range.max_ms.saturating_add(1))
         };
-        write_block(&mut *source, &symbols, &block, ulid, &*self.disk, &self.dir)
+        write_block(&mut *source, &symbols, &block, ulid, self.disk, self.dir)
     }
+}
+
+/// The block ranges that `span` touches, in order.
+pub(super) fn block_ranges(span: TimeRange, block_ms: i64) -> impl Iterator<Item = TimeRange> {
+    let first = span.min_ms.div_euclid(block_ms).saturating_mul(block_ms);
+    let begins = std::iter::successors(Some(first), move |begin| begin.checked_add(block_ms));
+    begins
+        .take_while(move |&begin| begin <= span.max_ms)
+        .map(move |begin| TimeRange::new(begin, begin.saturating_add(block_ms - 1)))
 }

@@ -1,6 +1,7 @@
 //! The head as it was: full chunks from their files, the rest from the log, without what is damaged.
 
 use super::feed::read_ahead;
+use super::spill::Spill;
 use crate::db::{Db, HEAD_CHUNKS_DIR, LOG_DIR, Parts};
 use crate::head::Replay;
 use crate::log::Log;
@@ -13,8 +14,9 @@ use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Records of the log that are replayed between two looks at memory.
+/// Records of the log that are replayed between two looks at memory, and their bytes there, whatever comes first.
 const RECORDS_BETWEEN_LOOKS: usize = 256;
+const BYTES_BETWEEN_LOOKS: usize = 256 << 10;
 
 /// Keeps a damaged segment of a log or of its checkpoint as it is, puts what can be read of it in its place, and says
 /// what is lost. Reading then goes on behind the records that were read before.
@@ -68,6 +70,7 @@ impl Parts {
                 &[("err", what)],
             );
         }
+        let mut spill = Spill::new(&*self.disk, &self.dir, self.seed)?;
         let mut used_image = None;
         if let Some(mut image) = image {
             if loaded.corruption.is_none() && Head::load_image(&mut replay, &mut image.reader) {
@@ -82,7 +85,7 @@ impl Parts {
         let first = log.first_segment();
         self.options.progress.begin(first, log.last_segment().unwrap_or(first));
         loop {
-            match self.feed(&mut log, &head, &mut replay) {
+            match self.feed(&mut log, &head, (&mut replay, &mut spill)) {
                 Ok(()) => break,
                 Err(wal::Error::Corrupt(corruption)) => {
                     let message = "Encountered WAL read error, attempting repair";
@@ -92,7 +95,7 @@ impl Parts {
                 Err(error) => return Err(error.into()),
             }
         }
-        let (stats, ooo) = replay.finish_in_order()?;
+        let (stats, ooo, spilled) = replay.finish_in_order()?;
         self.recover_ooo(&head, ooo)?;
         if stats.num_unknown_refs > 0 {
             let count = stats.num_unknown_refs;
@@ -111,7 +114,9 @@ impl Parts {
             ],
         );
         head.set_log(Arc::clone(&writer));
-        Ok(self.into_db(head, writer, used_image, safe_mode))
+        let db = self.into_db(head, writer, used_image, safe_mode);
+        db.take_in_spilled(&spill, spilled)?;
+        Ok(db)
     }
 
     fn new_head(&self, seed: u64) -> Head {
@@ -145,31 +150,31 @@ impl Parts {
         mend((&*self.disk, &self.dir), (&self.metrics, &self.log), message, found)
     }
 
-    /// Where memory is short, chunks go to their files as soon as they are full; elsewhere that has time. Series that
-    /// were moved to blocks then are dropped at the same places of the log as then.
-    fn keep_to_budget(&self, head: &Head) -> wal::Result<()> {
-        let Some(budget) = &self.options.memory else { return Ok(()) };
-        if budget.used_bytes() < budget.soft_bytes() {
-            return Ok(());
-        }
-        head.map_full_chunks().map_err(|error| wal::Error::Io(std::io::Error::other(error)))
-    }
-
     /// Hands the records of the log to the head, up to its end or the first that is damaged.
-    fn feed(&self, log: &mut wal::Replay, head: &Head, replay: &mut Replay) -> wal::Result<()> {
+    fn feed(
+        &self,
+        log: &mut wal::Replay,
+        head: &Head,
+        (replay, spill): (&mut Replay, &mut Spill),
+    ) -> wal::Result<()> {
+        let look = |replay: &mut Replay, spill: &mut Spill| {
+            let looked = self.keep_to_budget(head, replay, spill);
+            looked.map_err(|error| wal::Error::Io(std::io::Error::other(error)))
+        };
         let progress = &self.options.progress;
         let (first, last) = (log.first_segment(), log.last_segment());
-        let mut num_unlooked = 0;
+        let (mut num_unlooked, mut unlooked_bytes) = (0, 0);
         read_ahead(log, |job| {
             progress.reach(job.segment().unwrap_or(first));
             num_unlooked += job.len();
-            if num_unlooked >= RECORDS_BETWEEN_LOOKS {
-                num_unlooked = 0;
-                self.keep_to_budget(head)?;
+            unlooked_bytes += job.len_bytes();
+            if num_unlooked >= RECORDS_BETWEEN_LOOKS || unlooked_bytes >= BYTES_BETWEEN_LOOKS {
+                (num_unlooked, unlooked_bytes) = (0, 0);
+                look(replay, spill)?;
             }
             job.take_in(|record| replay.take(record))
         })?;
         progress.reach(last.unwrap_or(first));
-        Ok(())
+        look(replay, spill)
     }
 }

@@ -9,7 +9,7 @@ use crate::block::Hint;
 use ::metrics::Stopwatch;
 
 /// A series that got no sample for so long may leave memory early.
-const IDLE_MS: i64 = 10 * 60 * 1000;
+pub(super) const IDLE_MS: i64 = 10 * 60 * 1000;
 /// How long to wait before trying again when nothing is to be had, and when something was.
 const FRUITLESS_PAUSE_MS: i64 = 60_000;
 const PAUSE_MS: i64 = 5_000;

@@ -46,6 +46,17 @@ impl IdleSeries {
         self.rows.is_empty()
     }
 
+    /// The same in parts of at most so many.
+    pub fn parts(&self, num_series: usize) -> impl Iterator<Item = Self> {
+        let parts = self.rows.chunks(num_series);
+        parts.map(|rows| Self { range: self.range, rows: rows.to_vec() })
+    }
+
+    /// Leaves out those whose reference is not to stay.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(u64) -> bool) {
+        self.rows.retain(|row| is_kept(row.number));
+    }
+
     /// Their references, sorted.
     pub(super) fn numbers(&self) -> Arc<[u64]> {
         let mut numbers: Vec<u64> = self.rows.iter().map(|row| row.number).collect();
@@ -137,7 +148,7 @@ impl Shared {
     }
 
     /// Says in the log that these series went to blocks whole, so that a replay drops them as well.
-    fn log_end(&self, gone: &[u64]) -> Result<()> {
+    pub(super) fn log_end(&self, gone: &[u64]) -> Result<()> {
         let Some(log) = self.log.get().filter(|_| !gone.is_empty()) else { return Ok(()) };
         let mut record = Vec::new();
         let all = gone.iter().map(|&number| (number, TimeRange::ALL));

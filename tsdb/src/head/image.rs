@@ -154,7 +154,10 @@ impl Shared {
         let exemplars = self.exemplars.lock().by_age();
         let rows: Vec<_> = exemplars
             .iter()
-            .filter_map(|(labels, exemplar)| Some((self.number_of(labels)?, exemplar)))
+            .filter_map(|(labels, exemplar)| {
+                let pairs: Vec<(&str, &str)> = labels.iter().collect();
+                Some((self.number_of(&pairs)?, exemplar))
+            })
             .collect();
         if !rows.is_empty() {
             let mut record = Vec::new();
@@ -177,14 +180,6 @@ impl Shared {
         }
         records.push(record);
         records
-    }
-
-    /// The reference of a label set.
-    fn number_of(&self, labels: &model::Labels) -> Option<u64> {
-        let pairs: Vec<(&str, &str)> = labels.iter().collect();
-        let id = self.hasher.labels(&pairs, &mut Vec::new());
-        let shard = self.shards[self.shard_of(id)].0.read();
-        shard.find(id).map(|slot| shard.cold[slot].number)
     }
 }
 

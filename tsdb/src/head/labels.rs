@@ -61,3 +61,12 @@ pub(super) fn values(
     }
     finish(texts, limit)
 }
+
+impl Shared {
+    /// The reference of a label set, sorted by name, if a series has it.
+    pub(super) fn number_of(&self, labels: &[(&str, &str)]) -> Option<u64> {
+        let id = self.hasher.labels(labels, &mut Vec::new());
+        let shard = self.shards[self.shard_of(id)].0.read();
+        shard.find(id).map(|slot| shard.cold[slot].number)
+    }
+}

@@ -9,7 +9,7 @@ mod replay;
 
 pub use compact::OooCut;
 pub(super) use read::{push_merged, push_open};
-pub use replay::{OooReplay, OooReplayed};
+pub use replay::{LateSeries, LateSink, OooReplay, OooReplayed};
 
 use super::chunks::Batch;
 use super::refs::Target;

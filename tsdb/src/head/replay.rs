@@ -2,15 +2,19 @@
 //! what is not in order is dropped. Samples are applied by one thread per part of the shards while the caller reads on.
 
 mod apply;
+mod create;
 mod decoded;
 mod found;
+mod spilled;
 mod worker;
 
+pub(super) use create::{Created, Scratch};
 pub use decoded::Decoded;
 pub(super) use found::FoundChunks;
+pub(super) use spilled::Spilled;
+pub use spilled::SpilledSeries;
 
 use super::delete::CUT;
-use super::dictionary::{LabelHash, PairId};
 use super::ooo::OooReplay;
 use super::refs::{Finder, Target};
 use super::series::When;
@@ -57,8 +61,9 @@ pub struct Replay {
     decoded: Decoded,
     tombstones: Tombstones,
     stones: wal::record::Tombstones,
-    hashes: Vec<LabelHash>,
-    pairs: Vec<PairId>,
+    scratch: Scratch,
+    /// Series that are in blocks since memory was short.
+    spilled: Spilled,
     pub(super) stats: ReplayStats,
 }
 
@@ -88,8 +93,8 @@ impl Head {
             decoded: Decoded::default(),
             tombstones: Tombstones::default(),
             stones: Vec::new(),
-            hashes: Vec::new(),
-            pairs: Vec::new(),
+            scratch: Scratch::default(),
+            spilled: Spilled::default(),
             stats: ReplayStats::default(),
         };
         Ok((replay, loaded))
@@ -136,40 +141,33 @@ impl Replay {
         Ok(())
     }
 
+    /// How many records were taken in.
+    #[must_use]
+    pub fn num_records(&self) -> u64 {
+        self.stats.num_records
+    }
+
     pub(super) fn add_series(&mut self, number: u64, labels: &[(&str, &str)]) {
-        let head = &self.head;
         self.max_ref = self.max_ref.max(number);
-        // Zero is no reference, a set that breaks the rules no series: their samples count as unknown.
-        let is_sorted = labels.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        if number == 0 || labels.is_empty() || !is_sorted {
+        if self.spilled.has(number) {
+            // It comes back with its next sample.
             return;
         }
-        self.hashes.clear();
-        let id = head.hasher.labels(labels, &mut self.hashes);
-        let index = head.shard_of(id);
-        let mut shard = head.shards[index].0.write();
-        if let Some(slot) = shard.find(id) {
-            let first = shard.cold[slot].number;
-            if first != number {
+        let found = Some(&self.found);
+        match self.head.create_replayed(number, labels, found, &mut self.scratch) {
+            Created::New => self.stats.num_series += 1,
+            Created::Known(first) if first != number => {
                 self.duplicates.entry(number).or_insert((first, i64::MIN));
             }
-            return;
+            Created::Known(_) | Created::Refused => {}
         }
-        if head.refs.read().get(number) != Target::NONE {
-            // Two label sets under one reference: only a damaged log says so, and the first one stays.
-            return;
-        }
-        let slot = shard.create(number, id, labels, &self.hashes, &mut self.pairs);
-        self.found.hand_over(head, &mut shard, slot);
-        drop(shard);
-        head.refs.write().insert(number, head.target(index, slot));
-        self.stats.num_series += 1;
     }
 
     fn add_samples(&mut self, samples: &Samples) {
         if !samples.start_timestamps_ms.is_empty() {
             return self.add_started(samples);
         }
+        self.bring_back(samples.iter().map(|(number, timestamp_ms, _)| (number, timestamp_ms)));
         let head = Arc::clone(&self.head);
         let refs = head.refs.read();
         let mut finder = refs.finder();
@@ -182,6 +180,7 @@ impl Replay {
     }
 
     fn add_started(&mut self, samples: &Samples) {
+        self.bring_back(samples.iter().map(|(number, timestamp_ms, _)| (number, timestamp_ms)));
         let mut parts = self.parts();
         let head = Arc::clone(&self.head);
         let refs = head.refs.read();
@@ -196,6 +195,8 @@ impl Replay {
     }
 
     fn add_histograms(&mut self, histograms: &mut Histograms) {
+        let rows = histograms.refs.iter().zip(&histograms.timestamps_ms);
+        self.bring_back(rows.map(|(&number, &timestamp_ms)| (number, timestamp_ms)));
         let mut parts = self.parts();
         let head = Arc::clone(&self.head);
         let refs = head.refs.read();
@@ -237,13 +238,20 @@ impl Replay {
         if target != Target::NONE {
             return Some((target, number));
         }
-        let Some((first, last_ms)) = self.duplicates.get_mut(&number) else {
+        let mut first = number;
+        if let Some((of, last_ms)) = self.duplicates.get_mut(&number) {
+            (first, *last_ms) = (*of, (*last_ms).max(timestamp_ms));
+            let target = finder.get(first);
+            if target != Target::NONE {
+                return Some((target, first));
+            }
+        }
+        // What a series in blocks does not come back for, it would not have taken either.
+        if !self.spilled.has(first) {
             self.stats.num_unknown_refs += 1;
             self.max_ref = avoid(self.max_ref, number);
-            return None;
-        };
-        *last_ms = (*last_ms).max(timestamp_ms);
-        Some((finder.get(*first), *first))
+        }
+        None
     }
 
     fn add_exemplars(&mut self, exemplars: &Exemplars<'_>) {
@@ -263,7 +271,7 @@ impl Replay {
             *number = self.duplicates.get(number).map_or(*number, |&(first, _)| first);
         }
         let read = rows.len();
-        rows.retain(|(number, _)| refs.get(*number) != Target::NONE);
+        rows.retain(|&(number, _)| refs.get(number) != Target::NONE || self.spilled.has(number));
         drop(refs);
         self.stats.num_unknown_refs += (read - rows.len()) as u64;
         self.head.replay_metadata(&rows);
@@ -283,7 +291,9 @@ impl Replay {
                 continue;
             }
             let number = self.duplicates.get(&number).map_or(number, |&(first, _)| first);
-            if self.head.refs.read().get(number) == Target::NONE {
+            let is_spilled = self.spilled.delete(number, range);
+            let is_there = self.head.refs.read().get(number) != Target::NONE;
+            if !is_there && !is_spilled {
                 let is_expected = range.max_ms >= min_valid_ms;
                 self.stats.num_unknown_refs += u64::from(is_expected);
             } else if range == TimeRange::ALL {
@@ -294,6 +304,7 @@ impl Replay {
         }
         if !gone.is_empty() {
             gone.sort_unstable();
+            self.workers.settle();
             self.stats.num_series -= self.head.remove_whole(&gone);
             self.tombstones.forget(i64::MIN, |number| gone.binary_search(&number).is_ok());
         }
@@ -301,13 +312,13 @@ impl Replay {
 
     /// Waits for the workers and opens the head for use.
     pub fn finish(self) -> Result<ReplayStats> {
-        let (stats, ooo) = self.finish_in_order()?;
+        let (stats, ooo, _) = self.finish_in_order()?;
         ooo.finish()?;
         Ok(stats)
     }
 
-    /// Waits for the workers and goes on to what came out of order.
-    pub fn finish_in_order(mut self) -> Result<(ReplayStats, OooReplay)> {
+    /// Waits for the workers and goes on to what came out of order. Answers also what went to blocks.
+    pub fn finish_in_order(mut self) -> Result<(ReplayStats, OooReplay, SpilledSeries)> {
         let mut tally = self.workers.finish();
         // What the log repeats or has out of order was refused once already, or never counted.
         (tally.out_of_order, tally.out_of_bounds) = (0, 0);
@@ -320,6 +331,7 @@ impl Replay {
         head.expired.lock().extend(last);
         head.tombstones.store(Arc::new(std::mem::take(&mut self.tombstones)));
         self.stats.num_samples = tally.appended + tally.histograms;
+        let spilled = std::mem::take(&mut self.spilled).finish(head);
         let first = self.duplicates.iter().map(|(&number, &(first, _))| (number, first));
         let ooo = OooReplay {
             head: Arc::clone(&self.head),
@@ -329,7 +341,7 @@ impl Replay {
             samples: Samples::default(),
             outlived: HashSet::default(),
         };
-        Ok((self.stats, ooo))
+        Ok((self.stats, ooo, spilled))
     }
 }
 

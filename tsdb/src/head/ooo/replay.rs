@@ -37,14 +37,54 @@ pub enum OooReplayed {
     BlocksHaveBefore(u32),
 }
 
-impl OooReplay {
+/// What such a log is read for.
+pub trait LateSink {
     /// Takes in one record. An error means that its body is damaged; nothing of it was taken.
-    pub fn apply(&mut self, record: &[u8]) -> std::result::Result<OooReplayed, DecodeError> {
-        if let Some((&MARKER, markers)) = record.split_first() {
-            if !markers.len().is_multiple_of(16) {
-                return Err(DecodeError::Size);
-            }
-            return Ok(self.mark_all(markers.as_chunks::<16>().0));
+    fn apply(&mut self, record: &[u8]) -> std::result::Result<OooReplayed, DecodeError>;
+
+    /// Forgets the samples that are not in chunks on disk.
+    fn forget_open(&mut self);
+}
+
+/// The series and places of a record of markers; `None` if it is none.
+fn markers(record: &[u8]) -> Option<std::result::Result<Vec<(u64, u64)>, DecodeError>> {
+    let (_, body) = record.split_first().filter(|(kind, _)| **kind == MARKER)?;
+    let (rows, rest) = body.as_chunks::<16>();
+    let parse = |row: &[u8; 16]| {
+        let word = |at: usize| row[at..at + 8].try_into().expect("eight bytes");
+        (u64::from_be_bytes(word(0)), u64::from_be_bytes(word(8)))
+    };
+    let all = || rows.iter().map(parse).collect();
+    Some(if rest.is_empty() { Ok(all()) } else { Err(DecodeError::Size) })
+}
+
+/// The series that such a log names, by the references that it gives them.
+#[derive(Debug, Default)]
+pub struct LateSeries(pub HashSet<u64>);
+
+impl LateSink for LateSeries {
+    fn apply(&mut self, record: &[u8]) -> std::result::Result<OooReplayed, DecodeError> {
+        if let Some(markers) = markers(record) {
+            self.0.extend(markers?.into_iter().map(|(number, _)| number));
+        } else if kind(record) == Kind::Samples {
+            let mut samples = Samples::default();
+            decode_samples(record, &mut samples)?;
+            self.0.extend(&samples.refs);
+        } else if kind(record) == Kind::Histograms {
+            let mut histograms = Histograms::default();
+            decode_histograms(record, &mut histograms)?;
+            self.0.extend(&histograms.refs);
+        }
+        Ok(OooReplayed::Added)
+    }
+
+    fn forget_open(&mut self) {}
+}
+
+impl LateSink for OooReplay {
+    fn apply(&mut self, record: &[u8]) -> std::result::Result<OooReplayed, DecodeError> {
+        if let Some(markers) = markers(record) {
+            return Ok(self.mark_all(&markers?));
         } else if kind(record) == Kind::Samples {
             let mut samples = std::mem::take(&mut self.samples);
             samples.clear();
@@ -66,13 +106,17 @@ impl OooReplay {
         Ok(OooReplayed::Added)
     }
 
-    fn mark_all(&mut self, markers: &[[u8; 16]]) -> OooReplayed {
+    fn forget_open(&mut self) {
+        for shard in &self.head.shards {
+            shard.0.write().ooo.values_mut().for_each(|ooo| ooo.open.clear());
+        }
+        self.outlived.clear();
+    }
+}
+
+impl OooReplay {
+    fn mark_all(&mut self, markers: &[(u64, u64)]) -> OooReplayed {
         let mut outcome = OooReplayed::Added;
-        let parse = |marker: &[u8; 16]| {
-            let word = |at: usize| marker[at..at + 8].try_into().expect("eight bytes");
-            (u64::from_be_bytes(word(0)), u64::from_be_bytes(word(8)))
-        };
-        let markers: Vec<(u64, u64)> = markers.iter().map(parse).collect();
         for of_series in markers.chunk_by(|a, b| a.0 == b.0) {
             let (number, _) = of_series[0];
             if number != IN_BLOCKS {
@@ -87,14 +131,6 @@ impl OooReplay {
             }
         }
         outcome
-    }
-
-    /// Forgets the samples that are not in chunks on disk.
-    pub fn forget_open(&mut self) {
-        for shard in &self.head.shards {
-            shard.0.write().ooo.values_mut().for_each(|ooo| ooo.open.clear());
-        }
-        self.outlived.clear();
     }
 
     fn target(&mut self, number: u64) -> Option<(u64, Target)> {

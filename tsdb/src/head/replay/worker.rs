@@ -29,6 +29,8 @@ pub(super) enum Work {
     /// With starts, which hardly any log has.
     Started(Vec<StartedRow<f64>>),
     Histograms(Vec<StartedRow<Histogram>>),
+    /// Nothing: who sent it waits until all before it is applied, and is told what became of that so far.
+    Report(Sender<Tally>),
 }
 
 /// Floats that a shard gets at a time.
@@ -89,6 +91,17 @@ impl Workers {
         self.worker(shard).send(shard, Work::Floats(rows));
     }
 
+    /// Waits until everything that was handed on is applied. Answers what became of all of it so far.
+    pub(super) fn settle(&mut self) -> Tally {
+        (0..self.waiting.len()).for_each(|shard| self.flush(shard));
+        let (report, reports) = bounded(self.workers.len());
+        self.workers.iter().for_each(|worker| worker.send(0, Work::Report(report.clone())));
+        drop(report);
+        let mut tally = Tally::default();
+        reports.iter().for_each(|part| tally.merge(&part));
+        tally
+    }
+
     /// Waits until everything is applied.
     pub(super) fn finish(mut self) -> Tally {
         (0..self.waiting.len()).for_each(|shard| self.flush(shard));
@@ -132,6 +145,8 @@ impl Worker {
                     }
                     Work::Started(rows) => head.replay_started(shard, &rows, &mut tally),
                     Work::Histograms(rows) => head.replay_histograms(shard, rows, &mut tally),
+                    // Nobody waits any more where a replay was given up.
+                    Work::Report(to) => drop(to.send(tally)),
                 }
             }
             tally
