@@ -14,10 +14,6 @@ use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Records of the log that are replayed between two looks at memory, and their bytes there, whatever comes first.
-const RECORDS_BETWEEN_LOOKS: usize = 256;
-const BYTES_BETWEEN_LOOKS: usize = 256 << 10;
-
 /// Keeps a damaged segment of a log or of its checkpoint as it is, puts what can be read of it in its place, and says
 /// what is lost. Reading then goes on behind the records that were read before.
 ///
@@ -163,13 +159,9 @@ impl Parts {
         };
         let progress = &self.options.progress;
         let (first, last) = (log.first_segment(), log.last_segment());
-        let (mut num_unlooked, mut unlooked_bytes) = (0, 0);
         read_ahead(log, |job| {
             progress.reach(job.segment().unwrap_or(first));
-            num_unlooked += job.len();
-            unlooked_bytes += job.len_bytes();
-            if num_unlooked >= RECORDS_BETWEEN_LOOKS || unlooked_bytes >= BYTES_BETWEEN_LOOKS {
-                (num_unlooked, unlooked_bytes) = (0, 0);
+            if spill.wants_look(job.len(), job.len_bytes()) {
                 look(replay, spill)?;
             }
             job.take_in(|record| replay.take(record))

@@ -15,6 +15,13 @@ use model::TimeRange;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Where memory is short, it is looked at again after so many records of the log, or so many bytes of them, whatever
+/// comes first.
+const RECORDS_BETWEEN_LOOKS: usize = 256;
+const BYTES_BETWEEN_LOOKS: usize = 256 << 10;
+/// A byte of the log becomes hardly more bytes of memory than this: a new series took eight or more in packed records.
+const GROWTH: u64 = 64;
+
 /// Where the blocks wait, in the data directory. Prometheus does not look at it.
 const SPILL_DIR: &str = "replay_spill";
 
@@ -35,6 +42,10 @@ pub(super) struct Spill {
     /// Series with late samples stay; read when it is needed.
     late: Option<LateSeries>,
     has_failed: bool,
+    /// What was read since memory was looked at: records, and their bytes.
+    unlooked: (usize, usize),
+    /// After so many it is looked at again.
+    until: (usize, usize),
 }
 
 impl Spill {
@@ -46,7 +57,27 @@ impl Spill {
         }
         // Not the names that the open database gives.
         let work = Work::new(!seed);
-        Ok(Self { dir, work, last: None, num_series: 0, late: None, has_failed: false })
+        let (unlooked, until) = ((0, 0), (0, 0));
+        let (last, late) = (None, None);
+        Ok(Self { dir, work, last, num_series: 0, late, has_failed: false, unlooked, until })
+    }
+
+    /// Whether it is time to look at memory, after these further records.
+    pub(super) fn wants_look(&mut self, num_records: usize, len_bytes: usize) -> bool {
+        self.unlooked.0 += num_records;
+        self.unlooked.1 += len_bytes;
+        self.unlooked.0 >= self.until.0 || self.unlooked.1 >= self.until.1
+    }
+
+    /// Memory was looked at: so much is left before it is short.
+    fn looked(&mut self, left_bytes: u64) {
+        self.unlooked = (0, 0);
+        self.until = if left_bytes == 0 {
+            (RECORDS_BETWEEN_LOOKS, BYTES_BETWEEN_LOOKS)
+        } else {
+            let bytes = usize::try_from(left_bytes / GROWTH).unwrap_or(usize::MAX);
+            (usize::MAX, bytes.max(BYTES_BETWEEN_LOOKS))
+        };
     }
 
     fn is_due(&self, num_series: usize, num_records: u64) -> bool {
@@ -67,8 +98,13 @@ impl Parts {
         replay: &mut Replay,
         spill: &mut Spill,
     ) -> Result<()> {
-        let Some(budget) = &self.options.memory else { return Ok(()) };
-        if budget.used_bytes() < budget.soft_bytes() {
+        let Some(budget) = &self.options.memory else {
+            spill.looked(u64::MAX);
+            return Ok(());
+        };
+        let left_bytes = budget.soft_bytes().saturating_sub(budget.used_bytes());
+        spill.looked(left_bytes);
+        if left_bytes > 0 {
             return Ok(());
         }
         head.map_full_chunks()?;

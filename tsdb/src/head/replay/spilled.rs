@@ -40,6 +40,8 @@ pub(in crate::head) struct Spilled {
     blocks: Vec<Arc<Block>>,
     /// What went together, sorted; the blocks of a series by their time.
     runs: Vec<Vec<Row>>,
+    /// The greatest number of them: most series of a log are newer than all that went.
+    last: u64,
     /// What the log deletes of samples that went before, by block.
     deleted: Vec<Deleted>,
 }
@@ -94,7 +96,7 @@ impl Spilled {
 
     /// Whether a series went. It may be back.
     pub(super) fn has(&self, number: u64) -> bool {
-        self.rows(number).next().is_some()
+        number <= self.last && self.rows(number).next().is_some()
     }
 
     /// Notes a deletion that comes behind the samples of a series that went. One of all time ends the series. Answers
@@ -151,6 +153,7 @@ impl Spilled {
             .filter(|row| row.block == ENDED)
             .map(|row| row.number)
             .collect();
+        ended.sort_unstable();
         ended.dedup();
         let blocks = self.blocks.into_iter().zip(self.deleted).collect();
         SpilledSeries { blocks, gone, num_ended: ended.len() }
@@ -204,6 +207,7 @@ impl Replay {
         run.sort_unstable();
         let mut numbers: Vec<u64> = run.iter().map(|row| row.number).collect();
         numbers.dedup();
+        self.spilled.last = numbers.last().map_or(self.spilled.last, |&n| n.max(self.spilled.last));
         self.spilled.runs.extend(Some(run).filter(|run| !run.is_empty()));
         self.stats.num_series -= self.head.remove_whole(&numbers);
         Ok(numbers.len())
