@@ -158,6 +158,17 @@ pub(crate) fn memory_left(flags: &Flags) -> Option<MemoryLeft> {
     Some(Arc::new(move || budget.bytes().saturating_sub(budget.used_bytes())))
 }
 
+/// Whether the budget leaves so much for queries. Before that is denied, what was freed just now is given back.
+fn has_left_for_queries(flags: &Flags) -> Option<promql::HasLeft> {
+    let left = memory_left(flags)?;
+    Some(Arc::new(move |bytes| {
+        bytes <= left() || {
+            crate::allocator::give_back();
+            bytes <= left()
+        }
+    }))
+}
+
 /// The retention in force, as the status page words it.
 pub(crate) fn retention_text(flags: &Flags) -> String {
     if flags.agent {
@@ -203,7 +214,10 @@ fn engine(flags: &Flags) -> promql::EngineOptions {
 fn shared(flags: &Flags) -> promql::Shared {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     promql::Shared {
-        memory: promql::MemoryPool::new(memory_bound(flags.max_total_memory_bytes, 2)),
+        memory: promql::MemoryPool::new(
+            memory_bound(flags.max_total_memory_bytes, 2),
+            has_left_for_queries(flags),
+        ),
         helpers: promql::Helpers::new(threads - 1),
         ..promql::Shared::default()
     }

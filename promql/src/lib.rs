@@ -40,7 +40,7 @@ pub use engine::{Answer, Engine, EngineOptions, Error, Request, Shared, Stats, T
 pub use error::{ParseError, Place, line_column};
 pub use explain::{Clock, PlanNode, Took};
 pub use format::pretty;
-pub use memory::{MemoryPool, TooMuchMemory};
+pub use memory::{Bound, HasLeft, MemoryPool, TooMuchMemory};
 pub use parser::{parse, parse_selector};
 pub use spares::Spares;
 pub use value::{FloatPoints, Floats, HistogramPoints, Matrix, Value, Vector};

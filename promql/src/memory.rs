@@ -8,22 +8,37 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Memory is taken from the pool in pieces of this many bytes, so that queries seldom meet there.
 const PIECE_BYTES: u64 = 1 << 20;
 
+/// What queries may always hold together, however little the rest of the server leaves: most queries take less.
+const ALWAYS_BYTES: u64 = 16 << 20;
+
+/// Whether the server has so many bytes left for queries.
+pub type HasLeft = Arc<dyn Fn(u64) -> bool + Send + Sync>;
+
 /// What all queries of a server may hold together. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryPool(Arc<Pool>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Pool {
     /// Zero is no bound.
     limit_bytes: u64,
     used_bytes: AtomicU64,
+    has_left: Option<HasLeft>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limit_bytes, used_bytes, .. } = self;
+        f.debug_struct("Pool").field("limit", limit_bytes).field("used", used_bytes).finish()
+    }
 }
 
 impl MemoryPool {
-    /// A pool of so many bytes; zero is no bound.
+    /// A pool of so many bytes; zero is no bound. Where it is known what the server has left, queries take no more than
+    /// that either, but for a little that they may always have.
     #[must_use]
-    pub fn new(limit_bytes: u64) -> Self {
-        Self(Arc::new(Pool { limit_bytes, used_bytes: AtomicU64::new(0) }))
+    pub fn new(limit_bytes: u64, has_left: Option<HasLeft>) -> Self {
+        Self(Arc::new(Pool { limit_bytes, used_bytes: AtomicU64::new(0), has_left }))
     }
 
     /// Bytes that queries hold right now, rounded up to pieces.
@@ -32,11 +47,20 @@ impl MemoryPool {
         self.0.used_bytes.load(Ordering::Relaxed)
     }
 
-    fn take(&self, bytes: u64) -> bool {
+    fn take(&self, bytes: u64) -> Result<(), Bound> {
         let limit = if self.0.limit_bytes == 0 { u64::MAX } else { self.0.limit_bytes };
         let grown = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= limit);
         // Relaxed: a count that guards no data.
-        self.0.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok()
+        let changed = self.0.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown);
+        let before = changed.map_err(|_| Bound::Queries)?;
+        if let Some(has_left) = &self.0.has_left
+            && before.saturating_add(bytes) > ALWAYS_BYTES
+            && !has_left(bytes)
+        {
+            self.give(bytes);
+            return Err(Bound::Server);
+        }
+        Ok(())
     }
 
     fn give(&self, bytes: u64) {
@@ -76,13 +100,13 @@ impl Memory {
         let used = self.used.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         self.peak.fetch_max(used, Ordering::Relaxed);
         if self.limit_bytes != 0 && used > self.limit_bytes {
-            return Err(self.refuse(used, false, self.limit_bytes));
+            return Err(self.refuse(used, Bound::Query, self.limit_bytes));
         }
         let mut reserved = self.reserved.load(Ordering::Relaxed);
         while used > reserved {
             let more = (used - reserved).next_multiple_of(PIECE_BYTES);
-            if !self.pool.take(more) {
-                return Err(self.refuse(used, true, self.pool.0.limit_bytes));
+            if let Err(bound) = self.pool.take(more) {
+                return Err(self.refuse(used, bound, self.pool.0.limit_bytes));
             }
             reserved = self.reserved.fetch_add(more, Ordering::Relaxed) + more;
         }
@@ -106,10 +130,10 @@ impl Memory {
         }
     }
 
-    fn refuse(&self, used: u64, together: bool, limit_bytes: u64) -> TooMuchMemory {
+    fn refuse(&self, used: u64, bound: Bound, limit_bytes: u64) -> TooMuchMemory {
         let others_bytes =
             self.pool.used_bytes().saturating_sub(self.reserved.load(Ordering::Relaxed));
-        TooMuchMemory { limit_bytes, needed_bytes: used, together, others_bytes, selector: None }
+        TooMuchMemory { limit_bytes, needed_bytes: used, bound, others_bytes, selector: None }
     }
 }
 
@@ -119,6 +143,17 @@ impl Drop for Memory {
     }
 }
 
+/// What a query met that asked for more memory than it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// That of each query.
+    Query,
+    /// That of all queries together.
+    Queries,
+    /// What the server has left beside everything else.
+    Server,
+}
+
 /// A query asked for more memory than it may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TooMuchMemory {
@@ -126,8 +161,8 @@ pub struct TooMuchMemory {
     pub limit_bytes: u64,
     /// What the query would have to hold: at least this much, or about this much once the selector is known.
     pub needed_bytes: u64,
-    /// The bound is that of all queries together.
-    pub together: bool,
+    /// Which bound.
+    pub bound: Bound,
     /// What the others held then.
     pub others_bytes: u64,
     /// The selector whose series it was about, and how many there are.
@@ -167,14 +202,17 @@ impl fmt::Display for TooMuchMemory {
             }
             None => write!(f, "the query needs at least {needed} of memory")?,
         }
-        if self.together {
-            let others = Size(self.others_bytes);
-            write!(
+        let others = Size(self.others_bytes);
+        match self.bound {
+            Bound::Query => write!(f, "; a query may take {limit} (--query.max-memory-bytes):")?,
+            Bound::Queries => write!(
                 f,
                 "; all queries together may take {limit} (--query.max-total-memory-bytes) and others hold {others}: try again later, or"
-            )?;
-        } else {
-            write!(f, "; a query may take {limit} (--query.max-memory-bytes):")?;
+            )?,
+            Bound::Server => write!(
+                f,
+                ", more than the server has left (--storage.tsdb.memory-budget), and others hold {others}: try again later, or"
+            )?,
         }
         f.write_str(" select fewer series, a shorter time or a larger step")
     }
@@ -195,3 +233,6 @@ impl fmt::Display for Size {
         if unit == 0 { write!(f, "{}B", self.0) } else { write!(f, "{value:.1}{}", UNITS[unit]) }
     }
 }
+
+#[cfg(test)]
+mod tests;

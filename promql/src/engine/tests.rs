@@ -3,7 +3,7 @@
 use super::{Answer, Engine, EngineOptions, Error, Request, Shared};
 use crate::crew::Helpers;
 use crate::explain::Clock;
-use crate::memory::MemoryPool;
+use crate::memory::{Bound, MemoryPool};
 use crate::value::{Matrix, Value};
 use model::{Matcher, Symbols, TimeRange};
 use std::sync::Arc;
@@ -95,7 +95,7 @@ fn with_memory(
 ) -> Result<u64, Error> {
     let options = EngineOptions { max_memory_bytes, ..EngineOptions::default() };
     let shared = Shared {
-        memory: MemoryPool::new(pool_bytes),
+        memory: MemoryPool::new(pool_bytes, None),
         helpers: Helpers::new(2),
         ..Shared::default()
     };
@@ -126,7 +126,7 @@ fn too_much_memory_ends_a_query_that_says_for_what() {
         with_memory(needed + needed / 4, 0, &storage, query).unwrap();
         let error = with_memory(needed / 2, 0, &storage, query).unwrap_err();
         let Error::TooMuchMemory(refusal) = &error else { panic!("{query}: {error}") };
-        assert!(!refusal.together);
+        assert_eq!(refusal.bound, Bound::Query);
         assert_eq!(refusal.selector.as_ref().map(|(text, _)| &**text), Some("m"), "{query}");
         assert!(refusal.needed_bytes > needed / 2, "{query}: {error}");
     }

@@ -4,8 +4,8 @@
 use super::maintain::Work;
 use super::pieces::PiecesSpec;
 use super::{Db, Maintained};
-use crate::Result;
 use crate::block::Hint;
+use crate::{MemoryBudget, Result};
 use ::metrics::Stopwatch;
 
 /// A series that got no sample for so long may leave memory early.
@@ -129,10 +129,14 @@ impl Db {
             done: "Wrote a block of series that are done with",
             failed: "Writing a block of series that are done with failed",
         };
-        let querier = |range| self.head.idle_querier(range, &idle);
-        self.write_pieces(work, now_ms, idle.range, &spec, &querier)?;
-        self.reload()?;
-        let num_dropped = self.head.drop_idle(&idle)?;
+        let budget = self.options.memory.as_ref();
+        let mut num_dropped = 0;
+        for part in idle.parts(budget.map_or(usize::MAX, MemoryBudget::series_of_block)) {
+            let querier = |range| self.head.idle_querier(range, &part);
+            self.write_pieces(work, now_ms, part.range, &spec, &querier)?;
+            self.reload()?;
+            num_dropped += self.head.drop_idle(&part)?;
+        }
         self.metrics.idle_series_dropped.inc_by(num_dropped as u64);
         self.log.info(
             "Series that are done with left memory",
