@@ -32,7 +32,10 @@ fn open(disk: Arc<dyn Disk>, used: u64) -> (tsdb::Result<Db>, Said) {
     let sink = Arc::clone(&said);
     let sink: tsdb::LogSink =
         Arc::new(move |line| sink.lock().expect("not poisoned").push(line.clone()));
-    let db = Db::open(disk, Path::new(DIR), options, 7, &metrics::Registry::new(), sink);
+    // Another one each time, as from a source of randomness: the names of blocks come from it.
+    static SEED: AtomicU64 = AtomicU64::new(7);
+    let seed = SEED.fetch_add(0x9E37_79B9, Ordering::Relaxed);
+    let db = Db::open(disk, Path::new(DIR), options, seed, &metrics::Registry::new(), sink);
     now.store(0, Ordering::Relaxed);
     (db, said)
 }

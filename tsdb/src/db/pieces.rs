@@ -22,6 +22,18 @@ pub(super) struct PiecesSpec {
     pub(super) failed: &'static str,
 }
 
+impl PiecesSpec {
+    /// Those of series that are stale or idle.
+    pub(super) fn of_idle_series() -> Self {
+        Self {
+            hint: Hint::FromStaleSeries,
+            parents: Vec::new(),
+            done: "Wrote a block of series that are done with",
+            failed: "Writing a block of series that are done with failed",
+        }
+    }
+}
+
 impl Db {
     /// Writes what `querier` finds in `span`. Answers how many blocks there are of it.
     pub(super) fn write_pieces(

@@ -4,7 +4,6 @@
 use super::maintain::Work;
 use super::pieces::PiecesSpec;
 use super::{Db, Maintained};
-use crate::block::Hint;
 use crate::{MemoryBudget, Result};
 use ::metrics::Stopwatch;
 
@@ -123,12 +122,7 @@ impl Db {
     fn compact_idle(&self, work: &mut Work, now_ms: i64, before_ms: i64) -> Result<usize> {
         let Some(idle) = self.head.idle_series(before_ms) else { return Ok(0) };
         let stopwatch = Stopwatch::start();
-        let spec = PiecesSpec {
-            hint: Hint::FromStaleSeries,
-            parents: Vec::new(),
-            done: "Wrote a block of series that are done with",
-            failed: "Writing a block of series that are done with failed",
-        };
+        let spec = PiecesSpec::of_idle_series();
         let budget = self.options.memory.as_ref();
         let mut num_dropped = 0;
         for part in idle.parts(budget.map_or(usize::MAX, MemoryBudget::series_of_block)) {

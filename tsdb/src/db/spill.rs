@@ -6,7 +6,7 @@ use super::maintain::Work;
 use super::pieces::{PiecesSpec, Place, block_ranges};
 use super::relief::IDLE_MS;
 use super::{Db, Parts};
-use crate::block::{Block, Hint, remove};
+use crate::block::{Block, remove};
 use crate::head::{IdleSeries, LateSeries, Replay, SpilledSeries};
 use crate::{Head, Result};
 use ::metrics::Stopwatch;
@@ -190,12 +190,7 @@ impl Parts {
         idle: &IdleSeries,
         blocks: &mut Vec<Arc<Block>>,
     ) -> Result<()> {
-        let spec = PiecesSpec {
-            hint: Hint::FromStaleSeries,
-            parents: Vec::new(),
-            done: "Wrote a block of series that are done with",
-            failed: "Writing a block of series that are done with failed",
-        };
+        let spec = PiecesSpec::of_idle_series();
         let place = Place { disk: &*self.disk, dir: &spill.dir, options: &self.options };
         for range in block_ranges(idle.range, self.options.min_block_ms) {
             let range = TimeRange::new(range.min_ms.max(idle.range.min_ms), range.max_ms);
